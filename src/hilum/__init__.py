@@ -1,0 +1,3 @@
+"""Hilum: one gate between DIMSE, DICOMweb and FHIR."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,153 @@
+"""What runs together: the configuration becomes mounts and peers, and the doors open on them."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from hilum.backends.archive import open_archive
+from hilum.backends.dimse.remote import remote
+from hilum.backends.dimse.store import PeerStores
+from hilum.config.schema import Settings
+from hilum.core.backend import Stores
+from hilum.core.broker import Broker
+from hilum.core.mounts import Mount, Mounts
+from hilum.model.errors import HilumError
+
+Started = Callable[[str, int], None]
+
+
+class CannotStart(Exception):
+    """Something in the surroundings must be put right first; the text is one line for each."""
+
+
+@dataclass(slots=True)
+class Listening:
+    """Where the doors are: (address, port) by "dimse" and "http"."""
+
+    doors: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+
+async def serve(
+    settings: Settings, ready: Callable[[Listening], None], stop: asyncio.Event
+) -> None:
+    """Serve until `stop` is set; then let running work end, for as long as is configured.
+
+    Args:
+        settings: what to serve.
+        ready: called once, when every door listens.
+        stop: set from elsewhere in the same loop.
+
+    Raises:
+        CannotStart: a folder, a lock or a port is not to be had.
+    """
+    async with AsyncExitStack() as stack:
+        broker = Broker(await _mounts(settings, stack), _destinations(settings))
+        doors = _doors(settings, broker, stop)
+        listening = Listening()
+
+        def started(name: str, host: str, port: int) -> None:
+            listening.doors[name] = (host, port)
+            if len(listening.doors) == len(doors):
+                ready(listening)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, door in doors.items():
+                    group.create_task(_open(name, settings, door, started))
+        except BaseExceptionGroup as failures:
+            refused, others = failures.split(CannotStart)
+            if refused is None or others is not None:
+                raise
+            raise CannotStart("\n".join(str(each) for each in refused.exceptions)) from None
+
+
+async def _mounts(settings: Settings, stack: AsyncExitStack) -> Mounts:
+    mounts: dict[str, Mount] = {}
+    for name, mount in settings.mounts.items():
+        folder = settings.folder(name)
+        try:
+            archive = await stack.enter_async_context(open_archive(mount, folder, name))
+        except HilumError as error:
+            raise CannotStart(f"mounts.{name}: {folder}: {error}") from error
+        mounts[name] = Mount(
+            name=name,
+            backend=mount.backend,
+            echoes=archive,
+            finds=archive,
+            retrieves=archive,
+            describes=archive,
+            stores=archive,
+        )
+    return Mounts(mounts, settings.default_mount)
+
+
+def _destinations(settings: Settings) -> dict[str, Stores]:
+    own = settings.server.aet
+    return {peer.aet: PeerStores(remote(peer, own)) for peer in settings.peers.values()}
+
+
+Door = Callable[[Started], Awaitable[None]]
+
+
+def _doors(settings: Settings, broker: Broker, stop: asyncio.Event) -> dict[str, Door]:
+    doors: dict[str, Door] = {}
+    if settings.has_dimse:
+        doors["dimse"] = lambda started: _dimse(settings, broker, started, stop)
+    if settings.has_http:
+        doors["http"] = lambda started: _http(settings, broker, started, stop)
+    return doors
+
+
+async def _dimse(settings: Settings, broker: Broker, started: Started, stop: asyncio.Event) -> None:
+    from hilum.frontends.dimse import server  # noqa: PLC0415 - only where that door opens
+
+    await server.serve(broker, settings, started=started, stop=stop)
+
+
+async def _http(settings: Settings, broker: Broker, started: Started, stop: asyncio.Event) -> None:
+    from hilum.frontends.dicomweb.app import application  # noqa: PLC0415 - only where that door opens
+    from hilum.net import http  # noqa: PLC0415 - only where that door opens
+
+    await http.serve(application(broker, settings.http), settings.http, started=started, stop=stop)
+
+
+async def _open(
+    name: str, settings: Settings, door: Door, started: Callable[[str, str, int], None]
+) -> None:
+    """One door, whose failure to open is told in one line."""
+    opened = False
+
+    def listens(host: str, port: int) -> None:
+        nonlocal opened
+        opened = True
+        started(name, host, port)
+
+    try:
+        await door(listens)
+    except (OSError, ExceptionGroup) as error:
+        first = _first(error)
+        if opened or first is None:
+            raise
+        where = settings.dimse if name == "dimse" else settings.http
+        raise CannotStart(
+            f"{name}.port: cannot listen at {where.bind} port {where.port}: {reason(first)}"
+        ) from error
+
+
+def _first(error: OSError | ExceptionGroup[Exception]) -> OSError | None:
+    """The system's error, also where a door's own task group wrapped it."""
+    if isinstance(error, OSError):
+        return error
+    return next(
+        (_first(each) for each in error.exceptions if isinstance(each, (OSError, ExceptionGroup))),
+        None,
+    )
+
+
+def reason(error: OSError) -> str:
+    """Why, in the system's words, without the addresses that asyncio adds."""
+    if error.errno is None or error.errno <= 0:  # a name that has no address
+        return error.strerror or type(error).__name__
+    return os.strerror(error.errno)

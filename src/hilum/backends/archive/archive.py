@@ -1,0 +1,220 @@
+"""The embedded archive: a backend that keeps instances in files here, and an index of them.
+
+The files are the truth; the index is SQLite and can be made again from them.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from hilum.backends.archive import holds
+from hilum.backends.archive.describe import Bulk, metadata
+from hilum.backends.archive.files import Files, numbers_of
+from hilum.backends.archive.find import Finding
+from hilum.backends.archive.index import SWEPT, Index
+from hilum.backends.archive.locate import locate_all
+from hilum.backends.archive.lock import Lock
+from hilum.backends.archive.outlast import outlast
+from hilum.backends.archive.readers import Readers
+from hilum.backends.archive.recover import sweep
+from hilum.backends.archive.retrieve import Reading
+from hilum.backends.archive.session import Session
+from hilum.backends.archive.upgrade import upgrade
+from hilum.backends.archive.writer import Writer
+from hilum.config.schema import ArchiveMount
+from hilum.core.backend import BulkData, Retrieval
+from hilum.core.operations import Originator
+from hilum.model.errors import BackendFault, BackendUnavailable
+from hilum.model.identity import Ref
+from hilum.model.instance import Listed
+from hilum.model.match import Match
+from hilum.model.query import Path as Keys
+from hilum.model.query import Query
+from hilum.state.database import open_database
+
+log = logging.getLogger(__name__)
+
+_WRITERS = 16  # threads that write files at once; each keeps a buffer of 1 MiB
+_FILE_READERS = 4
+_LEAST_ROOM: Final = 64 * 1024 * 1024
+"""Bytes free on the disk below which the archive calls itself ill."""
+
+
+class Archive:
+    """Implements all of `core.backend` but Send. See `open_archive`.
+
+    Patients are told apart by Patient ID and its issuer; a study without a Patient ID is a patient
+    of its own. The attributes of a study and of a series are those of their oldest instance.
+    Answers come in the order in which their entities came first.
+    """
+
+    def __init__(self, settings: ArchiveMount, folder: Path, ae_title: str) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._ae_title = ae_title
+        self._open = ExitStack()
+
+    def start(self) -> None:
+        """Open, migrate, sweep; blocks.
+
+        Raises:
+            BackendUnavailable: another process has the folder, or it cannot be used.
+            BackendFault: the index is from a newer version, or broken.
+        """
+        try:
+            self._start()
+        except OSError as error:
+            self._open.close()
+            raise BackendUnavailable(
+                f"the archive's folder cannot be used: {error.strerror or error}"
+            ) from error
+        except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
+            self._open.close()
+            log.exception("the archive's index cannot be used")
+            raise BackendFault("the archive's index cannot be used") from error
+        except BaseException:
+            self._open.close()
+            raise
+
+    def _start(self) -> None:
+        made = self._open.callback
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made(Lock(self._folder).release)
+        database = self._folder / "index.db"
+        engine = open_database(database, writes=True)
+        made(engine.dispose)
+        upgrade(engine)
+        index = Index(engine)
+        made(index.close)
+        durable = self._settings.durability == "full"
+        newest = max(index.newest(), numbers_of(index.recall(SWEPT) or "1970/01/01")[0])
+        self._files = Files(self._folder, durable=durable, after=newest)
+        self._files.prepare()
+        sweep(index, self._files)
+        self._files.go_on_after(index.newest())
+        functions = {holds.FUNCTION: (4, holds.holds)}
+        reading = open_database(database, writes=False, functions=functions)
+        made(reading.dispose)
+        self._readers = Readers(reading)
+        self._writer = Writer(index, self._files, database, self._settings.duplicates)
+        self._writer.start()
+        made(self._writer.stop)
+        made(self._readers.close)  # before the writer empties the log, which readers would keep
+        self._writing = ThreadPoolExecutor(_WRITERS, thread_name_prefix="archive files")
+        made(self._writing.shutdown)
+        self._reading = ThreadPoolExecutor(_FILE_READERS, thread_name_prefix="archive reading")
+        made(self._reading.shutdown)
+
+    def stop(self) -> None:
+        """Finish what was begun, and close; blocks."""
+        self._open.close()
+
+    async def echo(self) -> None:
+        """See `core.backend.Echoes`: the index answers, and the disk can be written."""
+        try:
+            await self._readers.run(lambda cursor: cursor.rows("SELECT count(*) FROM mark"))
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._reading, self._look_at_disk)
+        except OSError as error:
+            raise BackendFault("the archive's disk cannot be used") from error
+
+    def _look_at_disk(self) -> None:
+        if not os.access(self._files.root, os.W_OK | os.X_OK):
+            raise BackendFault("the archive's folder cannot be written")
+        if shutil.disk_usage(self._files.root).free < _LEAST_ROOM:
+            raise BackendFault("the archive's disk is full")
+
+    @asynccontextmanager
+    async def find(self, query: Query, /) -> AsyncIterator[AsyncIterator[Match]]:
+        """See `core.backend.Finds`. Every attribute can be matched, at every level."""
+        async with aclosing(Finding(self._readers, query, self._ae_title).matches()) as matches:
+            yield matches
+
+    @asynccontextmanager
+    async def retrieve(self, refs: Sequence[Ref], /) -> AsyncIterator[Retrieval]:
+        """See `core.backend.Retrieves`: by series and Instance Number below each reference."""
+        found = await self._readers.run(lambda cursor: locate_all(cursor, list(refs)))
+        manifest = [
+            Listed(each.sop_instance_uid, each.sop_class_uid, each.transfer_syntax_uid, each.size)
+            for each in found
+        ]
+        reading = Reading(self._files, self._readers, self._reading, found)
+        try:
+            async with aclosing(reading.instances()) as instances:
+                yield Retrieval(manifest, instances)
+        finally:
+            reading.close()
+
+    @asynccontextmanager
+    async def describe(self, ref: Ref, bulk_root: str, /) -> AsyncIterator[AsyncIterator[bytes]]:
+        """See `core.backend.Describes`."""
+        async with aclosing(metadata(self._readers, ref, bulk_root)) as objects:
+            yield objects
+
+    @asynccontextmanager
+    async def bulk(self, ref: Ref, path: Keys, /) -> AsyncIterator[BulkData]:
+        """See `core.backend.Describes`."""
+        bulk = Bulk(self._files, self._readers, self._reading)
+        try:
+            yield await bulk.open(ref, path)
+        finally:
+            bulk.close()
+
+    @asynccontextmanager
+    async def open(
+        self,
+        _contexts: Sequence[tuple[str, str]] = (),
+        _originator: Originator | None = None,
+        /,
+    ) -> AsyncIterator[Session]:
+        """See `core.backend.Stores`. Any SOP class and transfer syntax is kept.
+
+        Another data set under a SOP Instance UID that is already there is refused (`Conflict`)
+        with `duplicates` "keep" and "reject", and takes the place of the old one with "replace".
+        The same data set again is a success, whatever the policy.
+        """
+        yield Session(self._files, self._writer, self._writing)
+
+
+@asynccontextmanager
+async def open_archive(
+    settings: ArchiveMount, folder: Path, ae_title: str
+) -> AsyncIterator[Archive]:
+    """The archive in `folder`, which is made when it is not there.
+
+    Before it can be used, its index is brought to this version, and made to agree with the files.
+
+    Args:
+        settings: the mount's.
+        folder: where `index.db`, `files` and `lost` are; on a local disk.
+        ae_title: RetrieveAETitle (0008,0054) of its answers.
+
+    Raises:
+        BackendUnavailable: another process has the folder, or it cannot be used.
+        BackendFault: the index is from a newer version, or broken.
+    """
+    archive = Archive(settings, folder, ae_title)
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1, thread_name_prefix="archive start and stop") as threads:
+        starting = loop.run_in_executor(threads, archive.start)
+        cancelled = await outlast(starting)
+        starting.result()
+        try:
+            if cancelled is not None:
+                raise cancelled
+            yield archive
+        finally:
+            stopping = loop.run_in_executor(threads, archive.stop)
+            cancelled = await outlast(stopping)
+            stopping.result()
+            if cancelled is not None:
+                raise cancelled

@@ -1,0 +1,338 @@
+"""How the rows of the index change.
+
+One connection, used by one thread at a time, within transactions that the caller begins. The
+statements are SQLAlchemy's, compiled once; they run on the driver's cursor, as they run for every
+instance that comes in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+import sqlalchemy as sa
+
+from hilum.backends.archive import record
+from hilum.backends.archive.deflated import (
+    Dictionaries,
+    as_dictionary,
+    deflate,
+    dictionary_of,
+    inflate,
+)
+from hilum.backends.archive.record import Entry
+from hilum.backends.archive.statements import statements
+from hilum.codec import dicom_json
+
+SWEPT: Final = "swept"
+"""Name of the mark that says from which day on files may have lost their rows."""
+
+_KNOWN = 4096  # series whose rows are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the index says of an instance's file.
+
+    Attributes:
+        file: its number, which is also the row's id.
+    """
+
+    file: int
+    size: int
+    crc: int
+    transfer_syntax_uid: str
+
+    def alike(self, entry: Entry) -> bool:
+        """Whether `entry` may have the same data set: only its bytes can say more."""
+        return (self.size, self.crc, self.transfer_syntax_uid) == (
+            entry.size,
+            entry.crc,
+            entry.transfer_syntax_uid,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """The rows above an instance."""
+
+    series: int
+    study: int
+    patient: int
+    dictionary: bytes = b""
+
+
+class Index:
+    """The rows of one archive, to be written."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.dictionaries = Dictionaries()
+        self._connection = engine.raw_connection()
+        self._cursor = self._connection.cursor()
+        self._known: dict[tuple[str, str], _Above] = {}
+        self._statements = statements(engine.dialect)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._cursor.close()
+        self._connection.close()
+
+    # Transactions
+
+    def begin(self) -> None:
+        """Begin a transaction that may write."""
+        self._cursor.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Make what was done since `begin` visible to everybody, in one step."""
+        self._cursor.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo what was done since `begin`; without harm when the database did so itself."""
+        self._known.clear()
+        if self._connection.in_transaction:
+            self._cursor.execute("ROLLBACK")
+
+    def mark_step(self) -> None:
+        """Begin a step that can be undone by itself."""
+        self._cursor.execute("SAVEPOINT step")
+
+    def keep_step(self) -> None:
+        """Keep what was done since `mark_step`."""
+        self._cursor.execute("RELEASE step")
+
+    def undo_step(self) -> None:
+        """Undo what was done since `mark_step`."""
+        self._known.clear()
+        self._cursor.execute("ROLLBACK TO step")
+        self._cursor.execute("RELEASE step")
+
+    def flush(self) -> None:
+        """Make all that was committed durable: a commit that the disk acknowledges."""
+        self._cursor.execute("PRAGMA synchronous=FULL")
+        try:
+            self.begin()
+            self._run("remember", {"name": "flushed", "value": ""})
+            self._run("forget", {"uid": "flushed"})
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
+        finally:
+            self._cursor.execute("PRAGMA synchronous=NORMAL")
+
+    def checkpoint(self, *, last: bool = False) -> bool:
+        """Move the log into the database; whether all of it is there, durably.
+
+        Args:
+            last: empty the log as well, as nobody uses the database any more.
+        """
+        mode = "TRUNCATE" if last else "PASSIVE"
+        busy, pages, moved = self._cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        return not busy and pages == moved
+
+    # Marks
+
+    def recall(self, name: str) -> str:
+        """What was remembered under a name, or ""."""
+        found = self._one("recall", {"uid": name})
+        return str(found[0]) if found else ""
+
+    def remember(self, name: str, value: str) -> None:
+        """Remember a value under a name."""
+        self._run("remember", {"name": name, "value": value})
+
+    # Instances
+
+    def find(self, sop_instance_uid: str) -> Row | None:
+        """The row of an instance."""
+        found = self._one("find", {"uid": sop_instance_uid})
+        return None if found is None else Row(*found)
+
+    def sizes(self, low: int, high: int) -> dict[int, int]:
+        """Files from number `low` to below `high`, and the lengths of their data sets."""
+        self._run("sizes", {"low": low, "high": high})
+        return dict(self._cursor.fetchall())
+
+    def newest(self) -> int:
+        """The highest number of a file that has a row, or 0."""
+        return int(self._must("newest", {})[0] or 0)
+
+    def add(self, entry: Entry) -> bool:
+        """Write the row of an instance, and those above it that are missing.
+
+        Returns:
+            Whether it was written; not when there is a row with its SOP Instance UID.
+        """
+        key = entry.study_instance_uid, entry.series_instance_uid
+        above = self._known.get(key)
+        if above is None:
+            if self._one("find", {"uid": entry.sop_instance_uid}):
+                return False
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            above = self._known[key] = self._make_above(entry)
+        columns = {
+            "id": entry.file,
+            "series": above.series,
+            "sop_instance_uid": entry.sop_instance_uid,
+            "sop_class_uid": entry.sop_class_uid,
+            "transfer_syntax_uid": entry.transfer_syntax_uid,
+            "size": entry.size,
+            "crc": entry.crc,
+            **entry.columns,
+        }
+        self._run("add_instance", columns)
+        if not self._cursor.rowcount:
+            return False
+        self._describe(above, entry)
+        self._count(above, series=0, instances=1, first=entry.file)
+        return True
+
+    def _describe(self, above: _Above, entry: Entry) -> None:
+        """Write the metadata of an instance, with the dictionary of the series as it is now."""
+        json, shared = entry.json, entry.dictionary != b""
+        if shared and entry.dictionary != above.dictionary:
+            json, shared = deflate(dicom_json.dumps(entry.attributes)), False
+        columns = {"instance": entry.file, "shared": int(shared), "json": json}
+        self._run("add_description", columns)
+
+    def drop(self, instance: int) -> None:
+        """Take the row of an instance away, and those above it that are empty then.
+
+        The attributes of a study and a series are those of their oldest instance; if that was
+        this one, the next takes its place.
+        """
+        self._known.clear()
+        found = self._one("above", {"row": instance})
+        if found is None:
+            return
+        above = _Above(*found)
+        self._run("drop_description", {"row": instance})
+        self._run("drop_instance", {"row": instance})
+        self._count(above, series=0, instances=-1)
+        self._settle_series(above, instance)
+        self._settle_study(above, instance)
+
+    # What is above them
+
+    def _make_above(self, entry: Entry) -> _Above:
+        found = self._one("find_study", {"uid": entry.study_instance_uid})
+        study, patient = found or self._make_study(entry)
+        found = self._one("find_series", {"study": study, "uid": entry.series_instance_uid})
+        if found:
+            return self._with_dictionary(entry, found[0], study, patient, dictionary_of(found[1]))
+        columns = record.series_columns(entry.attributes)
+        columns |= {"study": study, "series_instance_uid": entry.series_instance_uid}
+        series = self._run("add_series", columns)
+        dictionary = as_dictionary(dicom_json.dumps(entry.attributes))
+        if dictionary:
+            self._run("add_dictionary", {"series": series, "json": deflate(dictionary)})
+        above = self._with_dictionary(entry, series, study, patient, dictionary)
+        self._count(above, series=1, instances=0)
+        self._list_modalities(study)
+        return above
+
+    def _with_dictionary(
+        self, entry: Entry, series: int, study: int, patient: int, dictionary: bytes
+    ) -> _Above:
+        """The rows above, and their dictionary made known to those who come after."""
+        key = entry.study_instance_uid, entry.series_instance_uid
+        self.dictionaries.put(*key, dictionary)
+        return _Above(series, study, patient, dictionary)
+
+    def _make_study(self, entry: Entry) -> tuple[int, int]:
+        patient = self._make_patient(entry.attributes)
+        columns = record.study_columns(entry.attributes)
+        columns |= {
+            "patient": patient,
+            "study_instance_uid": entry.study_instance_uid,
+            "modalities": b"[]",
+        }
+        study = self._run("add_study", columns)
+        self._run("first_study", {"row": patient, "d_study": study})
+        return study, patient
+
+    def _make_patient(self, attributes: record.Attributes) -> int:
+        patient_id, issuer, lone = record.patient_key(attributes)
+        key = {"patient_id": patient_id, "issuer": issuer, "lone": lone}
+        found = self._one("find_patient", key)
+        return found[0] if found else self._run("add_patient", key)
+
+    def _count(
+        self, above: _Above, *, series: int, instances: int, first: int | None = None
+    ) -> None:
+        """Add to the counts above; `first` is the first instance where there was none."""
+        changes = {"d_series": series, "d_instances": instances, "first": first}
+        if instances:
+            self._run("count_series", {"row": above.series, **changes})
+        self._run("count_study", {"row": above.study, **changes})
+
+    def _list_modalities(self, study: int) -> None:
+        self._run("modalities", {"study": study})
+        found = sorted(row[0] for row in self._cursor.fetchall())
+        self._run("set_modalities", {"row": study, "modalities": orjson.dumps(found)})
+
+    def _settle_series(self, above: _Above, gone: int) -> None:
+        """Drop a series that is empty now, or give it the attributes of its next instance."""
+        count, first = self._must("series_state", {"row": above.series})
+        if not count:
+            self._run("drop_dictionary", {"row": above.series})
+            self._run("drop_series", {"row": above.series})
+            self._count(above, series=-1, instances=0)
+            self._list_modalities(above.study)
+        elif first == gone:
+            oldest, attributes = self._oldest("oldest_in_series", above.series)
+            columns = record.series_columns(attributes)
+            self._run("change_series", {"row": above.series, "first_instance": oldest, **columns})
+            self._list_modalities(above.study)
+
+    def _settle_study(self, above: _Above, gone: int) -> None:
+        """Drop a study that is empty now, or give it the attributes of its next instance."""
+        instances, first = self._must("study_state", {"row": above.study})
+        if not instances:
+            self._run("drop_study", {"row": above.study})
+            self._leave(above.patient, above.study)
+        elif first == gone:
+            oldest, attributes = self._oldest("oldest_in_study", above.study)
+            columns = record.study_columns(attributes)
+            patient = self._make_patient(attributes)
+            self._run(
+                "change_study",
+                {"row": above.study, "patient": patient, "first_instance": oldest, **columns},
+            )
+            if patient != above.patient:
+                self._run("first_study", {"row": patient, "d_study": above.study})
+                self._leave(above.patient, above.study)
+
+    def _leave(self, patient: int, study: int) -> None:
+        """Drop a patient whose last study went, or give it the attributes of its next one."""
+        studies, first = self._must("patient_state", {"row": patient})
+        if not studies:
+            self._run("drop_patient", {"row": patient})
+        elif first == study:
+            self._run("next_study", {"row": patient})
+
+    def _oldest(self, statement: str, row: int) -> tuple[int, record.Attributes]:
+        """The first instance below a row, and its metadata."""
+        instance, json, dictionary = self._must(statement, {"row": row})
+        return instance, dicom_json.loads(inflate(json, dictionary_of(dictionary)))
+
+    # Running statements
+
+    def _run(self, name: str, parameters: Mapping[str, Any]) -> int:
+        """Run a statement; the key of the row it inserted, if it did."""
+        statement = self._statements[name]
+        self._cursor.execute(statement.text, statement.values(parameters))
+        return self._cursor.lastrowid or 0
+
+    def _one(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        self._run(name, parameters)
+        row: Sequence[Any] | None = self._cursor.fetchone()
+        return row
+
+    def _must(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        row = self._one(name, parameters)
+        if row is None:
+            raise LookupError(f"the index has lost a row: {name}")
+        return row

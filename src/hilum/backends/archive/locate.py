@@ -1,0 +1,70 @@
+"""Which instances are below a reference, and where their files are."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from hilum.backends.archive.readers import Cursor
+from hilum.backends.archive.schema import INSTANCE, PATIENT, SERIES, STUDY
+from hilum.model.identity import Ref
+
+_KEYS = {
+    "patient": PATIENT.c.patient_id,
+    "study": STUDY.c.study_instance_uid,
+    "series": SERIES.c.series_instance_uid,
+    "instance": INSTANCE.c.sop_instance_uid,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """One instance and its file."""
+
+    file: int
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    size: int
+
+
+def locate(cursor: Cursor, ref: Ref) -> list[Located]:
+    """The instances below `ref`: by series, then by Instance Number, then as they came."""
+    given = {name: value for name in _KEYS if (value := getattr(ref, name)) is not None}
+    if not given:
+        return []
+    text, order = _statement(tuple(given))
+    return [Located(*row) for row in cursor.rows(text, [given[name] for name in order])]
+
+
+def locate_all(cursor: Cursor, refs: list[Ref]) -> list[Located]:
+    """The instances below all `refs`, each once."""
+    found: dict[int, Located] = {}
+    for ref in refs:
+        for each in locate(cursor, ref):
+            found.setdefault(each.file, each)
+    return list(found.values())
+
+
+@lru_cache(maxsize=16)
+def _statement(names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    row = INSTANCE.c
+    source: sa.FromClause = INSTANCE.join(SERIES, SERIES.c.id == row.series)
+    if "study" in names or "patient" in names:
+        source = source.join(STUDY, STUDY.c.id == SERIES.c.study)
+    if "patient" in names:
+        source = source.join(PATIENT, PATIENT.c.id == STUDY.c.patient)
+    chosen: sa.Select[Any] = (
+        sa.select(
+            row.id, row.sop_instance_uid, row.sop_class_uid, row.transfer_syntax_uid,
+            row.size,
+        )
+        .select_from(source)
+        .where(*(_KEYS[name] == sa.bindparam(f"k_{name}") for name in names))
+        .order_by(row.series, row.instance_number, row.id)
+    )  # fmt: skip
+    compiled = chosen.compile(dialect=sqlite.dialect(paramstyle="qmark"))
+    order = tuple(name.removeprefix("k_") for name in compiled.positiontup or ())
+    return str(compiled), order

@@ -1,0 +1,230 @@
+"""How instances come out of their files: ahead of the reader, never on the event loop."""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from hilum.backends.archive.files import HEAD, Files
+from hilum.backends.archive.locate import Located, locate
+from hilum.backends.archive.readers import Readers
+from hilum.model.errors import BackendFault
+from hilum.model.identity import Ref
+from hilum.model.instance import CHUNK, Instance
+
+log = logging.getLogger(__name__)
+
+_AHEAD: Final = 2 * CHUNK  # bytes of small instances that are read at once
+_READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Opened:
+    """A file being read by threads; may be closed while one of them reads.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, files: Files, number: int) -> None:
+        self._lock = threading.Lock()
+        self._fd = os.open(files.path(number), _READ)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes of the data set.
+
+        Raises:
+            OSError: they cannot be read; also when the file is shorter, or closed.
+        """
+        with self._lock:
+            data = _pread(self._fd, length, HEAD + offset) if self._fd >= 0 else b""
+        if len(data) != length:
+            raise OSError("the file is shorter than it was")
+        return data
+
+    def fileno(self) -> int:
+        """Its descriptor; for who has it to himself."""
+        return self._fd
+
+    def close(self) -> None:
+        """Close it, once nobody reads."""
+        with self._lock:
+            if self._fd >= 0:
+                fd, self._fd = self._fd, -1
+                os.close(fd)
+
+
+def _pread(fd: int, length: int, offset: int) -> bytes:
+    """As much of `length` bytes as there is."""
+    if not hasattr(os, "pread"):  # Windows; the caller has the file to itself
+        os.lseek(fd, offset, os.SEEK_SET)
+    pieces = []
+    while length:
+        data = os.pread(fd, length, offset) if hasattr(os, "pread") else os.read(fd, length)
+        if not data:
+            break
+        pieces.append(data)
+        length -= len(data)
+        offset += len(data)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class Reading:
+    """The files of one retrieval. `close` leaves nothing open."""
+
+    def __init__(
+        self, files: Files, readers: Readers, threads: ThreadPoolExecutor, found: Sequence[Located]
+    ) -> None:
+        self._files = files
+        self._readers = readers
+        self._threads = threads
+        self._found = found
+        self._groups = _groups(found)
+        self._group_of = {
+            number: place for place, group in enumerate(self._groups) for number in group
+        }
+        self._ahead: dict[int, asyncio.Future[list[bytes | OSError]]] = {}
+        self._opened: Opened | None = None
+
+    def close(self) -> None:
+        """Forget what was read ahead, and close the file that is open."""
+        self._ahead.clear()
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            self._threads.submit(opened.close)
+
+    async def instances(self) -> AsyncGenerator[Instance]:
+        """One after another."""
+        for number, each in enumerate(self._found):
+            yield Instance(
+                sop_instance_uid=each.sop_instance_uid,
+                sop_class_uid=each.sop_class_uid,
+                transfer_syntax_uid=each.transfer_syntax_uid,
+                chunks=self._small(number) if each.size <= CHUNK else self._large(each),
+                size=each.size,
+            )
+
+    async def _small(self, number: int) -> AsyncIterator[bytes]:
+        """One chunk, read together with its neighbours, and the next ones read meanwhile."""
+        place = self._group_of[number]
+        for old in [known for known in self._ahead if known < place]:
+            del self._ahead[old]
+        self._look_ahead(place)
+        self._look_ahead(place + 1)
+        data = (await self._ahead[place])[number - self._groups[place][0]]
+        if isinstance(data, OSError):
+            data = await self._again(self._found[number], data)
+        if data:
+            yield data
+
+    def _look_ahead(self, place: int) -> None:
+        if place < len(self._groups) and place not in self._ahead:
+            found = [self._found[number] for number in self._groups[place]]
+            self._ahead[place] = asyncio.get_running_loop().run_in_executor(
+                self._threads, self._read_all, found
+            )
+
+    def _read_all(self, found: Sequence[Located]) -> list[bytes | OSError]:
+        """The data sets of small files, or why there is none; in a thread."""
+        return [self._read_small(each.file, each.size) for each in found]
+
+    def _read_small(self, number: int, size: int) -> bytes | OSError:
+        try:
+            opened = Opened(self._files, number)
+            try:
+                return opened.read(0, size)
+            finally:
+                opened.close()
+        except OSError as error:
+            return error
+
+    async def _again(self, each: Located, error: OSError) -> bytes:
+        """A file that was gone may have been replaced by one with the same length and syntax."""
+        now = await self._now(each, error)
+        loop = asyncio.get_running_loop()
+        data = await loop.run_in_executor(self._threads, self._read_small, now.file, now.size)
+        if isinstance(data, OSError):
+            raise _unreadable(each, data) from data
+        return data
+
+    async def _now(self, each: Located, error: OSError) -> Located:
+        found = await self._readers.run(
+            lambda cursor: locate(cursor, Ref(instance=each.sop_instance_uid))
+        )
+        for now in found:
+            same = (now.size, now.transfer_syntax_uid) == (each.size, each.transfer_syntax_uid)
+            if same and now.file != each.file:
+                return now
+        raise _unreadable(each, error) from error
+
+    async def _large(self, each: Located) -> AsyncIterator[bytes]:
+        """One MiB after another, the next being read while the last is used."""
+        try:
+            opened = await self._open(each)
+            async for data in pieces(self._threads, opened, 0, each.size):
+                yield data
+        except OSError as error:
+            raise _unreadable(each, error) from error
+        finally:
+            self.close()
+
+    async def _open(self, each: Located) -> Opened:
+        loop = asyncio.get_running_loop()
+        try:
+            opened = await loop.run_in_executor(self._threads, Opened, self._files, each.file)
+        except OSError as error:
+            now = await self._now(each, error)
+            opened = await loop.run_in_executor(self._threads, Opened, self._files, now.file)
+        self.close()
+        self._opened = opened
+        return opened
+
+
+async def pieces(
+    threads: ThreadPoolExecutor, opened: Opened, start: int, length: int
+) -> AsyncIterator[bytes]:
+    """A part of a data set in pieces of one MiB, one read ahead.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    loop = asyncio.get_running_loop()
+    end = start + length
+    reading: asyncio.Future[bytes] | None = None
+    try:
+        while start < end:
+            following = min(start + CHUNK, end)
+            data = await (
+                reading or loop.run_in_executor(threads, opened.read, start, following - start)
+            )
+            start, reading = following, None
+            if start < end:
+                size = min(CHUNK, end - start)
+                reading = loop.run_in_executor(threads, opened.read, start, size)
+            yield data
+    finally:
+        if reading is not None:
+            reading.cancel()  # its thread ends by itself; nobody is told how
+
+
+def _groups(found: Sequence[Located]) -> list[range]:
+    """Neighbouring small instances that are read together."""
+    groups: list[range] = []
+    total = _AHEAD
+    for number, each in enumerate(found):
+        if each.size > CHUNK:
+            total = _AHEAD
+        elif total + each.size > _AHEAD:
+            groups.append(range(number, number + 1))
+            total = each.size
+        else:
+            groups[-1] = range(groups[-1].start, number + 1)
+            total += each.size
+    return groups
+
+
+def _unreadable(each: Located, error: OSError) -> BackendFault:
+    log.error("the file %016x cannot be read: %s", each.file, error.strerror or error)
+    return BackendFault("the file of this instance cannot be read")

@@ -1,0 +1,123 @@
+"""What every request to a peer needs: its context, its end, and what a status means."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from hilum.codec.dimse import Command, Service
+from hilum.codec.sop_class import EXPLICIT_LE, IMPLICIT_LE
+from hilum.model.errors import (
+    BackendFault,
+    BadQuery,
+    Forbidden,
+    HilumError,
+    NotOffered,
+    OutOfResources,
+    UnknownDestination,
+)
+from hilum.upper_layer.association import Association
+from hilum.upper_layer.messages import Context, Message, Responses
+from hilum.upper_layer.receiving import refuse
+from hilum.upper_layer.requestor import Wanted
+
+MEDIUM = 0  # Priority (0000,0700)
+PATIENCE = 10.0  # seconds that a peer gets to honour a C-CANCEL
+
+
+def wanted(abstract_syntax: str) -> Wanted:
+    """What to propose for a service whose messages carry no images."""
+    return abstract_syntax, (EXPLICIT_LE, IMPLICIT_LE)
+
+
+def context_of(association: Association, abstract_syntax: str) -> Context:
+    """The presentation context in which to ask.
+
+    Raises:
+        NotOffered: the peer did not accept one.
+    """
+    for context in association.contexts.values():
+        if context.abstract_syntax == abstract_syntax and context.we_may_ask:
+            return context
+    raise NotOffered(f"the peer accepts no presentation context for {abstract_syntax}")
+
+
+def failure(service: Service, status: int | None) -> HilumError:
+    """What a failure status says, in our words (PS3.7 Annex C, PS3.4 §C.4)."""
+    name = service.name.replace("_", "-")
+    if status is None:
+        return BackendFault(f"the peer answered a {name} without a status")
+    kind, words = _meaning(status)
+    return kind(f"the peer answered a {name} with {status:04X}H" + (f": {words}" if words else ""))
+
+
+_MEANINGS: Mapping[int, tuple[type[HilumError], str]] = {
+    0x0112: (NotOffered, "SOP Class not supported"),
+    0x0122: (NotOffered, "SOP Class not supported"),
+    0x0124: (Forbidden, "not authorized"),
+    0x0211: (NotOffered, "unrecognized operation"),
+    0xA801: (UnknownDestination, "Move Destination unknown"),
+    0xA900: (BadQuery, "the identifier does not match the SOP Class"),
+    0xFE00: (BackendFault, "cancelled, though we did not ask for that"),
+}
+
+
+def _meaning(status: int) -> tuple[type[HilumError], str]:
+    if status >> 8 == 0xA7:  # noqa: PLR2004 - A7xx
+        return OutOfResources, "out of resources"
+    if status >> 12 == 0xC:  # noqa: PLR2004 - Cxxx
+        return BackendFault, "unable to process"
+    return _MEANINGS.get(status, (BackendFault, ""))
+
+
+@asynccontextmanager
+async def asked(  # noqa: PLR0913 - a request has that many sides
+    association: Association,
+    context: Context,
+    command: Command,
+    data: bytes,
+    *,
+    with_requests: bool = False,
+    patience: float = PATIENCE,
+) -> AsyncIterator[Responses]:
+    """A request that can be cancelled, and its responses.
+
+    Leaving before the final one sends C-CANCEL and reads up to it, for `patience` seconds in
+    all; a peer that takes longer is aborted. Whoever is cancelled meanwhile aborts at once.
+
+    Raises:
+        BackendError: the association was lost, or a response did not come in time.
+    """
+    async with association.exchange(
+        context, command, data, with_requests=with_requests
+    ) as responses:
+        try:
+            yield responses
+        except Exception:
+            with suppress(HilumError):  # what the caller met first is what is told
+                await _stop(association, context, command, responses, patience)
+            raise
+        else:
+            await _stop(association, context, command, responses, patience)
+
+
+async def _stop(
+    association: Association,
+    context: Context,
+    command: Command,
+    responses: Responses,
+    patience: float,
+) -> None:
+    """C-CANCEL, and what still comes up to the final response (PS3.7 §9.3.2.3)."""
+    if responses.final or association.lost is not None:
+        return
+    cancel = Command(command_field=Service.C_CANCEL, message_id_responded_to=command.message_id)
+    with suppress(TimeoutError):  # the exchange, left before its end, aborts
+        async with asyncio.timeout(patience):
+            await association.send(context, cancel)
+            async for message in responses:
+                await _pass_over(association, message)
+
+
+async def _pass_over(association: Association, message: Message) -> None:
+    if not message.command.is_response:
+        await refuse(association, message, OutOfResources("the retrieval was cancelled"))

@@ -1,0 +1,115 @@
+"""Searches at a peer by C-FIND (PS3.4 §C.4.1, PS3.7 §9.1.2)."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from hilum.backends.dimse.asking import MEDIUM, PATIENCE, asked, context_of, failure, wanted
+from hilum.codec import dicom_json, question
+from hilum.codec.dicom_json import Described
+from hilum.codec.dimse import A_DATA_SET, Command, Service
+from hilum.codec.sop_class import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
+from hilum.model.errors import BackendFault, TooLarge
+from hilum.model.identity import Level
+from hilum.model.query import Path
+from hilum.upper_layer.association import Association
+from hilum.upper_layer.messages import Responses
+
+CONTEXTS = (wanted(STUDY_ROOT_FIND), wanted(PATIENT_ROOT_FIND))
+RELATIONAL = b"\1"
+"""Extended negotiation of either class that asks for relational queries (PS3.4 §C.5.1.1)."""
+_SUCCESS, _PENDING, _WITHOUT_KEYS = 0x0000, 0xFF00, 0xFF01
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One match, as the peer encoded it."""
+
+    encoded: bytes
+    transfer_syntax_uid: str
+
+    def described(self) -> Described:
+        """The match in DICOM JSON, text in Unicode.
+
+        Raises:
+            BadDataset: it cannot be read.
+        """
+        return dicom_json.from_encoded(self.encoded, self.transfer_syntax_uid)
+
+
+class Answers(AsyncIterator[Answer]):
+    """The matches, as they come.
+
+    Attributes:
+        status: of the final response, once it has come.
+        comment: Error Comment (0000,0902) of it; may hold anything, patient data too.
+        keys_ignored: the peer said that it does not support a key that was asked for (FF01).
+    """
+
+    def __init__(self, responses: Responses) -> None:
+        self._responses = responses
+        self.status: int | None = None
+        self.comment = ""
+        self.keys_ignored = False
+
+    async def __anext__(self) -> Answer:
+        """The next one.
+
+        Raises:
+            BadQuery, NotOffered, Forbidden, OutOfResources, BackendError: the peer failed, or
+                is gone.
+        """
+        message = await anext(self._responses)
+        command = message.command
+        if command.status not in (_PENDING, _WITHOUT_KEYS):
+            self.status, self.comment = command.status, command.error_comment or ""
+            if command.status != _SUCCESS:
+                raise failure(Service.C_FIND, command.status)
+            raise StopAsyncIteration
+        self.keys_ignored |= command.status == _WITHOUT_KEYS
+        if message.data is None:
+            raise BackendFault("the peer answered a C-FIND with a match that has no identifier")
+        try:
+            encoded = await message.identifier()
+        except TooLarge as error:
+            raise BackendFault("the peer answered a C-FIND with an endless identifier") from error
+        return Answer(encoded, message.context.transfer_syntax)
+
+
+@asynccontextmanager
+async def find(  # noqa: PLR0913 - a C-FIND has that many sides
+    association: Association,
+    level: Level,
+    keys: Mapping[Path, str],
+    *,
+    patient_root: bool = False,
+    encoding: str = "",
+    patience: float = PATIENCE,
+) -> AsyncIterator[Answers]:
+    """Search; leaving before the last match cancels the search at the peer.
+
+    Args:
+        association: on which `CONTEXTS` were proposed.
+        level: of the matches.
+        keys: path -> value in C-FIND notation; "" asks for the attribute.
+        patient_root: of the two information models, the Patient Root one.
+        encoding: Specific Character Set to ask in; "": chosen by what the keys hold.
+        patience: seconds that the peer gets to honour a C-CANCEL, before it is aborted.
+
+    Raises:
+        BadQuery: a key cannot be written.
+        NotOffered: the peer does not accept the information model.
+        BackendError: the association was lost.
+    """
+    uid = PATIENT_ROOT_FIND if patient_root else STUDY_ROOT_FIND
+    context = context_of(association, uid)
+    data = question.encode(level, keys, context.transfer_syntax, encoding)
+    request = Command(
+        command_field=Service.C_FIND,
+        message_id=association.next_id(),
+        data_set_type=A_DATA_SET,
+        affected_sop_class_uid=uid,
+        priority=MEDIUM,
+    )
+    async with asked(association, context, request, data, patience=patience) as responses:
+        yield Answers(responses)

@@ -1,0 +1,113 @@
+"""`hilum run`: serve until told to stop."""
+
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hilum import __version__, app
+from hilum.cli.common import ConfigOption, fail, settings
+from hilum.config.load import DEFAULT
+from hilum.config.schema import Settings
+from hilum.service import logging, memory, signals, systemd
+
+command = typer.Typer(add_completion=False)
+READY = "Hilum is ready"
+
+
+@command.command()
+def run(
+    *,
+    config: ConfigOption = None,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Also print three commands to try.")
+    ] = False,
+) -> None:
+    """Serve DIMSE and DICOMweb until SIGTERM or Ctrl+C; running work may end first."""
+    found = settings(config)
+    logging.setup(found.logging)
+    memory.tune()
+    try:
+        asyncio.run(_serve(found, config, examples=examples))
+    except app.CannotStart as error:
+        fail(*str(error).splitlines())
+    except asyncio.CancelledError:
+        fail("stopped at once: work was still running")
+
+
+async def _serve(found: Settings, config: Path | None, *, examples: bool) -> None:
+    stop = asyncio.Event()
+    task = asyncio.current_task()
+
+    def ready(listening: app.Listening) -> None:
+        lines = [*where(found, listening), *(tries(found, listening, config) if examples else ())]
+        with contextlib.suppress(BrokenPipeError):  # nobody reads; that is no reason to stop
+            print(*lines, READY, sep="\n", flush=True)
+        systemd.notify("READY=1")
+
+    with signals.stops(stop, task.cancel if task else lambda: None):
+        await app.serve(found, ready, stop)
+
+
+def where(found: Settings, listening: app.Listening) -> list[str]:
+    """What listens where."""
+    lines = [f"Hilum {__version__}"]
+    mounts = ", ".join(found.mounts)
+    if "dimse" in listening.doors:
+        own = f"{found.server.aet} (mount {found.default_mount})" if found.default_mount else ""
+        titles = ", ".join(each for each in (own, mounts) if each)
+        lines.append(f"  AE titles  {titles}")
+        lines.append(f"  DIMSE      {place(*listening.doors['dimse'])}")
+    if "http" in listening.doors:
+        root = web_root(found, listening)
+        lines.append(
+            f"  DICOMweb   {root}/dicomweb" if found.default_mount else f"  DICOMweb   {root}"
+        )
+        lines.append(f"  Mounts     {root}/aets   ({mounts})")
+    lines.append(f"  Data       {found.server.data}")
+    return lines
+
+
+def tries(found: Settings, listening: app.Listening, config: Path | None = None) -> list[str]:
+    """Three commands for a newcomer, as they can be typed in the working directory."""
+    program = Path(sys.argv[0])
+    hilum = f"{sys.executable} -m hilum" if program.suffix == ".py" else _short(program)
+    named = (
+        "" if config is None or _short(config) == str(DEFAULT) else f" --config {_short(config)}"
+    )
+    lines = [f"hilum import{named} FOLDER_WITH_IMAGES", f"hilum demo{named}"]
+    if "http" in listening.doors:
+        path = "/dicomweb/studies" if found.default_mount else "/aets"
+        lines.append(f"curl {web_root(found, listening)}{path}")
+    else:
+        lines.append(f"hilum check{named}")
+    return [
+        "Try, in another terminal:",
+        *(
+            f"  {each.replace('hilum', hilum, 1) if each.startswith('hilum') else each}"
+            for each in lines
+        ),
+    ]
+
+
+def _short(path: Path) -> str:
+    """The path, from the working directory where that is shorter."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def web_root(found: Settings, listening: app.Listening) -> str:
+    """The URL at which the DICOMweb door is reached from this machine."""
+    host, port = listening.doors["http"]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    return f"http://{place(host, port)}{found.http.base_path}"
+
+
+def place(host: str, port: int) -> str:
+    """Host and port, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

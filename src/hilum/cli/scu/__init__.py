@@ -1,0 +1,1 @@
+"""What `hilum echo`, `find`, `get`, `move` and `store` are made of: a user's own test tools."""

@@ -1,0 +1,1 @@
+"""What `hilum demo` walks: one row for each operation, each by a real client connection."""

@@ -1,0 +1,77 @@
+"""What a row of the walk is, and what it is given to walk with."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx
+
+from hilum.cli.walk.study import Study
+from hilum.config.schema import Settings
+
+
+class Failed(Exception):
+    """What came back is not what had to; the text says what came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The running broker and what is stored in it.
+
+    Attributes:
+        settings: those the broker runs with.
+        client: an HTTP client whose base is the broker's DICOMweb root, without a mount.
+        dimse_study: the study that is stored over DIMSE.
+        web_study: the study that is stored over STOW-RS.
+        caller: the AE title that we call by, one the broker knows.
+    """
+
+    settings: Settings
+    client: httpx.AsyncClient
+    dimse_study: Study
+    web_study: Study
+    caller: str
+
+    @property
+    def stored(self) -> Study:
+        """A study that is there by the time queries are walked."""
+        return self.web_study if self.settings.has_http else self.dimse_study
+
+    @property
+    def host(self) -> str:
+        """Where the DIMSE door is reached from this machine."""
+        return reachable(self.settings.dimse.bind)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One operation.
+
+    Attributes:
+        operation: its name, as the standard has it.
+        door: "dimse" or "http"; the row is left out when that is closed.
+        run: does it and gives what came back, in a few words. Raises Failed, or whatever the
+            client raises.
+    """
+
+    operation: str
+    door: str
+    run: Callable[[Walk], Awaitable[str]]
+
+
+def reachable(bind: str) -> str:
+    """The address by which this machine reaches what listens at `bind`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - read, not bound
+
+
+def counted(count: int, what: str) -> str:
+    """How many of what: 1 study, 3 instances."""
+    if count == 1 or what == "series":
+        return f"{count} {what}"
+    return f"{count} {what[:-1]}ies" if what.endswith("y") else f"{count} {what}s"
+
+
+def web_root(settings: Settings) -> str:
+    """The URL of the broker's DICOMweb door on this machine, without a slash at its end."""
+    host = reachable(settings.http.bind)
+    place = f"[{host}]" if ":" in host else host
+    return f"http://{place}:{settings.http.port}{settings.http.base_path}"

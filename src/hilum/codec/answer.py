@@ -1,0 +1,187 @@
+"""C-FIND answers: matches to encoded identifiers (PS3.4 §C.4.1.1.3.2)."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from struct import Struct, pack
+from struct import error as StructError  # noqa: N812 - it is a class
+from typing import Any
+
+from pydicom.valuerep import format_number_as_ds
+
+from hilum.codec import header
+from hilum.codec.identifier import (
+    INSTANCE_AVAILABILITY,
+    QUERY_RETRIEVE_LEVEL,
+    RETRIEVE_AE_TITLE,
+    SPECIFIC_CHARACTER_SET,
+    UNIQUE_KEYS,
+    Identifier,
+)
+from hilum.codec.repertoire import LATIN_1, UTF_8, Repertoire, repertoire
+from hilum.codec.sop_class import EXPLICIT_BE, IMPLICIT_LE
+from hilum.model.identity import Level
+from hilum.model.query import Path
+
+_Element = Mapping[str, Any]
+_NUMBERS = {
+    "US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "UV": "Q", "SV": "q",
+}  # fmt: skip
+_NUL_PADDED = header.LONG - {"UC", "UR", "UT"} | {"UI"}
+_MAX_DS = 16  # characters, PS3.5 §6.2
+_MAX_SHORT = 0xFFFE  # bytes in a value with a 16 bit length
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A node of the tree of attributes that were asked for; without branches: all below it."""
+
+    below: dict[int, "_Wanted"] = field(default_factory=dict)
+
+
+class Answers:
+    """Encodes the matches of one query.
+
+    Args:
+        identifier: the query's, which says what to return and in which characters.
+        transfer_syntax_uid: of the presentation context.
+        ae_title: from where the matches can be retrieved.
+    """
+
+    def __init__(self, identifier: Identifier, transfer_syntax_uid: str, ae_title: str) -> None:
+        self._level = identifier.level
+        self._ae_title = ae_title
+        self._explicit = transfer_syntax_uid != IMPLICIT_LE
+        self._order = ">" if transfer_syntax_uid == EXPLICIT_BE else "<"
+        self._wanted = self._tree(identifier)
+        self._writers = (repertoire(identifier.encodings) or LATIN_1, UTF_8)
+
+    def _tree(self, identifier: Identifier) -> _Wanted:
+        tree = _Wanted()
+        levels = list(Level)
+        keys: list[Path] = [(UNIQUE_KEYS[identifier.level],)]
+        keys += [(UNIQUE_KEYS[each],) for each in levels[: levels.index(identifier.level)]]
+        if identifier.level is not Level.PATIENT and (UNIQUE_KEYS[Level.PATIENT],) not in set(
+            identifier.keys
+        ):
+            keys.remove((UNIQUE_KEYS[Level.PATIENT],))  # Study Root: no unique key of its own
+        for path in [*keys, *identifier.keys]:
+            node = tree
+            for tag in path:
+                node = node.below.setdefault(tag, _Wanted())
+        return tree
+
+    def encode(self, attributes: Mapping[str, _Element]) -> bytes:
+        """The identifier of one match; `attributes` is its DICOM JSON object.
+
+        What was asked for and is not there comes back empty.
+        """
+        ours = {
+            QUERY_RETRIEVE_LEVEL: {"vr": "CS", "Value": [self._level.value]},
+            RETRIEVE_AE_TITLE: {"vr": "AE", "Value": [self._ae_title]},
+            INSTANCE_AVAILABILITY: {"vr": "CS", "Value": ["ONLINE"]},
+        }
+        tags = sorted({*ours, *self._wanted.below})
+        for writer in self._writers:
+            charset = {"vr": "CS", "Value": [writer.name]}
+            try:
+                parts = [self._element(SPECIFIC_CHARACTER_SET, charset, writer)]
+                for tag in tags:
+                    if tag == SPECIFIC_CHARACTER_SET:
+                        continue
+                    element = ours.get(tag) or attributes.get(f"{tag:08X}")
+                    parts.append(self._element(tag, element, writer, self._wanted.below.get(tag)))
+                return b"".join(parts)
+            except UnicodeEncodeError:
+                continue
+        raise AssertionError("UTF-8 holds every character")  # pragma: no cover
+
+    def _element(
+        self,
+        tag: int,
+        element: _Element | None,
+        writer: Repertoire,
+        wanted: _Wanted | None = None,
+    ) -> bytes:
+        vr = (
+            str(element["vr"])
+            if element
+            else header.settled(header.vr_of(tag, {}), 0, signed=False)
+        )
+        if vr == "SQ":
+            value = self._items((element or {}).get("Value") or (), writer, wanted)
+        else:
+            value = self._value(vr, element, writer) if element else b""
+        head = pack(self._order + "HH", tag >> 16, tag & 0xFFFF)
+        if not self._explicit:
+            return head + pack("<I", len(value)) + value
+        if vr in header.LONG:
+            return head + vr.encode() + pack(self._order + "xxI", len(value)) + value
+        if len(value) > _MAX_SHORT:  # more than its VR can hold: PS3.5 §6.2.2, note 4
+            return head + b"UN" + pack(self._order + "xxI", len(value)) + value
+        return head + vr.encode() + pack(self._order + "H", len(value)) + value
+
+    def _items(
+        self,
+        items: Sequence[Mapping[str, _Element] | None],
+        writer: Repertoire,
+        wanted: _Wanted | None,
+    ) -> bytes:
+        parts = []
+        for item in items:
+            found = item or {}
+            below = wanted.below if wanted is not None else {}
+            tags = sorted(below) if below else sorted(int(key, 16) for key in found)
+            body = b"".join(
+                self._element(tag, found.get(f"{tag:08X}"), writer, below.get(tag))
+                for tag in tags
+                if tag != SPECIFIC_CHARACTER_SET  # the one at the root holds for all
+            )
+            parts.append(pack(self._order + "HHI", 0xFFFE, 0xE000, len(body)) + body)
+        return b"".join(parts)
+
+    def _value(self, vr: str, element: _Element, writer: Repertoire) -> bytes:
+        """The value; empty where it is not what its VR allows."""
+        try:
+            data = self._binary(vr, element)
+        except (StructError, TypeError, ValueError, OverflowError):
+            return b""
+        if data is None:
+            text = "\\".join(_text(vr, value) for value in element.get("Value") or ())
+            data = writer.encode(text, person=vr == "PN")
+        if len(data) & 1:
+            data += b"\0" if vr in _NUL_PADDED else b" "
+        return data
+
+    def _binary(self, vr: str, element: _Element) -> bytes | None:
+        """What is not text; None where it is."""
+        if "InlineBinary" in element:
+            data = base64.b64decode(element["InlineBinary"])
+            if self._order == ">" and vr in header.WORD:  # DICOM JSON has little endian
+                data = header.swapped(data, header.WORD[vr])
+            return data
+        values = [value for value in element.get("Value") or () if value is not None]
+        kind = _NUMBERS.get(vr)
+        if kind is not None:
+            one = Struct(self._order + kind)
+            return b"".join(one.pack(_number(value, kind)) for value in values)
+        if vr == "AT":
+            numbers = [int(value, 16) for value in values if value]
+            return b"".join(pack(self._order + "HH", each >> 16, each & 0xFFFF) for each in numbers)
+        return None
+
+
+def _number(value: Any, kind: str) -> float | int:  # noqa: ANN401 - a JSON value
+    return float(value) if kind in "fd" else int(value)
+
+
+def _text(vr: str, value: Any) -> str:  # noqa: ANN401 - a JSON value
+    if value is None:
+        return ""
+    if vr == "PN":
+        groups = [value.get(name, "") for name in ("Alphabetic", "Ideographic", "Phonetic")]
+        return "=".join(groups).rstrip("=")
+    if vr == "DS" and not isinstance(value, str):
+        text = f"{value}"
+        return text if len(text) <= _MAX_DS else format_number_as_ds(float(value))
+    return str(value)

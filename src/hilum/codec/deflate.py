@@ -1,0 +1,74 @@
+"""Data sets in a deflated Transfer Syntax, inflated within bounds (PS3.5 §A.5)."""
+
+from collections.abc import Iterator
+from typing import Final
+from zlib import MAX_WBITS, decompressobj
+from zlib import error as ZlibError  # noqa: N812 - it is a class
+
+from hilum.codec.header import Buffer
+from hilum.model.errors import BadDataset
+
+MAX_INFLATED: Final = 64 * 1024 * 1024
+"""Bytes of a deflated data set that are looked at as a whole."""
+
+_PIECE = 1024 * 1024  # bytes, the most that is inflated at a time
+_ZLIB_HEADER = 0x78  # begins no deflated data that an encoder would write (RFC 1950, RFC 1951)
+
+
+def inflate(buffer: Buffer) -> tuple[bytes, bool]:
+    """The first `MAX_INFLATED` bytes of a deflated data set, and whether there is more.
+
+    A stream that ends too early gives what there is.
+
+    Raises:
+        BadDataset: the bytes are not deflated.
+    """
+    inflater = decompressobj(_window(bytes(buffer[:1])))
+    try:
+        data = inflater.decompress(buffer, MAX_INFLATED)
+    except ZlibError as error:
+        raise BadDataset("deflated data set cannot be inflated") from error
+    return data, bool(inflater.unconsumed_tail)
+
+
+def _window(first: bytes) -> int:
+    """What zlib is to expect: no header of its own, but some write one."""
+    return MAX_WBITS if first and first[0] == _ZLIB_HEADER else -MAX_WBITS
+
+
+class Inflater:
+    """Inflates one data set, piece by piece."""
+
+    def __init__(self) -> None:
+        self._zlib = decompressobj(-MAX_WBITS)
+        self._begun = False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What the next bytes become, in pieces of a MiB at most.
+
+        Raises:
+            BadDataset: they are not deflated.
+        """
+        if data and not self._begun:
+            self._begun = True
+            self._zlib = decompressobj(_window(data[:1]))
+        while data and not self._zlib.eof:  # after its end comes padding
+            try:
+                plain = self._zlib.decompress(data, _PIECE)
+            except ZlibError as error:
+                raise BadDataset("deflated data set cannot be inflated") from error
+            data = self._zlib.unconsumed_tail
+            if not plain and not data:
+                break
+            yield plain
+
+    def close(self) -> bytes:
+        """The few bytes that zlib may still hold.
+
+        Raises:
+            BadDataset: the stream has not come to its end.
+        """
+        rest = self._zlib.flush()
+        if not self._zlib.eof:
+            raise BadDataset("the deflated data set is cut off")
+        return rest

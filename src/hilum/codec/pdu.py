@@ -1,0 +1,278 @@
+"""Protocol data units of the upper layer without any I/O: bytes in, events out (PS3.8 §9.3).
+
+The reader never waits for a whole P-DATA-TF: fragments are given as they come, so a peer
+may send a PDU of any length that was allowed, and needs no more memory than a small one.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+MAX_ASSOCIATE = 64 * 1024  # bytes in an A-ASSOCIATE-RQ or -AC
+MAX_OURS = 256 * 1024  # bytes in a P-DATA-TF that we send, whatever the peer allows
+MIN_THEIRS = 64  # bytes; a peer that takes less in a P-DATA-TF would cost more than it is worth
+_HEADER = struct.Struct(">BxI")
+_PDV = struct.Struct(">IBB")
+_SHORT = 4  # bytes in the body of -RJ, RELEASE and ABORT
+
+
+class Pdu(IntEnum):
+    """PDU types (PS3.8 §9.3.1)."""
+
+    ASSOCIATE_RQ = 0x01
+    ASSOCIATE_AC = 0x02
+    ASSOCIATE_RJ = 0x03
+    P_DATA_TF = 0x04
+    RELEASE_RQ = 0x05
+    RELEASE_RP = 0x06
+    ABORT = 0x07
+
+
+class AbortSource(IntEnum):
+    """Who aborts (PS3.8 Table 9-26)."""
+
+    USER = 0
+    PROVIDER = 2
+
+
+class AbortReason(IntEnum):
+    """Why the provider aborts; not significant when the user does (PS3.8 Table 9-26)."""
+
+    NOT_SPECIFIED = 0
+    UNRECOGNIZED_PDU = 1
+    UNEXPECTED_PDU = 2
+    UNRECOGNIZED_PARAMETER = 4
+    UNEXPECTED_PARAMETER = 5
+    INVALID_PARAMETER = 6
+
+
+class PduError(Exception):
+    """The peer broke the protocol; `source` and `reason` are those of the A-ABORT it earns."""
+
+    def __init__(
+        self,
+        cause: str,
+        reason: AbortReason = AbortReason.INVALID_PARAMETER,
+        source: AbortSource = AbortSource.PROVIDER,
+    ) -> None:
+        super().__init__(cause)
+        self.reason = reason
+        self.source = source
+
+
+@dataclass(frozen=True, slots=True)
+class Associate:
+    """An A-ASSOCIATE-RQ or -AC; `codec.associate` reads `body`."""
+
+    type: Pdu
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A-ASSOCIATE-RJ (PS3.8 Table 9-21)."""
+
+    result: int
+    source: int
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequested:
+    """A-RELEASE-RQ."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAnswered:
+    """A-RELEASE-RP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aborted:
+    """A-ABORT."""
+
+    source: int
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of a presentation data value (PS3.8 §9.3.5.1, Annex E).
+
+    Attributes:
+        last: this piece ends the command or the data set.
+    """
+
+    context_id: int
+    is_command: bool
+    last: bool
+    data: bytes
+
+
+Event = Associate | Rejected | ReleaseRequested | ReleaseAnswered | Aborted | Fragment
+
+
+class PduReader:
+    """Push parser: feed it what the network gives, in pieces of any size.
+
+    Args:
+        max_pdu: most bytes in the body of a P-DATA-TF, 0 for no limit: what we announced.
+    """
+
+    def __init__(self, max_pdu: int) -> None:
+        self._max_pdu = max_pdu
+        self._buffer = bytearray()  # what did not complete a header or a short PDU
+        self._needed = 0  # bytes that `_buffer` must hold to be looked at again
+        self._pdu_left = 0  # bytes of the current P-DATA-TF not yet seen
+        self._pdv_left = 0  # bytes of the current presentation data value not yet seen
+        self._context_id = 0
+        self._flags = 0
+
+    @property
+    def in_pdu(self) -> bool:
+        """Whether a PDU has begun and not ended."""
+        return bool(self._buffer) or self._pdu_left > 0
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Take in `data`, give the events it completes.
+
+        Raises:
+            PduError: the bytes are not what PS3.8 allows here.
+        """
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._needed:
+                return
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        at, end = 0, len(data)
+        while at < end:
+            if self._pdv_left:
+                size = min(self._pdv_left, end - at)
+                self._pdv_left -= size
+                self._pdu_left -= size
+                yield self._fragment(data[at : at + size])
+                at += size
+                continue
+            step = self._pdv_header if self._pdu_left else self._pdu
+            used, event = step(data, at)
+            if not used:
+                self._buffer += data[at:]
+                return
+            at += used
+            if event is not None:
+                yield event
+
+    def _wait(self, size: int) -> tuple[int, None]:
+        self._needed = size
+        return 0, None
+
+    def _fragment(self, piece: bytes) -> Fragment:
+        last = not self._pdv_left and bool(self._flags & 2)
+        return Fragment(self._context_id, bool(self._flags & 1), last, piece)
+
+    def _pdv_header(self, data: bytes, at: int) -> tuple[int, Event | None]:
+        if self._pdu_left < _PDV.size:
+            raise PduError("a presentation data value item is cut off by its PDU")
+        if len(data) - at < _PDV.size:
+            return self._wait(_PDV.size)
+        length, context_id, flags = _PDV.unpack_from(data, at)
+        if length < 2 or length + 4 > self._pdu_left:  # noqa: PLR2004 - context id and header
+            raise PduError("a presentation data value item does not fit its PDU")
+        if not context_id & 1:
+            raise PduError("a presentation data value has an even context id")
+        self._pdu_left -= _PDV.size
+        self._pdv_left = length - 2
+        self._context_id, self._flags = context_id, flags
+        return _PDV.size, None if self._pdv_left else self._fragment(b"")
+
+    def _pdu(self, data: bytes, at: int) -> tuple[int, Event | None]:
+        have = len(data) - at
+        if have < _HEADER.size:
+            if data[at] not in _TYPES:
+                raise PduError("unrecognized PDU type", AbortReason.UNRECOGNIZED_PDU)
+            return self._wait(_HEADER.size)
+        number, length = _HEADER.unpack_from(data, at)
+        if number not in _TYPES:
+            raise PduError("unrecognized PDU type", AbortReason.UNRECOGNIZED_PDU)
+        if number == Pdu.P_DATA_TF:
+            if self._max_pdu and length > self._max_pdu:
+                raise PduError(f"a P-DATA-TF of {length} bytes is longer than was negotiated")
+            if length < _PDV.size:
+                raise PduError("a P-DATA-TF without a presentation data value")
+            self._pdu_left = length
+            return _HEADER.size, None
+        associate = number in (Pdu.ASSOCIATE_RQ, Pdu.ASSOCIATE_AC)
+        if associate and length > MAX_ASSOCIATE:
+            raise PduError(f"an A-ASSOCIATE of {length} bytes is too long")
+        if not associate and length != _SHORT:
+            raise PduError(f"{Pdu(number).name} of {length} bytes has a wrong length")
+        if have < _HEADER.size + length:
+            return self._wait(_HEADER.size + length)
+        body = data[at + _HEADER.size : at + _HEADER.size + length]
+        return _HEADER.size + length, _event(Pdu(number), body)
+
+
+_TYPES = frozenset(Pdu)
+
+
+def _event(kind: Pdu, body: bytes) -> Event:
+    match kind:
+        case Pdu.ASSOCIATE_RJ:
+            return Rejected(*body[1:4])
+        case Pdu.RELEASE_RQ:
+            return ReleaseRequested()
+        case Pdu.RELEASE_RP:
+            return ReleaseAnswered()
+        case Pdu.ABORT:
+            return Aborted(*body[2:4])
+        case _:
+            return Associate(kind, body)
+
+
+def encode(event: Associate | Rejected | ReleaseRequested | ReleaseAnswered | Aborted) -> bytes:
+    """The PDU of `event`."""
+    match event:
+        case Associate(kind, body):
+            return _HEADER.pack(kind, len(body)) + body
+        case Rejected(result, source, reason):
+            return _HEADER.pack(Pdu.ASSOCIATE_RJ, _SHORT) + bytes((0, result, source, reason))
+        case Aborted(source, reason):
+            return _HEADER.pack(Pdu.ABORT, _SHORT) + bytes((0, 0, source, reason))
+        case ReleaseRequested():
+            return _HEADER.pack(Pdu.RELEASE_RQ, _SHORT) + bytes(_SHORT)
+        case ReleaseAnswered():
+            return _HEADER.pack(Pdu.RELEASE_RP, _SHORT) + bytes(_SHORT)
+
+
+_P_DATA = struct.Struct(">BxIIBB")
+
+
+def fragment_size(peer_max_pdu: int) -> int:
+    """The most data bytes of one presentation data value for a peer that allows `peer_max_pdu`.
+
+    Always even: some peers take each fragment for whole words.
+    """
+    return (min(peer_max_pdu or MAX_OURS, MAX_OURS) - _PDV.size) & ~1
+
+
+def encode_data(
+    context_id: int, data: bytes, *, is_command: bool, last: bool, size: int
+) -> list[bytes | memoryview]:
+    """P-DATA-TFs that carry `data`, one presentation data value each, as parts to be joined.
+
+    `size` is the most data bytes in one, from `fragment_size`.
+    """
+    parts: list[bytes | memoryview] = []
+    total = len(data)
+    view = memoryview(data)
+    at = 0
+    while at < total or (at == 0 and last):
+        piece = view[at : at + size]
+        at += size
+        flags = is_command | (2 if last and at >= total else 0)
+        length = len(piece)
+        parts.append(_P_DATA.pack(Pdu.P_DATA_TF, length + 6, length + 2, context_id, flags))
+        parts.append(piece)
+    return parts

@@ -1,0 +1,52 @@
+"""Where a secret stands: `{env = "NAME"}` or `{file = "PATH"}`, never in the file itself."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from string import Template
+
+from pydantic import BaseModel, SecretStr
+
+from hilum.config import keys
+
+WAYS = 'write {env = "NAME"} or {file = "PATH"}'
+
+
+def fetch(value: object, environ: Mapping[str, str], folder: Path) -> str:
+    """The secret that `value` points to.
+
+    A relative file starts at `folder`; `$CREDENTIALS_DIRECTORY` and other variables are put in.
+    One line feed at the end of a file is not part of the secret.
+
+    Raises:
+        ValueError: there is none; the text holds no secret.
+    """
+    if not isinstance(value, Mapping) or len(value) != 1 or not set(value) <= {"env", "file"}:
+        raise ValueError(f"a secret does not stand in the file; {WAYS}")
+    way, where = next((way, str(where)) for way, where in value.items())
+    if way == "env":
+        if where not in environ:
+            raise ValueError(f"the environment has no {where}")
+        return environ[where]
+    path = folder / Template(where).safe_substitute(environ)
+    try:
+        return path.read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise ValueError(f"{path}: {reason}") from None
+
+
+def wanted(
+    section: type[BaseModel], table: Mapping[str, object], above: keys.Path = ()
+) -> Iterator[tuple[keys.Path, object]]:
+    """The secrets of `table`, as they are written."""
+    for name, found in keys.keys(section).items():
+        value = table.get(name)
+        if found.section is None:
+            if SecretStr in found.kinds and value is not None:
+                yield (*above, name), value
+        elif isinstance(value, Mapping):
+            inner = value.items() if found.named else [("", value)]
+            for own, content in inner:
+                if isinstance(content, Mapping):
+                    here = (*above, name, own) if found.named else (*above, name)
+                    yield from wanted(found.section, content, here)

@@ -1,0 +1,124 @@
+"""The crossing: authorise an operation, find its backend, run it."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from hilum.core import operations as ops
+from hilum.core.backend import BulkData, Retrieval, Stores, StoreSession
+from hilum.core.mounts import Mount, Mounts
+from hilum.core.send import Progresses, send
+from hilum.model.errors import NotOffered, UnknownDestination
+from hilum.model.match import Match
+
+T = TypeVar("T")
+Authorise = Callable[[ops.Operation], None]
+
+
+def anyone(_operation: ops.Operation, /) -> None:
+    """Let everybody do everything: who may come in was settled at the door."""
+
+
+class Broker:
+    """Runs operations on mounts. Knows no protocol and opens no socket."""
+
+    def __init__(
+        self,
+        mounts: Mounts,
+        destinations: Mapping[str, Stores] | None = None,
+        authorise: Authorise = anyone,
+    ) -> None:
+        self.mounts = mounts
+        self._destinations = dict(destinations or {})
+        self._authorise = authorise
+
+    async def echo(self, operation: ops.Echo) -> float:
+        """The seconds that what stands behind the mount took to say that it lives.
+
+        Raises:
+            Refused, UnknownMount, NotOffered, BackendError.
+        """
+        mount = self._admit(operation)
+        began = time.monotonic()
+        await offered(mount.echoes, operation).echo()
+        return time.monotonic() - began
+
+    def find(self, operation: ops.Find) -> AbstractAsyncContextManager[AsyncIterator[Match]]:
+        """Search.
+
+        Raises:
+            Refused, UnknownMount, NotOffered: at once.
+            BadQuery, BackendError: on the first or any later match.
+        """
+        mount = self._admit(operation)
+        return offered(mount.finds, operation).find(operation.query)
+
+    def retrieve(self, operation: ops.Retrieve) -> AbstractAsyncContextManager[Retrieval]:
+        """Give instances; raises like `find`."""
+        mount = self._admit(operation)
+        return offered(mount.retrieves, operation).retrieve(operation.refs)
+
+    def describe(
+        self, operation: ops.Describe
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Give metadata; raises like `find`."""
+        mount = self._admit(operation)
+        return offered(mount.describes, operation).describe(operation.ref, operation.bulk_root)
+
+    def bulk(self, operation: ops.Bulk) -> AbstractAsyncContextManager[BulkData]:
+        """Give one value that metadata left out; raises like `find`, and NotFound."""
+        mount = self._admit(operation)
+        return offered(mount.describes, operation).bulk(operation.ref, operation.path)
+
+    def store(self, operation: ops.Store) -> AbstractAsyncContextManager[StoreSession]:
+        """A session that keeps instances; raises like `find`."""
+        mount = self._admit(operation)
+        stores = offered(mount.stores, operation)
+        return stores.open(operation.contexts, operation.originator)
+
+    def send(self, operation: ops.Send) -> AbstractAsyncContextManager[Progresses]:
+        """Give instances to another place, counting.
+
+        Raises:
+            Refused, UnknownMount, NotOffered, UnknownDestination: at once.
+            BackendError: on entering, when the source or the destination fails.
+        """
+        mount = self._admit(operation)
+        retrieves = offered(mount.retrieves, operation)
+        destination = self._destination(operation)
+        return send(retrieves, operation.refs, destination, operation.originator)
+
+    def give(self, operation: ops.Retrieve, to: Stores) -> AbstractAsyncContextManager[Progresses]:
+        """Give instances to whoever asks, counting (C-GET: `to` is the same association).
+
+        Raises:
+            Refused, UnknownMount, NotOffered: at once.
+            BackendError: on entering, when the source fails.
+        """
+        mount = self._admit(operation)
+        return send(offered(mount.retrieves, operation), operation.refs, to)
+
+    def _destination(self, operation: ops.Send) -> Stores:
+        name = operation.destination
+        if name in self.mounts:
+            store = ops.Store(
+                mount=name, principal=operation.principal, request_id=operation.request_id
+            )
+            return offered(self._admit(store).stores, store)
+        try:
+            return self._destinations[name]
+        except KeyError:
+            raise UnknownDestination("no peer or mount has this AE title") from None
+
+    def _admit(self, operation: ops.Operation) -> Mount:
+        self._authorise(operation)
+        return self.mounts[operation.mount]
+
+
+def offered(capability: T | None, operation: ops.Operation) -> T:
+    """The capability, or the error that says it is missing."""
+    if capability is None:
+        name = type(operation).__name__.lower()
+        raise NotOffered(f"{operation.mount} does not offer {name}")
+    return capability

@@ -1,0 +1,50 @@
+"""The mounts: an AE title of ours and what stands behind it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hilum.core.backend import Describes, Echoes, Finds, Retrieves, Stores
+from hilum.model.errors import UnknownMount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """One AE title of ours and what stands behind it; None: not offered here.
+
+    Attributes:
+        name: its AE title, also its place under `/aets/`.
+        backend: the kind of backend, in the configuration's word.
+    """
+
+    name: str
+    backend: str
+    echoes: Echoes | None = None
+    finds: Finds | None = None
+    retrieves: Retrieves | None = None
+    describes: Describes | None = None
+    stores: Stores | None = None
+
+
+class Mounts:
+    """All mounts by AE title, and the default one."""
+
+    def __init__(self, mounts: Mapping[str, Mount], default: str | None) -> None:
+        self._mounts = dict(mounts)
+        self.default = default
+
+    def __iter__(self) -> Iterator[Mount]:
+        return iter(self._mounts.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._mounts
+
+    def __getitem__(self, name: str) -> Mount:
+        """The mount of that AE title.
+
+        Raises:
+            UnknownMount: there is none.
+        """
+        try:
+            return self._mounts[name]
+        except KeyError:
+            raise UnknownMount("no mount has this AE title") from None

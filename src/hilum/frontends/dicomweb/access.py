@@ -1,0 +1,73 @@
+"""What happens to every request on its way in and out: a name, a tidy path, a line in the log."""
+
+import logging
+import re
+import time
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hilum.config.schema import HttpSettings
+from hilum.frontends.dicomweb import errors
+
+_NAME = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+
+_log = logging.getLogger(__name__)
+
+
+class Access:
+    """The outermost layer of the application.
+
+    * X-Request-ID of the client is kept if it is harmless, else one is made; it is returned.
+    * `base_path` is cut off; what is not below it is 404. Slashes at the end mean nothing.
+    * One line per request; without the query, which may name patients.
+    """
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
+        self._app = app
+        self._base = settings.base_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+        given = Headers(scope=scope).get("x-request-id", "")
+        name = given if _NAME.fullmatch(given) else uuid.uuid4().hex
+        status, size = 0, 0
+
+        async def sent(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = name
+            else:
+                size += len(message.get("body", b""))
+            await send(message)
+
+        path = _tidy(scope["path"])
+        scope.setdefault("state", {})["request_id"] = name
+        try:
+            if not self._base or path == self._base or path.startswith(self._base + "/"):
+                scope["path"] = path[len(self._base) :] or "/"
+                await self._app(scope, receive, sent)
+            else:
+                await errors.said(404, "Not Found")(scope, receive, sent)
+        finally:
+            milliseconds = (time.monotonic() - began) * 1000
+            _log.info(
+                "%s %s %s: %s, %d bytes, %.1f ms",
+                *(name, scope["method"], _printable(path), status or "no answer"),
+                *(size, milliseconds),
+            )
+
+
+def _tidy(path: str) -> str:
+    return re.sub("/{2,}", "/", path).rstrip("/") or "/"
+
+
+def _printable(path: str) -> str:
+    """A path from outside, fit for a log line."""
+    return "".join(each if each.isprintable() else "?" for each in path[:512])

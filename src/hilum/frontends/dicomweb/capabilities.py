@@ -1,0 +1,94 @@
+"""What can this service do? Retrieve Capabilities (PS3.18 §8.9 and Annex H)."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hilum.codec.media_type import DICOM, DICOM_JSON, JSON, OCTETS, RELATED, WADL
+from hilum.config.schema import HttpSettings
+from hilum.frontends.dicomweb.asked import asked, one_of
+from hilum.frontends.dicomweb.resources import OF_A_MOUNT, OF_THE_SERVICE, Resource
+from hilum.frontends.dicomweb.root import service_root
+
+_NAMESPACE = "http://wadl.dev.java.net/2009/02"
+_PARTS = f'{RELATED}; type="{DICOM}"'
+_JSONS = (DICOM_JSON, JSON)
+_SEARCH = (
+    *("{attribute}", "includefield", "limit", "offset"),
+    *("fuzzymatching", "emptyvaluematching", "multiplevaluematching", "accept"),
+)
+_GIVEN = {  # last part of the path -> parameters, media types
+    "studies": (_SEARCH, _JSONS),
+    "series": (_SEARCH, _JSONS),
+    "instances": (_SEARCH, _JSONS),
+    "metadata": (("accept",), _JSONS),
+    "{study}": (("accept",), (_PARTS,)),
+    "{series}": (("accept",), (_PARTS,)),
+    "{instance}": (("accept",), (_PARTS, DICOM)),
+    "{path}": (("accept",), (OCTETS, f'{RELATED}; type="{OCTETS}"')),
+}
+
+
+async def of_a_mount(request: Request) -> Response:
+    """`OPTIONS` of a mount or anything below it."""
+    return _answer(request, asked(request).root, OF_A_MOUNT)
+
+
+async def of_the_service(request: Request) -> Response:
+    """`OPTIONS` of the service's own resources."""
+    settings: HttpSettings = request.app.state.settings
+    return _answer(request, service_root(request, settings), OF_THE_SERVICE)
+
+
+def _answer(request: Request, base: str, resources: Iterable[Resource]) -> Response:
+    """WADL, which is the default, or JSON, with the methods of the resource in Allow."""
+    kind = one_of(request, (WADL, JSON))
+    headers = {"Allow": ", ".join(sorted({*request.scope["hilum.methods"], "OPTIONS"}))}
+    described = [*_described(resources)]
+    if kind == JSON:
+        content = orjson.dumps({"base": base, "resources": described})
+    else:
+        content = _wadl(base, described)
+    return Response(content, headers=headers, media_type=kind)
+
+
+def _described(resources: Iterable[Resource]) -> Iterator[dict[str, Any]]:
+    for resource in resources:
+        path = re.sub(r":path}", "}", resource.path)
+        methods = [_method(path, name) for name in resource.methods]
+        yield {"path": path or "/", "methods": methods}
+
+
+def _method(path: str, name: str) -> dict[str, Any]:
+    """What a method of a resource takes and gives: told by the end of its path."""
+    if name == "POST":
+        return {"name": name, "takes": [_PARTS, DICOM], "gives": _JSONS}
+    parameters, gives = _GIVEN.get(path.rpartition("/")[2], ((), (JSON,)))
+    return {"name": name, "parameters": parameters, "gives": gives}
+
+
+def _wadl(base: str, described: Iterable[dict[str, Any]]) -> bytes:
+    application = ET.Element("application", xmlns=_NAMESPACE)
+    resources = ET.SubElement(application, "resources", base=base)
+    for each in described:
+        resource = ET.SubElement(resources, "resource", path=each["path"].lstrip("/"))
+        for method in each["methods"]:
+            _wadl_method(resource, method)
+    return bytes(ET.tostring(application, encoding="utf-8", xml_declaration=True))
+
+
+def _wadl_method(resource: ET.Element, method: dict[str, Any]) -> None:
+    element = ET.SubElement(resource, "method", name=method["name"])
+    request = ET.SubElement(element, "request")
+    for name in method.get("parameters", ()):
+        ET.SubElement(request, "param", name=name, style="query")
+    for kind in method.get("takes", ()):
+        ET.SubElement(request, "representation", mediaType=kind)
+    response = ET.SubElement(element, "response", status="200")
+    for kind in method["gives"]:
+        ET.SubElement(response, "representation", mediaType=kind)

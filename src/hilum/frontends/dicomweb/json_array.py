@@ -1,0 +1,28 @@
+"""How is a stream of JSON objects written as one array? Piece by piece."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+PIECE = 64 * 1024  # bytes gathered before they leave
+
+
+async def array(objects: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """`[` the objects with commas between `]`, in pieces of about `PIECE` bytes."""
+    gathered: list[bytes] = []
+    size, opening = 0, b"["
+    async for each in objects:
+        gathered += (opening, each)
+        opening = b","
+        size += len(each)
+        if size >= PIECE:
+            yield b"".join(gathered)
+            gathered.clear()
+            size = 0
+    gathered += (b"[]",) if opening == b"[" else (b"]",)
+    yield b"".join(gathered)
+
+
+async def resumed(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """A stream whose first piece was already taken, to see whether there is one."""
+    yield first
+    async for piece in rest:
+        yield piece

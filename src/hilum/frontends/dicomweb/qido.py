@@ -1,0 +1,114 @@
+"""How are the searches of QIDO-RS answered? (PS3.18 §10.6)."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hilum.codec import qido
+from hilum.core.operations import Find
+from hilum.frontends.dicomweb.asked import Asked, asked, json_type, warning
+from hilum.frontends.dicomweb.json_array import array, resumed
+from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
+from hilum.model.identity import Level
+from hilum.model.match import Match
+from hilum.model.query import Query
+
+LOOKAHEAD = 1024 * 1024  # bytes of matches held back until it is known whether more remains
+REMAINING = "There are additional results that can be requested"
+
+_STUDY, _SERIES = 0x0020_000D, 0x0020_000E
+
+
+def search(level: Level) -> Callable[[Request], Awaitable[Response]]:
+    """The handler of the resource that lists studies, series or instances."""
+
+    async def handler(request: Request) -> Response:
+        """200 with `[]` when nothing matches; a Warning when more remains than was returned."""
+        about = asked(request)
+        kind = json_type(request)
+        within = {_STUDY: about.ref.study, _SERIES: about.ref.series}
+        search = qido.parse(
+            level,
+            request.query_params.multi_items(),
+            {tag: uid for tag, uid in within.items() if uid is not None},
+        )
+        limit = search.query.limit
+        if limit is None:
+            limit = about.settings.query_limit
+        headers = [("Content-Type", kind)]
+        headers += [warning(about.root, text) for text in search.warnings]
+        query = replace(search.query, limit=limit)
+        return Streamed(request, _Search(about, query, limit, headers).opened)
+
+    return handler
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One search, on its way to an answer.
+
+    Attributes:
+        limit: that of the query: the most matches to return.
+    """
+
+    asked: Asked
+    query: Query
+    limit: int
+    headers: Headers
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Answer]:
+        """The answer.
+
+        Whether more remains must be said before the first match: so a page that is not too big
+        is held back until it is complete, and one more was asked for. Of a big one, a second
+        query asks for what comes after it.
+        """
+        matches, more = await self._page()
+        if matches is not None:
+            whole = b"[" + b",".join(matches) + b"]"
+            yield Answer(200, self._headers(more=more), whole)
+            return
+        more = await self._remains()
+        async with (
+            self.asked.broker.find(self._find(self.query)) as found,
+            aclosing(self._written(found)) as objects,
+            aclosing(array(objects)) as body,
+        ):
+            first = await anext(body)
+            yield Answer(200, self._headers(more=more), resumed(first, body))
+
+    async def _page(self) -> tuple[list[bytes] | None, bool]:
+        """The whole page, None if it is too big; and whether more remains."""
+        page: list[bytes] = []
+        size = 0
+        find = self._find(qido.one_more(self.query))
+        async with self.asked.broker.find(find) as found:
+            async for match in found:
+                if len(page) == self.limit:
+                    return page, True
+                page.append(match.dicom_json(self.asked.root))
+                size += len(page[-1])
+                if size > LOOKAHEAD:
+                    return None, False
+        return page, False
+
+    async def _remains(self) -> bool:
+        after = replace(self.query, offset=self.query.offset + self.limit, limit=1)
+        async with self.asked.broker.find(self._find(after)) as found:
+            async for _ in found:
+                return True
+        return False
+
+    async def _written(self, found: AsyncIterator[Match]) -> AsyncGenerator[bytes, None]:
+        async for match in found:
+            yield match.dicom_json(self.asked.root)
+
+    def _find(self, query: Query) -> Find:
+        return Find(mount=self.asked.mount, request_id=self.asked.request_id, query=query)
+
+    def _headers(self, *, more: bool) -> Headers:
+        return [*self.headers, *([warning(self.asked.root, REMAINING)] if more else [])]

@@ -1,0 +1,109 @@
+"""What does the service say of itself? Its mounts, and whether they live."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+import hilum
+from hilum.codec.media_type import JSON
+from hilum.codec.verdict import verdict_on
+from hilum.config.schema import HttpSettings
+from hilum.core.broker import Broker
+from hilum.core.mounts import Mount
+from hilum.core.operations import Echo
+from hilum.frontends.dicomweb.asked import asked, request_id
+from hilum.frontends.dicomweb.root import aet_path, service_root
+from hilum.model.errors import BackendTimeout, HilumError, NotOffered
+
+PATIENCE = 10.0  # seconds that a mount may take to say that it lives
+
+
+async def index(request: Request) -> Response:
+    """`GET /`: for the human who looks."""
+    broker, settings = _served(request)
+    root = service_root(request, settings)
+    lines = [f"Hilum {hilum.__version__}, a DICOMweb service.", ""]
+    if broker.mounts.default is not None:
+        lines.append(f"{root}/dicomweb  (the default mount, {broker.mounts.default})")
+    lines += [f"{root}{aet_path(mount.name)}" for mount in broker.mounts]
+    lines += ["", f"{root}/aets lists the mounts, {root}/health tells how they are."]
+    return PlainTextResponse("\n".join(lines) + "\n")
+
+
+async def mounts(request: Request) -> Response:
+    """`GET /aets`: all mounts."""
+    broker, settings = _served(request)
+    root = service_root(request, settings)
+    listed = [_described(mount, broker, root) for mount in broker.mounts]
+    return Response(orjson.dumps(listed), media_type=JSON)
+
+
+async def mount(request: Request) -> Response:
+    """`GET /aets/{aet}` and `GET /dicomweb`: one mount, and whether it lives.
+
+    Raises:
+        UnknownMount: there is none of that name.
+    """
+    about = asked(request)
+    described = _described(
+        about.broker.mounts[about.mount], about.broker, service_root(request, about.settings)
+    )
+    status, health = await _health(about.broker, about.mount, about.request_id)
+    return Response(orjson.dumps({**described, **health}), status, media_type=JSON)
+
+
+async def health(request: Request) -> Response:
+    """`GET /health` and `/readyz`: the service, and each mount.
+
+    503 only when every mount is down: a broker with one sick mount still serves the others.
+    """
+    broker, _ = _served(request)
+    names = [mount.name for mount in broker.mounts]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_health(broker, name, request_id(request))) for name in names]
+    found = dict(zip(names, (task.result()[1] for task in tasks), strict=True))
+    sick = sum(each["status"] == "unhealthy" for each in found.values())
+    said = ("unhealthy" if sick == len(found) else "degraded") if sick else "healthy"
+    body = {"status": said, "version": hilum.__version__, "mounts": found}
+    return Response(orjson.dumps(body), 503 if said == "unhealthy" else 200, media_type=JSON)
+
+
+async def alive(_request: Request) -> Response:
+    """`GET /livez`: this process answers."""
+    return Response(orjson.dumps({"status": "healthy"}), media_type=JSON)
+
+
+def _served(request: Request) -> tuple[Broker, HttpSettings]:
+    return request.app.state.broker, request.app.state.settings
+
+
+def _described(mount: Mount, broker: Broker, root: str) -> dict[str, Any]:
+    return {
+        "aet": mount.name,
+        "backend": mount.backend,
+        "default": mount.name == broker.mounts.default,
+        "url": root + aet_path(mount.name),
+    }
+
+
+async def _health(broker: Broker, name: str, request: str) -> tuple[int, Mapping[str, Any]]:
+    """The status that stands for a mount's health, and what to say of it."""
+    try:
+        seconds = await _echo(broker, Echo(mount=name, request_id=request))
+    except NotOffered:
+        return 200, {"status": "unknown"}
+    except HilumError as error:
+        return int(verdict_on(error).http), {"status": "unhealthy", "error": str(error)}
+    return 200, {"status": "healthy", "latency_ms": round(seconds * 1000, 3)}
+
+
+async def _echo(broker: Broker, operation: Echo) -> float:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await broker.echo(operation)
+    except TimeoutError:
+        raise BackendTimeout(f"no answer within {PATIENCE:g} seconds") from None

@@ -1,0 +1,128 @@
+"""How does an answer leave that is still being made? Within the block that its source opened."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from hilum.frontends.dicomweb import errors
+from hilum.frontends.dicomweb.asked import request_id
+from hilum.model.errors import HilumError
+
+_log = logging.getLogger(__name__)
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status line, headers, and a body that is there or still to come.
+
+    Attributes:
+        length: bytes in the body, where it is still to come and that is known.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes | AsyncGenerator[bytes, None]
+    length: int | None = None
+
+
+class _Gone(Exception):
+    """The client closed the connection."""
+
+
+class Streamed(Response):
+    """Opens an answer's source, sends it, and closes the source: all in one task.
+
+    What fails before the first byte chooses the status; what fails later cuts the answer off,
+    so that nobody takes it for whole. A client that leaves cancels the work at once.
+    """
+
+    def __init__(
+        self, request: Request, opened: Callable[[], AbstractAsyncContextManager[Answer]]
+    ) -> None:
+        super().__init__()
+        self._opened = opened
+        self._request_id = request_id(request)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; never raises but when cancelled from outside."""
+        failed: Response | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                watcher = group.create_task(_until_gone(receive))
+                try:
+                    failed = await self._answer(scope, send, watcher)
+                finally:
+                    watcher.cancel()
+        except* _Gone:
+            _log.info("request %s: the client went away", self._request_id)
+        if failed is not None:
+            await failed(scope, receive, send)
+
+    async def _answer(
+        self, scope: Scope, send: Send, watcher: "asyncio.Task[None]"
+    ) -> Response | None:
+        """Send the answer; gives what to answer instead when nothing has left yet."""
+        begun = False
+        try:
+            async with self._opened() as answer:
+                begun = True
+                await _send(answer, scope, send, watcher)
+        except OSError:
+            # From `send`: the sources raise HilumErrors only.
+            _log.info("request %s: the client stopped reading", self._request_id)
+        except HilumError as error:
+            if not begun:
+                return errors.answer(error, self._request_id)
+            _log.warning("request %s: answer cut off: %s", self._request_id, error)
+        except Exception as error:  # noqa: BLE001 - logged; the client gets a 500 or a cut
+            if not begun:
+                return errors.answer(error, self._request_id)
+            _log.exception("request %s: answer cut off", self._request_id)
+        return None
+
+
+class Unanswered(Response):
+    """No answer at all: the client is gone, or the server's own 408 stands for it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""
+
+
+async def _send(answer: Answer, scope: Scope, send: Send, watcher: "asyncio.Task[None]") -> None:
+    body = answer.body
+    length = len(body) if isinstance(body, bytes) else answer.length
+    headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
+    if length is not None:
+        headers.append((b"content-length", str(length).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if isinstance(body, bytes):
+        # The last piece may have to wait for the rest of the request, which is the watcher's
+        # to read until here.
+        watcher.cancel()
+        await send({"type": "http.response.body", "body": body})
+        return
+    async with aclosing(body):
+        if scope["method"] != "HEAD":
+            async for chunk in body:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    watcher.cancel()
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _until_gone(receive: Receive) -> None:
+    """Read the request to its end and on, until the client leaves.
+
+    Raises:
+        _Gone: it did.
+    """
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    raise _Gone

@@ -1,0 +1,209 @@
+"""How are the instances of WADO-RS given? (PS3.18 §10.4)."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hilum.codec import part10
+from hilum.codec.media_type import DICOM, RELATED
+from hilum.codec.multipart import closing, new_boundary, part_head
+from hilum.codec.reencode import Reencoder
+from hilum.core.backend import Retrieval
+from hilum.core.operations import Retrieve
+from hilum.frontends.dicomweb.asked import Asked, accepts, asked, warning
+from hilum.frontends.dicomweb.json_array import resumed
+from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
+from hilum.frontends.dicomweb.wanted import Wanted, wanted
+from hilum.model.errors import BackendFault, BadDataset, NotAcceptable, NotFound
+from hilum.model.identity import Level
+from hilum.model.instance import Instance, Listed
+
+SMALL = 64 * 1024  # bytes; a chunk up to this is joined with the head before it
+MAX_RECKONED = 10_000  # instances in an answer whose length is told beforehand
+
+Given = tuple[Instance, Wanted, str]
+"""An instance, the way it goes out, and the Transfer Syntax it then has."""
+
+
+async def retrieve(request: Request) -> Response:
+    """The instances of a study or series, or one instance.
+
+    200; 206 with a Warning when some cannot be given as asked; 404; 406 when none can.
+    """
+    about = asked(request)
+    ways = wanted(accepts(request), one=about.ref.level is Level.IMAGE)
+    return Streamed(request, _Retrieved(about, ways).opened)
+
+
+@dataclass(frozen=True, slots=True)
+class _Retrieved:
+    """One retrieval, on its way to an answer.
+
+    Attributes:
+        ways: how the client takes instances, the best first.
+    """
+
+    asked: Asked
+    ways: Sequence[Wanted]
+    boundary: str = field(default_factory=new_boundary)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Answer]:
+        """The answer; the first bytes of the first instance are there before it is."""
+        operation = Retrieve(
+            mount=self.asked.mount, request_id=self.asked.request_id, refs=(self.asked.ref,)
+        )
+        async with self.asked.broker.retrieve(operation) as retrieval:
+            plan = self._plan(retrieval.manifest)
+            async with aclosing(self._givable(retrieval, plan)) as givable:
+                try:
+                    instance, way, syntax = await anext(givable)
+                except StopAsyncIteration:
+                    raise NotFound("nothing is kept under these UIDs") from None
+                status, headers = self._promised(retrieval.manifest, plan)
+                if way.alone:
+                    kind, length = _kind(syntax), _length([(instance, syntax)])
+                    body = _encoded(b"", instance, syntax)
+                else:
+                    kind = f'{RELATED}; type="{DICOM}"; boundary={self.boundary}'
+                    length = None if plan is None else _length(plan, self.boundary)
+                    body = self._parts((instance, way, syntax), givable)
+                async with aclosing(body):
+                    first = await anext(body)
+                    headers.append(("Content-Type", kind))
+                    yield Answer(status, headers, resumed(first, body), length)
+
+    def _chosen(self, stored: str) -> tuple[Wanted, str] | None:
+        """The best way to give what is stored in that syntax, or None."""
+        for way in self.ways:
+            syntax = way.given(stored)
+            if syntax is not None:
+                return way, syntax
+        return None
+
+    def _plan(self, manifest: Sequence[Listed] | None) -> list[tuple[Listed, str]] | None:
+        """What of the manifest goes out, and in which syntax; None where it does not say enough.
+
+        Raises:
+            NotFound: there is nothing.
+            NotAcceptable: nothing of it can be given as the client takes it.
+        """
+        if manifest is None:
+            return None
+        if not manifest:
+            raise NotFound("nothing is kept under these UIDs")
+        plan: list[tuple[Listed, str]] = []
+        for each in manifest:
+            if each.transfer_syntax_uid is None:
+                return None
+            chosen = self._chosen(each.transfer_syntax_uid)
+            if chosen is not None:
+                plan.append((each, chosen[1]))
+        if not plan:
+            raise _not_acceptable(str(manifest[0].transfer_syntax_uid))
+        return plan
+
+    def _promised(
+        self, manifest: Sequence[Listed] | None, plan: list[tuple[Listed, str]] | None
+    ) -> tuple[int, Headers]:
+        """The status, and a Warning where not everything goes out: "Partial Content"."""
+        if manifest is None or plan is None or len(plan) == len(manifest):
+            return 200, []
+        left = len(manifest) - len(plan)
+        text = f"{left} of {len(manifest)} instances cannot be given in an accepted Transfer Syntax"
+        return 206, [warning(self.asked.root, text)]
+
+    async def _givable(
+        self, retrieval: Retrieval, plan: list[tuple[Listed, str]] | None
+    ) -> AsyncGenerator[Given, None]:
+        """The instances that can be given.
+
+        Raises:
+            NotAcceptable: one cannot, and that was not known beforehand.
+            BackendFault: not all came that were announced.
+        """
+        given = 0
+        async for instance in retrieval.instances:
+            chosen = self._chosen(instance.transfer_syntax_uid)
+            if chosen is not None:
+                given += 1
+                yield instance, *chosen
+            elif plan is None:
+                raise _not_acceptable(instance.transfer_syntax_uid)
+        if plan is not None and given != len(plan):
+            raise BackendFault("other instances came than were announced")
+
+    async def _parts(
+        self, first: Given, rest: AsyncGenerator[Given, None]
+    ) -> AsyncGenerator[bytes, None]:
+        instance, _, syntax = first
+        async for piece in _encoded(_head(self.boundary, syntax, first=True), instance, syntax):
+            yield piece
+        async for instance, _, syntax in rest:
+            async for piece in _encoded(_head(self.boundary, syntax), instance, syntax):
+                yield piece
+        yield closing(self.boundary)
+
+
+async def _encoded(head: bytes, instance: Instance, syntax: str) -> AsyncGenerator[bytes, None]:
+    """One instance as a file of PS3.10, in that Transfer Syntax.
+
+    Raises:
+        NotAcceptable: it cannot be re-encoded.
+        BackendFault: it has another length than was announced.
+    """
+    head += _meta(instance, syntax)
+    counted = 0
+    same = syntax == instance.transfer_syntax_uid
+    encoder = None if same else Reencoder(instance.transfer_syntax_uid, syntax)
+    try:
+        async for chunk in instance.chunks:
+            counted += len(chunk)
+            for piece in (chunk,) if encoder is None else encoder.pieces(chunk):
+                if head and len(piece) > SMALL:
+                    yield head
+                    yield piece
+                else:
+                    yield head + piece
+                head = b""
+        if encoder is not None:
+            head += encoder.close()
+    except BadDataset as error:
+        raise NotAcceptable("an instance cannot be re-encoded as asked") from error
+    if instance.size is not None and counted != instance.size:
+        raise BackendFault("an instance has another length than was announced")
+    if head:
+        yield head
+
+
+def _meta(instance: Instance | Listed, syntax: str) -> bytes:
+    return part10.encode_meta(instance.sop_class_uid, instance.sop_instance_uid, syntax)
+
+
+def _kind(syntax: str) -> str:
+    return f"{DICOM}; transfer-syntax={syntax}"
+
+
+def _head(boundary: str, syntax: str, *, first: bool = False) -> bytes:
+    return part_head(boundary, {"Content-Type": _kind(syntax)}, first=first)
+
+
+def _length(plan: Sequence[tuple[Instance | Listed, str]], boundary: str = "") -> int | None:
+    """Bytes in the body; None where it is not known or would take long to reckon."""
+    if len(plan) > MAX_RECKONED:
+        return None
+    total = len(closing(boundary)) if boundary else 0
+    for index, (each, syntax) in enumerate(plan):
+        if each.size is None or syntax != each.transfer_syntax_uid:
+            return None
+        total += len(_meta(each, syntax)) + each.size
+        if boundary:
+            total += len(_head(boundary, syntax, first=not index))
+    return total
+
+
+def _not_acceptable(stored: str) -> NotAcceptable:
+    return NotAcceptable(f"it is stored in Transfer Syntax {stored} and cannot be given as asked")

@@ -1,0 +1,275 @@
+"""The DIMSE door: accepts associations and hands each request to its service."""
+
+import asyncio
+import itertools
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+import anyio
+
+from hilum.codec.associate import APPLICATION_CONTEXT, AssociateAccept, AssociateRequest
+from hilum.codec.dimse import Service
+from hilum.config.schema import Settings
+from hilum.core.broker import Broker
+from hilum.frontends.dimse.echo import echo
+from hilum.frontends.dimse.find import find
+from hilum.frontends.dimse.retrieve import get, move
+from hilum.frontends.dimse.session import Session
+from hilum.frontends.dimse.store import store
+from hilum.model.errors import HilumError
+from hilum.upper_layer.association import Association
+from hilum.upper_layer.link import Timeouts
+from hilum.upper_layer.messages import Message
+from hilum.upper_layer.negotiation import FUZZY, RELATIONAL, Offer, answer
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Session, Message], Awaitable[None]]
+HANDLERS: Mapping[int, Handler] = MappingProxyType(
+    {
+        Service.C_ECHO: echo,
+        Service.C_STORE: store,
+        Service.C_FIND: find,
+        Service.C_GET: get,
+        Service.C_MOVE: move,
+    }
+)
+UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 §C.5.22
+BACKLOG = 128  # connections that wait to be accepted
+CROWD = 4  # times max_associations: the most connections, those included that say nothing yet
+_BARE_KEY = re.compile("[A-Za-z0-9_-]+")
+_PERMANENT, _TRANSIENT = 1, 2  # result of an A-ASSOCIATE-RJ, PS3.8 Table 9-21
+
+
+async def serve(
+    broker: Broker,
+    settings: Settings,
+    *,
+    started: Callable[[str, int], None],
+    stop: asyncio.Event,
+) -> None:
+    """Accept associations until `stop`; what runs then gets `graceful_shutdown` to end.
+
+    Args:
+        broker: runs the operations.
+        settings: whom to let in, and how long to wait for whom.
+        started: called with host and port once it listens.
+        stop: set when the service stops.
+
+    Raises:
+        OSError: the port cannot be bound.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        door = _Door(broker, settings, tasks)
+        listener = await asyncio.get_running_loop().create_server(
+            door.association, settings.dimse.bind, settings.dimse.port, backlog=BACKLOG
+        )
+        try:
+            host, port = listener.sockets[0].getsockname()[:2]
+            started(host, port)
+            await stop.wait()
+        finally:
+            listener.close()
+            door.close()
+        await door.drained(settings.dimse.graceful_shutdown)
+
+
+class _Door:
+    """All associations of the DIMSE frontend."""
+
+    def __init__(self, broker: Broker, settings: Settings, tasks: asyncio.TaskGroup) -> None:
+        self._broker = broker
+        self._settings = settings
+        self._tasks = tasks
+        self._open: set[Association] = set()  # all connections
+        self._accepted: set[Association] = set()  # those the limits are about
+        self._busy: set[Association] = set()
+        self._numbers = itertools.count(1)
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._closing = False
+        limits = settings.dimse
+        self._timeouts = Timeouts(
+            acse=limits.acse_timeout, message=limits.message_timeout, idle=limits.idle_timeout
+        )
+        self._offer = Offer(
+            limits.max_pdu, frozenset(limits.sop_classes), frozenset(limits.transfer_syntaxes)
+        )
+        self._callers = {peer.aet for peer in settings.peers.values()}
+
+    def association(self) -> Association:
+        """A new one, for a connection that is just being accepted."""
+        return Association(
+            requestor=False,
+            max_pdu=self._settings.dimse.max_pdu,
+            timeouts=self._timeouts,
+            made=self._made,
+        )
+
+    def _made(self, association: Association) -> None:
+        if self._closing:  # it came just as the door closed
+            association.cut()
+            return
+        self._open.add(association)
+        self._empty.clear()
+        if len(self._open) > CROWD * self._settings.dimse.max_associations:
+            association.fault = "more connections than can even be told that they are too many"
+            association.cut()
+        self._tasks.create_task(self._handle(association))
+
+    def close(self) -> None:
+        """Let nobody in any more, and send home who waits for nothing."""
+        self._closing = True
+        for association in self._open - self._busy:
+            association.abort("the service stops")
+
+    async def drained(self, patience: float) -> None:
+        """Wait for the associations at work; cut off those that take longer than `patience`."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._empty.wait()
+        except TimeoutError:
+            for association in list(self._open):
+                association.abort("the service stops")
+
+    async def _handle(self, association: Association) -> None:
+        number = next(self._numbers)
+        request_id = f"A{number}"
+        try:
+            with anyio.CancelScope() as scope:
+                await self._negotiate(association, request_id, scope)
+        except Exception:
+            log.exception("%s %s: unexpected fault", request_id, association.peer)
+            association.abort("an unexpected fault")
+        finally:
+            association.on_lost(None)
+            if association.lost is None:
+                association.abort("its handler was cut off")
+            with anyio.CancelScope(shield=True):
+                await association.closed()
+            self._accepted.discard(association)
+            self._open.discard(association)
+            if not self._open:
+                self._empty.set()
+            if association.fault is not None:
+                log.warning("%s %s: %s", request_id, _who(association), association.fault)
+            else:
+                log.info("%s %s: %s", request_id, _who(association), association.lost)
+
+    async def _negotiate(
+        self, association: Association, request_id: str, scope: anyio.CancelScope
+    ) -> None:
+        try:
+            request = await association.requested()
+        except HilumError:
+            return  # told in the one line at the end
+        refusal = self._refusal(association, request)
+        if refusal is not None:
+            result, source, reason, why = refusal
+            association.fault = f"rejected: {why}"
+            association.reject(result, source, reason)
+            return
+        accept, contexts = answer(request, self._offer)
+        self._accepted.add(association)
+        association.accept(accept, contexts)
+        called = request.called_ae_title
+        session = Session(
+            association=association,
+            broker=self._broker,
+            mount=self._mount(called),
+            ae_title=called,
+            principal=request.calling_ae_title,
+            request_id=request_id,
+            relational=_agreed(accept, RELATIONAL),
+            fuzzy=_agreed(accept, FUZZY),
+        )
+        log.info(
+            "%s %s: accepted %d of %d contexts",
+            request_id, _who(association), len(contexts), len(request.contexts),
+        )  # fmt: skip
+        association.on_lost(scope.cancel)
+        async with session.stack:
+            await self._serve(session)
+        association.on_lost(None)
+        await association.release()
+
+    async def _serve(self, session: Session) -> None:
+        association = session.association
+        while not self._closing:
+            try:
+                message = await association.next_request()
+            except HilumError:
+                return  # told in the one line at the end
+            if message is None:
+                return
+            self._busy.add(association)
+            try:
+                await self._run(session, message)
+            finally:
+                self._busy.discard(association)
+        association.abort("the service stops")
+
+    async def _run(self, session: Session, message: Message) -> None:
+        handler = HANDLERS.get(message.command.command_field)
+        if handler is None or not message.context.peer_may_ask:
+            if message.data is not None:
+                await message.data.drain()
+            await session.answer(message, UNRECOGNIZED_OPERATION)
+            return
+        try:
+            await handler(session, message)
+        except HilumError:
+            if session.association.lost is None:
+                raise
+
+    def _mount(self, called: str) -> str:
+        default = self._broker.mounts.default
+        return default if called == self._settings.server.aet and default is not None else called
+
+    def _refusal(  # noqa: PLR0911 - one for each reason
+        self, association: Association, request: AssociateRequest
+    ) -> tuple[int, int, int, str] | None:
+        """Result, source and reason of the A-ASSOCIATE-RJ, and what the log says; or None."""
+        called, calling = request.called_ae_title, request.calling_ae_title
+        limits = self._settings.dimse
+        if not request.protocol_version & 1:
+            return _PERMANENT, 2, 2, "protocol version not supported"
+        if request.application_context != APPLICATION_CONTEXT:
+            return _PERMANENT, 1, 2, "application context not supported"
+        if self._mount(called) not in self._broker.mounts:
+            why = f"called AE title {called!r} is no mount; to have it, add [mounts.{_key(called)}]"
+            return _PERMANENT, 1, 7, why
+        if not limits.accept_unknown_callers and calling not in self._callers:
+            why = (
+                f"calling AE title {calling!r} is no peer; to let it in, add "
+                f"[peers.{_key(calling)}] with aet = {json.dumps(calling)}, "
+                f'host = "{association.address}" and its port'
+            )
+            return _PERMANENT, 1, 3, why
+        if len(self._accepted) >= limits.max_associations:
+            return _TRANSIENT, 3, 2, "dimse.max_associations is reached"
+        from_there = sum(each.address == association.address for each in self._accepted)
+        if from_there >= limits.max_associations_per_peer:
+            return _TRANSIENT, 3, 2, "dimse.max_associations_per_peer is reached"
+        if self._closing:
+            return _TRANSIENT, 3, 1, "the service stops"
+        return None
+
+
+def _agreed(accept: AssociateAccept, at: int) -> frozenset[str]:
+    """The SOP classes for which that byte of extended negotiation was agreed on."""
+    extended = accept.negotiation.extended
+    return frozenset(uid for uid, flags in extended.items() if flags[at : at + 1] == b"\1")
+
+
+def _key(title: str) -> str:
+    """An AE title as a key of TOML; quoted where it must be, so that it cannot break the line."""
+    return title if _BARE_KEY.fullmatch(title) else json.dumps(title)
+
+
+def _who(association: Association) -> str:
+    calling, called = association.calling_ae_title, association.called_ae_title
+    return f"{association.peer} {calling!r} to {called!r}" if calling else association.peer

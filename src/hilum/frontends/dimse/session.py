@@ -1,0 +1,96 @@
+"""What the handler of one DIMSE request works with."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+
+from hilum.codec.dimse import A_DATA_SET, NO_DATA_SET, RESPONSE, Command
+from hilum.core.backend import StoreSession
+from hilum.core.broker import Broker
+from hilum.core.operations import Originator, Store
+from hilum.model.outcome import Progress
+from hilum.upper_layer.association import Association
+from hilum.upper_layer.messages import Message
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One association that we accepted, and what it may do.
+
+    Attributes:
+        mount: AE title of the mount that was called.
+        ae_title: the one that was called, as it is written in answers.
+        relational: SOP classes for which relational queries or retrieval were agreed on.
+        fuzzy: SOP classes for which fuzzy matching of names was agreed on.
+        stack: what lives as long as the association.
+    """
+
+    association: Association
+    broker: Broker
+    mount: str
+    ae_title: str
+    principal: str
+    request_id: str
+    relational: frozenset[str] = frozenset()
+    fuzzy: frozenset[str] = frozenset()
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _stores: StoreSession | None = None
+
+    async def stores(self, originator: Originator | None) -> StoreSession:
+        """The way into the mount, opened once for the association.
+
+        Raises:
+            HilumError: the mount takes nothing, or cannot be reached.
+        """
+        if self._stores is None:
+            contexts = self.association.contexts.values()
+            operation = Store(
+                mount=self.mount,
+                principal=self.principal,
+                request_id=self.request_id,
+                contexts=tuple((each.abstract_syntax, each.transfer_syntax) for each in contexts),
+                originator=originator,
+            )
+            opened = self.broker.store(operation)
+            self._stores = await self.stack.enter_async_context(opened)
+        return self._stores
+
+    async def answer(  # noqa: PLR0913 - a response has that many parts
+        self,
+        message: Message,
+        status: int,
+        *,
+        data: bytes | None = None,
+        comment: str | None = None,
+        progress: Progress | None = None,
+        with_remaining: bool = True,
+    ) -> None:
+        """Send one response to `message`, in one write.
+
+        Args:
+            message: the request.
+            status: Status (0000,0900).
+            data: the identifier, where there is one.
+            comment: Error Comment (0000,0902); free of patient data.
+            progress: counts of sub-operations, where there are any.
+            with_remaining: tell of the remaining ones too; a final response does only when it
+                was cancelled (PS3.7 §9.1.4.1.7).
+        """
+        asked = message.command
+        response = Command(
+            command_field=asked.command_field | RESPONSE,
+            message_id_responded_to=asked.message_id,
+            data_set_type=NO_DATA_SET if data is None else A_DATA_SET,
+            affected_sop_class_uid=asked.affected_sop_class_uid or message.context.abstract_syntax,
+            affected_sop_instance_uid=asked.affected_sop_instance_uid,
+            status=status,
+            error_comment=comment,
+        )
+        if progress is not None:
+            response = replace(
+                response,
+                remaining=progress.remaining if with_remaining else None,
+                completed=progress.completed,
+                failed=progress.failed,
+                warning=progress.warning,
+            )
+        await self.association.send(message.context, response, data)

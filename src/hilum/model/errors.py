@@ -1,0 +1,130 @@
+"""Everything that can go wrong, named once, in the words of neither DIMSE nor HTTP.
+
+* HilumError
+  + Refused              the caller may not
+    - Unauthenticated
+    - Forbidden
+  + BadRequest           the caller asked wrongly
+    - BadQuery
+    - BadDataset
+    - ClassMismatch
+    - StudyMismatch
+    - NotAcceptable
+    - UnsupportedMedia
+    - TooLarge
+  + NotStorable          a good data set that is not kept
+    - Conflict
+    - ClassRefused
+    - SyntaxRefused
+  + NotOffered           this mount has no backend for the operation
+  + NotFound             what was addressed is not there
+    - UnknownMount
+    - UnknownDestination
+  + OutOfResources       we have no room or no time for it now
+  + BackendError         the far side failed
+    - BackendUnavailable
+    - BackendTimeout
+    - BackendFault
+
+How each is spoken on the wire is one row in `hilum.codec.verdict`.
+"""
+
+
+class HilumError(Exception):
+    """Base of all expected failures. `str(error)` is safe to send to a peer: no patient data."""
+
+
+class Refused(HilumError):
+    """The caller is not allowed."""
+
+
+class Unauthenticated(Refused):
+    """No acceptable credentials were given."""
+
+
+class Forbidden(Refused):
+    """The credentials are good, the permission is missing."""
+
+
+class BadRequest(HilumError):
+    """The caller asked for something malformed."""
+
+
+class BadQuery(BadRequest):
+    """A query key, value or level is not usable."""
+
+
+class BadDataset(BadRequest):
+    """A data set to be stored cannot be understood."""
+
+
+class ClassMismatch(BadRequest):
+    """A data set's SOP Class or Instance UID is not the one that was announced."""
+
+
+class StudyMismatch(BadRequest):
+    """An instance belongs to another study than the one it was sent to."""
+
+
+class NotAcceptable(BadRequest):
+    """None of the representations the caller accepts can be given."""
+
+
+class UnsupportedMedia(BadRequest):
+    """The payload is of a media type that is not taken here."""
+
+
+class TooLarge(BadRequest):
+    """The payload is longer than the configured limit."""
+
+
+class NotStorable(HilumError):
+    """A well-formed instance that is not kept."""
+
+
+class Conflict(NotStorable):
+    """Another data set is already kept under the same SOP Instance UID."""
+
+
+class ClassRefused(NotStorable):
+    """The SOP Class is not taken by configuration."""
+
+
+class SyntaxRefused(NotStorable):
+    """The Transfer Syntax is not taken, or not accepted by the far side."""
+
+
+class NotOffered(HilumError):
+    """The mount has no backend for this operation."""
+
+
+class NotFound(HilumError):
+    """The addressed study, series or instance is not there."""
+
+
+class UnknownMount(NotFound):
+    """No mount has this name."""
+
+
+class UnknownDestination(NotFound):
+    """No peer, mount or URL has this name."""
+
+
+class OutOfResources(HilumError):
+    """No room, or too much at once. Worth a retry."""
+
+
+class BackendError(HilumError):
+    """The far side failed; the caller did nothing wrong."""
+
+
+class BackendUnavailable(BackendError):
+    """The far side could not be reached. Worth a retry."""
+
+
+class BackendTimeout(BackendError):
+    """The far side did not answer in time. Worth a retry."""
+
+
+class BackendFault(BackendError):
+    """The far side answered with a failure of its own."""

@@ -1,0 +1,160 @@
+"""How is one HTTP request kept from waiting for ever? Bounds on every wait, and drained bodies."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from typing import Any, Protocol
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+DRAIN = 256 * 1024 * 1024  # bytes of a body that nobody wants any more
+
+_log = logging.getLogger(__name__)
+
+
+class Invites(Protocol):
+    """Can ask a client for the body that it holds back (RFC 9110 §10.1.1)."""
+
+    @property
+    def expects(self) -> bool:
+        """Whether the client waits for 100 Continue before it sends the body."""
+
+    async def invite(self) -> None:
+        """Send 100 Continue."""
+
+
+class Guard:
+    """Between one connection and the application: bounds every wait, and drains bodies.
+
+    * A body that stops coming ends as a disconnect; 408 is answered where nothing was yet.
+    * An answer that is not read any more ends in OSError, and the connection is cut.
+    * An answer that is complete before the body has come is held open by its last (empty)
+      piece until the body was swallowed: or else the client never sees it, only a reset.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        patience: float,
+        protocol: Invites,
+        transport: asyncio.WriteTransport,
+    ) -> None:
+        self._application = application
+        self._patience = patience
+        self._protocol = protocol
+        self._transport = transport
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close"})
+            return
+        request = _Request(self._patience, self._protocol, receive, send)
+        try:
+            await self._application(scope, request.receive, request.send)
+        except asyncio.CancelledError:
+            self._transport.abort()
+            await _empty(receive)
+            raise
+        except OSError:
+            _log.debug("a client went away or stopped reading")
+            self._transport.abort()
+        except Exception:  # noqa: BLE001 - logged and answered
+            _log.exception("an HTTP request failed")
+            await request.refuse(500, "internal error")
+        if request.timed_out:
+            await request.refuse(408, "the request was not complete in time")
+        if not request.body_done and request.invited:
+            self._transport.abort()
+            # Until the reader has noticed: it may wait for room in the queue we read from.
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+
+async def _empty(receive: Receive) -> None:
+    """Take what is queued, so that hypercorn can put its last message there and end."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0):
+            while True:
+                await receive()
+
+
+class _Request:
+    """One request: what was received and sent so far."""
+
+    def __init__(self, patience: float, protocol: Invites, receive: Receive, send: Send) -> None:
+        self._patience = patience
+        self._protocol = protocol
+        self._receive = receive
+        self._send = send
+        self.body_done = False
+        self.gone = False
+        self.invited = not protocol.expects
+        self.answered = False
+        self.timed_out = False
+
+    async def receive(self) -> Message:
+        """The next piece of the body, or word that the client is gone."""
+        if self.gone or self.timed_out:
+            return {"type": "http.disconnect"}
+        if self.body_done:
+            return self._noted(await self._receive())
+        if not self.invited:
+            self.invited = True
+            if self._protocol.expects:
+                await self._protocol.invite()
+        try:
+            async with asyncio.timeout(self._patience):
+                message = await self._receive()
+        except TimeoutError:
+            self.timed_out = True
+            return {"type": "http.disconnect"}
+        return self._noted(message)
+
+    def _noted(self, message: Message) -> Message:
+        self.gone = message["type"] == "http.disconnect"
+        self.body_done = self.gone or not message.get("more_body")
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send, within bounds.
+
+        Raises:
+            OSError: the client does not take it.
+        """
+        last = message["type"] == "http.response.body" and not message.get("more_body")
+        if last and not self.body_done and self.invited:
+            await self._within({**message, "more_body": True})
+            await self._drain()
+            message = {"type": "http.response.body", "body": b""}
+        await self._within(message)
+        self.answered = True
+
+    async def _within(self, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._send(message)
+        except TimeoutError:
+            raise ConnectionAbortedError("the client does not read its answer") from None
+
+    async def _drain(self) -> None:
+        swallowed = 0
+        while not self.body_done and not self.timed_out and swallowed < DRAIN:
+            swallowed += len((await self.receive()).get("body", b""))
+
+    async def refuse(self, status: int, text: str) -> None:
+        """Answer with an error, if nothing was answered yet, and close the connection."""
+        if self.answered or self.gone:
+            return
+        body = f'{{"error":"{text}"}}'.encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        with suppress(OSError):
+            await self.send({"type": "http.response.start", "status": status, "headers": headers})
+            await self.send({"type": "http.response.body", "body": body})

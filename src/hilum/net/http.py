@@ -1,0 +1,92 @@
+"""How is an ASGI application served over HTTP/1.1? hypercorn's connections on our own listener.
+
+Why not `hypercorn.asyncio.serve`: it hides the port, never stops on Python 3.12 and later while
+a connection is open (`Server.wait_closed`), takes cleartext HTTP/2, leaves a connection open for
+ever whose peer reads no more, and loses an answer that is given before the body has come.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+
+from hilum.config.schema import HttpSettings
+from hilum.net.connection import BUFFER, Connection
+from hilum.net.guard import Application
+
+BACKLOG = 512  # connections the kernel holds for us
+MAX_HEAD = 64 * 1024  # bytes of a request line and its headers: lists of UIDs are long
+
+_log = logging.getLogger(__name__)
+
+
+async def serve(
+    application: Application,
+    settings: HttpSettings,
+    *,
+    started: Callable[[str, int], None],
+    stop: asyncio.Event,
+) -> None:
+    """Serve until `stop` is set; then let running requests end within `graceful_shutdown`.
+
+    Args:
+        application: an ASGI application; only scopes of type "http" come to it.
+        settings: where to listen, and how long to wait.
+        started: called with host and port once connections are taken.
+        stop: set it to stop.
+
+    Raises:
+        OSError: the address cannot be listened at.
+    """
+    config = _config(settings)
+    context = WorkerContext(None)
+    listener = _listener(settings.bind, settings.port)
+    async with asyncio.TaskGroup() as group:
+        connections: dict[asyncio.Task[None], Connection] = {}
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = Connection(
+                application, settings.request_timeout, config, context, reader, writer
+            )
+            task = group.create_task(connection.guarded())
+            connections[task] = connection
+            task.add_done_callback(connections.pop)
+
+        server = await asyncio.start_server(connected, sock=listener, backlog=BACKLOG, limit=BUFFER)
+        try:
+            host, port = listener.getsockname()[:2]
+            started(host, port)
+            await stop.wait()
+        finally:
+            server.close()
+        await context.terminated.set()  # connections end after their request
+        for connection in connections.values():
+            connection.idle.end_if_idle()
+        if connections:
+            await asyncio.wait(set(connections), timeout=settings.graceful_shutdown)
+        for task in connections:
+            task.cancel()
+
+
+def _config(settings: HttpSettings) -> Config:
+    config = Config()
+    config.h11_max_incomplete_size = MAX_HEAD
+    config.h11_pass_raw_headers = False
+    config.include_server_header = False
+    config.keep_alive_max_requests = 2**31
+    config.graceful_timeout = settings.graceful_shutdown
+    config.accesslog = None
+    config.errorlog = _log
+    return config
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """A listening socket; `::` takes IPv4 too where the system can."""
+    if host == "::" and socket.has_dualstack_ipv6():
+        return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    return socket.create_server(address[:2], family=socket.AddressFamily(family))

@@ -1,0 +1,91 @@
+"""What in the surroundings is wrong: ports that are taken, folders that cannot be written."""
+
+import errno
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from hilum.backends.archive.lock import Lock
+from hilum.config import units
+from hilum.config.schema import Settings
+from hilum.model.errors import BackendUnavailable
+
+ENOUGH = 10**9  # bytes; with less free space an archive does not live long
+
+
+def ports(settings: Settings) -> Iterator[str]:
+    """One line for each door that could not open, beginning with the setting it is about."""
+    if settings.has_dimse:
+        yield from _port("dimse", settings.dimse.bind, settings.dimse.port)
+    if settings.has_http:
+        yield from _port("http", settings.http.bind, settings.http.port)
+
+
+def _port(section: str, bind: str, port: int) -> Iterator[str]:
+    try:
+        places = socket.getaddrinfo(
+            bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_ADDRCONFIG
+        )
+    except (socket.gaierror, UnicodeError):
+        yield f"{section}.bind: {bind} has no address"
+        return
+    for family, kind, protocol, _name, address in dict.fromkeys(places):
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name == "posix":  # as the server does; on Windows it would share the port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(address)
+                probe.listen(1)
+            except OSError as error:
+                yield _why(section, bind, port, error)
+                return
+
+
+def _why(section: str, bind: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{section}.port: {bind} port {port} is taken; does a broker run already?"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{section}.bind: {bind} is no address of this machine"
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return f"{section}.port: {port} may not be opened by this user; take one from 1024 on"
+    return f"{section}.port: {bind} port {port}: {error.strerror}"
+
+
+def folders(settings: Settings) -> Iterator[str]:
+    """One line for each mount whose folder could not be made, written or filled."""
+    for name, mount in settings.mounts.items():
+        key = f"mounts.{name}.path" if mount.path is not None else "server.data"
+        yield from _folder(key, settings.folder(name))
+
+
+def _folder(key: str, folder: Path) -> Iterator[str]:
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not there.is_dir():
+        yield f"{key}: {there} is not a folder"
+        return
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            free = shutil.disk_usage(there).free
+    except OSError as error:
+        yield f"{key}: {there} cannot be written: {error.strerror}"
+        return
+    if held(folder):
+        yield f"{key}: {folder} is used by another process; does a broker run already?"
+    if free < ENOUGH:
+        yield f"{key}: only {units.spell_size(free // 10**6 * 10**6)} free at {there}"
+
+
+def held(folder: Path) -> bool:
+    """Whether a process uses the archive in that folder now."""
+    if not (folder / "lock").exists():
+        return False
+    try:
+        Lock(folder).release()
+    except BackendUnavailable:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,98 @@
+"""How log lines look: on standard error, as text or JSON, without patient data."""
+
+import json
+import logging
+import re
+import traceback
+import warnings
+from datetime import UTC, datetime
+from types import TracebackType
+
+from hilum.config.schema import LoggingSettings
+from hilum.model.errors import HilumError
+
+_QUIET = ("pydicom", "pynetdicom", "sqlalchemy", "alembic", "hypercorn", "httpx", "httpcore")
+"""Libraries that speak at their own level only from ERROR on, or not at all."""
+_MUTE = ("pydicom", "pynetdicom")  # their lines quote values of attributes
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+def setup(settings: LoggingSettings) -> None:
+    """Send the lines of this process to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Json() if settings.format == "json" else Text())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("hilum").setLevel(settings.level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in _MUTE:
+        logging.getLogger(name).disabled = True
+    warnings.simplefilter("ignore")  # pydicom's quote values of attributes
+    logging.captureWarnings(capture=False)
+
+
+class Text(logging.Formatter):
+    """One line: time, level, room, message. A traceback follows on lines of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        room = record.name.removeprefix("hilum.")
+        return f"{_time(record)} {record.levelname:<7} {room}: {_one_line(record.message)}"
+
+    def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
+        return describe(ei)
+
+
+class Json(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, str] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = describe(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def describe(exc_info: object) -> str:
+    """Where an exception came from, and its kind.
+
+    The words of foreign exceptions are left out: they may quote what was in a data set.
+    """
+    error = exc_info[1] if isinstance(exc_info, tuple) else None
+    if not isinstance(error, BaseException):
+        return ""
+    return "\n".join(_story(error))
+
+
+def _story(error: BaseException) -> list[str]:
+    lines: list[str] = []
+    if error.__cause__ is not None:
+        lines += [*_story(error.__cause__), "which led to"]
+    frames = traceback.extract_tb(error.__traceback__)
+    lines += [f"  {each.filename}:{each.lineno} in {each.name}" for each in frames]
+    lines.append(f"{type(error).__module__}.{type(error).__qualname__}{_words(error)}")
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            lines += ["one of them:", *_story(each)]
+    return lines
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, HilumError):
+        return f": {_one_line(str(error))}"
+    return f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+
+
+def _one_line(text: str) -> str:
+    """Without what could forge a second line or steer a terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC).astimezone()
+    return moment.isoformat(timespec="milliseconds")

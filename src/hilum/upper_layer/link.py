@@ -1,0 +1,299 @@
+"""The connection below one association: bytes, time and the end (PS3.8 §9.1, §9.2).
+
+Bytes are taken in as the transport gives them, so reading never waits for writing: a C-CANCEL
+or a C-STORE-RSP is seen while we send. What nobody has read yet is counted, and past
+`UNREAD_HIGH` the transport stops reading, which stops the peer.
+"""
+
+import asyncio
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from hilum.codec import pdu
+from hilum.codec.pdu import AbortReason, AbortSource, PduError
+from hilum.model.errors import BackendFault, BackendTimeout, BackendUnavailable, HilumError
+
+UNREAD_HIGH = 1024 * 1024  # bytes nobody has read yet, from which on we stop reading
+UNREAD_LOW = 256 * 1024  # bytes, from which on we go on reading
+WRITE_HIGH = 512 * 1024  # bytes waiting to be sent, from which on a sender waits
+LINGER = 2.0  # seconds a peer gets to close the connection after the last PDU
+_TICK = 1.0  # seconds, the longest between two looks at the clock
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
+
+
+class AssociationLost(BackendUnavailable):
+    """The association ended before it was released."""
+
+
+class AssociationRejected(BackendUnavailable):
+    """The peer does not want the association (PS3.8 Table 9-21)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long a peer may be silent, in seconds.
+
+    Attributes:
+        acse: for an A-ASSOCIATE or A-RELEASE to come (ARTIM, PS3.8 §9.1.5).
+        message: in the middle of a message, for a response, and to take what we send.
+        idle: between two requests.
+    """
+
+    acse: float = 30.0
+    message: float = 60.0
+    idle: float = 600.0
+
+
+class State(Enum):
+    """Where the association stands (PS3.8 §9.2.1), states of one meaning put together."""
+
+    WAITING = auto()  # for the A-ASSOCIATE: Sta2, Sta5
+    DECIDING = auto()  # the acceptor's user has it: Sta3
+    OPEN = auto()  # Sta6, and Sta8 when the peer asked for release
+    RELEASING = auto()  # we asked for release: Sta7
+    CLOSING = auto()  # the last PDU is out: Sta13
+    LOST = auto()  # Sta1
+
+
+class Link(asyncio.Protocol, ABC):
+    """What an association needs of its connection.
+
+    Attributes:
+        peer: host and port of the far side, for logs.
+        address: host of the far side.
+        fault: why we aborted, for the log; None when we did not.
+    """
+
+    def __init__(self, *, requestor: bool, max_pdu: int, timeouts: Timeouts) -> None:
+        self._requestor = requestor
+        self._timeouts = timeouts
+        self._reader = pdu.PduReader(max_pdu)
+        self._state = State.WAITING
+        self._loop = asyncio.get_running_loop()
+        self._closed = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._heard = self._since = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._unread = 0
+        self._paused = False
+        self._error: HilumError | None = None
+        self._on_lost: Callable[[], None] | None = None
+        self.peer = ""
+        self.address = ""
+        self.fault: str | None = None
+
+    @abstractmethod
+    def _take(self, event: pdu.Event) -> None:
+        """Act on what the peer said."""
+
+    @abstractmethod
+    def _forsake(self, error: HilumError) -> None:
+        """Tell everybody who waits for the peer that nothing more comes."""
+
+    @property
+    @abstractmethod
+    def _is_inside(self) -> bool:
+        """Whether a message has begun and not ended."""
+
+    @property
+    @abstractmethod
+    def _is_idle(self) -> bool:
+        """Whether we wait for nothing but the peer's next request."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a stream, always
+        self._transport = transport
+        self._socket = transport.get_extra_info("socket")
+        name = transport.get_extra_info("peername") or ("?", 0)
+        self.address = str(name[0])
+        self.peer = f"{name[0]}:{name[1]}"
+        self._option(socket.TCP_NODELAY)
+        self._acknowledge()
+        transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self._tick()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
+        if self._state not in (State.CLOSING, State.LOST):
+            try:
+                for event in self._reader.feed(data):
+                    self._take(event)
+                    if self._state in (State.CLOSING, State.LOST):
+                        break
+            except PduError as error:
+                self._break(error)
+        self._acknowledge()
+
+    def eof_received(self) -> None:
+        """Let the transport close: nobody speaks DIMSE over half a connection."""
+        if self._reader.in_pdu or self._state in (State.DECIDING, State.OPEN):
+            cause = "the peer closed without a release"
+            self._break(PduError(cause, AbortReason.NOT_SPECIFIED), AssociationLost(cause))
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._state in (State.DECIDING, State.OPEN):
+            self.fault = self.fault or "the connection was reset"
+        self._lose(AssociationLost("the connection was closed without a release"))
+        self._state = State.LOST
+        self._closed.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def _acknowledge(self) -> None:
+        # A peer with Nagle on holds back its next small write until we acknowledge this one;
+        # the kernel would wait 40 ms. The option wears off, so it is set after each read.
+        if _QUICKACK is not None:
+            self._option(_QUICKACK)
+
+    def _option(self, option: int) -> None:
+        # What fails here is a connection that is just going away, which is told elsewhere.
+        with suppress(OSError):
+            self._socket.setsockopt(socket.IPPROTO_TCP, option, 1)
+
+    def _count(self, size: int) -> None:
+        self._unread += size
+        if self._unread > UNREAD_HIGH and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _uncount(self, size: int) -> None:
+        self._unread -= size
+        if self._paused and self._unread < UNREAD_LOW and self._state is not State.LOST:
+            self._paused = False
+            self._heard = self._loop.time()
+            self._transport.resume_reading()
+
+    def _tick(self) -> None:
+        """Look at the clock: who is silent for too long is dropped."""
+        now, limits = self._loop.time(), self._timeouts
+        if self._state is State.CLOSING:
+            if now - self._since > LINGER:
+                self._transport.abort()
+                return
+        elif self._state in (State.WAITING, State.RELEASING):
+            if now - self._since > limits.acse:
+                self._out_of_time()
+        elif self._state is State.OPEN and not self._paused:
+            silence = now - self._heard
+            inside = self._reader.in_pdu or self._is_inside
+            if inside and silence > limits.message:
+                self._silent("silence in the middle of a message")
+            elif not inside and self._is_idle and silence > limits.idle:
+                self._silent("idle for too long")
+        tick = min(_TICK, limits.acse / 4, limits.message / 4, limits.idle / 4)
+        self._timer = self._loop.call_later(tick, self._tick)
+
+    def _out_of_time(self) -> None:
+        cause = "the association timer (ARTIM) ran out"
+        if self._requestor:
+            self._silent("the peer did not answer in time: " + cause)
+        elif self._reader.in_pdu:
+            self._silent(cause)
+        else:  # nothing was ever said, so nothing is answered (PS3.8 §9.2.3, action AA-2)
+            self.fault = cause
+            self._end(BackendTimeout(cause))
+
+    def _silent(self, cause: str) -> None:
+        self._break(PduError(cause, AbortReason.NOT_SPECIFIED), BackendTimeout(cause))
+
+    def _break(self, error: PduError, told: HilumError | None = None) -> None:
+        """A-ABORT for the peer, one cause for the log."""
+        if self._state in (State.CLOSING, State.LOST):
+            return
+        self.fault = str(error)
+        source, reason = error.source, error.reason
+        if self._state is State.WAITING and not self._requestor:
+            # In Sta2 it is the user that aborts, whatever came (PS3.8 Table 9-10, AA-1).
+            source, reason = AbortSource.USER, AbortReason.NOT_SPECIFIED
+        aborted = pdu.Aborted(source, reason)
+        self._finish(aborted, told or BackendFault(f"the peer broke the protocol: {error}"))
+
+    def _finish(
+        self, last: pdu.Aborted | pdu.ReleaseAnswered | pdu.Rejected, told: HilumError
+    ) -> None:
+        """Send the last PDU, then wait (bounded) for the peer to close (Sta13)."""
+        if self._state in (State.CLOSING, State.LOST):
+            return
+        self._state, self._since = State.CLOSING, self._loop.time()
+        self._transport.write(pdu.encode(last))
+        if self._paused:  # what still comes is thrown away, so that the close is seen
+            self._paused = False
+            self._transport.resume_reading()
+        self._lose(told)
+
+    def _end(self, told: HilumError) -> None:
+        """The peer said its last word: close."""
+        self._state, self._since = State.CLOSING, self._loop.time()
+        self._transport.close()
+        self._lose(told)
+
+    def _lose(self, error: HilumError) -> None:
+        if self._error is not None:
+            return
+        self._error = error
+        self._forsake(error)
+        self._writable.set()
+        if self._on_lost is not None:
+            self._on_lost()
+
+    @property
+    def lost(self) -> HilumError | None:
+        """Why the association is over, or None while it is open."""
+        return self._error
+
+    def on_lost(self, callback: Callable[[], None] | None) -> None:
+        """Call `callback` once when the association ends; at once when it has ended."""
+        self._on_lost = callback
+        if callback is not None and self._error is not None:
+            callback()
+
+    def _write(self, data: bytes) -> None:
+        if self._state in (State.CLOSING, State.LOST):
+            raise self._error or AssociationLost("the association is over")
+        self._transport.write(data)
+
+    async def _drain(self) -> None:
+        """Wait until the transport has room again, as long as the peer takes something."""
+        while not self._writable.is_set():
+            waiting = self._transport.get_write_buffer_size()
+            try:
+                async with asyncio.timeout(self._timeouts.message):
+                    await self._writable.wait()
+            except TimeoutError:
+                if self._transport.get_write_buffer_size() >= waiting:
+                    self._silent("the peer takes nothing")
+        if self._error is not None:
+            raise self._error
+
+    async def closed(self) -> None:
+        """Return when the connection is gone; bounded, as a peer that lingers is cut off."""
+        await self._closed.wait()
+
+    def abort(self, cause: str = "", reason: AbortReason = AbortReason.NOT_SPECIFIED) -> None:
+        """Send A-ABORT as the user and close.
+
+        Args:
+            cause: for the log; "" when it is the normal end of our side.
+            reason: of the A-ABORT; not significant to the peer.
+        """
+        if self._error is None:
+            self.fault = self.fault or cause or None
+        self._finish(
+            pdu.Aborted(AbortSource.USER, reason),
+            AssociationLost(f"we aborted the association: {cause or 'not needed any more'}"),
+        )
+
+    def cut(self) -> None:
+        """Drop the connection now, without a word."""
+        self._transport.abort()

@@ -1,0 +1,209 @@
+"""DIMSE messages as they come: a command, and a data set that streams behind it (PS3.7 §6.3)."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from hilum.codec.dimse import Command
+from hilum.model.errors import BackendTimeout, HilumError, TooLarge
+
+MESSAGE_COST = 1024  # bytes counted for each unread message, so that many small ones stop us too
+PIECE_COST = 64  # bytes counted for each unread piece, beside those in it
+PENDING = (0xFF00, 0xFF01)  # statuses after which more responses come (PS3.4 Table C.4-1)
+MAX_IDENTIFIER = 1024 * 1024  # bytes in an identifier that is read whole: 16,000 UIDs
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """An accepted presentation context.
+
+    Attributes:
+        we_may_ask: we hold the SCU role on it.
+        peer_may_ask: the peer holds the SCU role on it.
+    """
+
+    id: int
+    abstract_syntax: str
+    transfer_syntax: str
+    we_may_ask: bool
+    peer_may_ask: bool
+
+
+class DataStream(AsyncIterator[bytes]):
+    """An encoded data set that is still arriving; read by one task, once.
+
+    Args:
+        kept: called with the bytes that enter the stream, so that the sender can be stopped.
+        taken: called with those that leave it, so that the sender can be let go on.
+    """
+
+    def __init__(self, kept: Callable[[int], None], taken: Callable[[int], None]) -> None:
+        self._pieces: deque[bytes] = deque()
+        self._kept = kept
+        self._taken = taken
+        self._whole = False
+        self._unwanted = False
+        self._error: HilumError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, piece: bytes, *, last: bool) -> None:
+        """Take in what the network gave."""
+        if piece and not self._unwanted:
+            self._pieces.append(piece)
+            self._kept(len(piece) + PIECE_COST)
+        self._whole = last
+        self._wake()
+
+    def fail(self, error: HilumError) -> None:
+        """Say that the rest will never come."""
+        if not self._whole:
+            self._error = error
+        self._wake()
+
+    def discard(self) -> None:
+        """Throw away what is here and what will come."""
+        self._unwanted = True
+        while self._pieces:
+            self._taken(len(self._pieces.popleft()) + PIECE_COST)
+        self._wake()
+
+    async def drain(self) -> None:
+        """Throw away what is here and what will come; return when all of it has come.
+
+        Raises:
+            HilumError: the association was lost.
+        """
+        async for _ in self:
+            pass
+
+    async def __anext__(self) -> bytes:
+        while not self._pieces:
+            if self._error is not None:
+                raise self._error
+            if self._whole or self._unwanted:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        piece = self._pieces.popleft()
+        self._taken(len(piece) + PIECE_COST)
+        return piece
+
+    async def read(self, limit: int = MAX_IDENTIFIER) -> bytes:
+        """The whole data set.
+
+        Raises:
+            TooLarge: it is longer than `limit` bytes; the rest is thrown away.
+            HilumError: the association was lost.
+        """
+        pieces, size = [], 0
+        async for piece in self:
+            size += len(piece)
+            if size > limit:
+                self.discard()
+                raise TooLarge(f"a data set of more than {limit} bytes is not taken here")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request or a response."""
+
+    context: Context
+    command: Command
+    data: DataStream | None
+
+    async def identifier(self) -> bytes:
+        """The data set, read whole; empty when there is none."""
+        return await self.data.read() if self.data is not None else b""
+
+    def leave(self) -> None:
+        """Throw away what was not read of the data set."""
+        if self.data is not None:
+            self.data.discard()
+
+
+class Responses(AsyncIterator[Message]):
+    """The responses to one request, as they come, up to and with the final one.
+
+    Those of a C-GET have the peer's own requests between them, where that was asked for.
+
+    Args:
+        command_field: that the responses have.
+        taken: called with the bytes that leave, so that the sender can be let go on.
+        timeout: seconds the peer may take for each.
+
+    Attributes:
+        answer: Command Field (0000,0100) of a response to the request.
+        final: the final response has arrived.
+        asked: the request has left, so that the peer owes an answer.
+    """
+
+    def __init__(self, command_field: int, taken: Callable[[int], None], timeout: float) -> None:
+        self.command_field = command_field
+        self._messages: deque[Message] = deque()
+        self._taken = taken
+        self._timeout = timeout
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: HilumError | None = None
+        self._current: Message | None = None
+        self._given_final = False
+        self.final = False
+        self.asked = False
+
+    def put(self, message: Message) -> None:
+        """Take in what the network gave."""
+        self._messages.append(message)
+        self.final = self.final or _is_final(message.command)
+        self._wake()
+
+    def fail(self, error: HilumError) -> None:
+        """Say that no more will come."""
+        self._error = error
+        self._wake()
+
+    def close(self) -> None:
+        """Throw away what was not read."""
+        while self._messages:
+            self._taken(MESSAGE_COST)
+            self._messages.popleft().leave()
+        if self._current is not None:
+            self._current.leave()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def __anext__(self) -> Message:
+        if self._current is not None:
+            self._current.leave()
+            self._current = None
+        if self._given_final:
+            raise StopAsyncIteration
+        while not self._messages:
+            if self._error is not None:
+                raise self._error
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._waiter
+            except TimeoutError:
+                raise BackendTimeout("the peer did not answer in time") from None
+            finally:
+                self._waiter = None
+        self._current = self._messages.popleft()
+        self._taken(MESSAGE_COST)
+        self._given_final = _is_final(self._current.command)
+        return self._current
+
+
+def _is_final(command: Command) -> bool:
+    return command.is_response and command.status not in PENDING

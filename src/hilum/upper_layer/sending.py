@@ -1,0 +1,78 @@
+"""Messages on their way out: fragments that fit the peer, and a stop where it takes no more."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from hilum.codec import dimse, pdu
+from hilum.codec.associate import Negotiation
+from hilum.codec.dimse import Command
+from hilum.upper_layer.link import Link, Timeouts
+from hilum.upper_layer.messages import Context
+
+
+class Sender(Link):
+    """The half of an association that speaks: one message after another (PS3.8 Annex E).
+
+    Attributes:
+        remote: what the peer said of itself.
+    """
+
+    def __init__(self, *, requestor: bool, max_pdu: int, timeouts: Timeouts) -> None:
+        super().__init__(requestor=requestor, max_pdu=max_pdu, timeouts=timeouts)
+        self._write_lock = asyncio.Lock()
+        self._sent = 0  # messages that have left
+        self.remote = Negotiation()
+
+    async def send(
+        self,
+        context: Context,
+        command: Command,
+        data: bytes | AsyncIterator[bytes] | None = None,
+    ) -> None:
+        """Send one message; returns when the transport has room again.
+
+        Raises:
+            BackendError: the association was lost, or the peer takes nothing for too long.
+            Exception: what `data` raised. When part of the message had left by then, the
+                association is aborted: the peer cannot be told in any other way.
+        """
+        size = pdu.fragment_size(self.remote.max_pdu)
+        parts = pdu.encode_data(
+            context.id, dimse.encode(command), is_command=True, last=True, size=size
+        )
+        async with self._write_lock:
+            if isinstance(data, bytes):
+                parts += pdu.encode_data(context.id, data, is_command=False, last=True, size=size)
+            elif data is not None:
+                parts = await self._send_stream(context, parts, data, size)
+            self._write(b"".join(parts))
+            self._sent += 1
+            await self._drain()
+
+    async def _send_stream(
+        self,
+        context: Context,
+        parts: list[bytes | memoryview],
+        data: AsyncIterator[bytes],
+        size: int,
+    ) -> list[bytes | memoryview]:
+        """Send all of `data` but its end, which comes back to be sent as the last fragment."""
+        held = b""
+        begun = False
+        try:
+            async for chunk in data:
+                even = len(held) & ~1  # some peers refuse a fragment of odd length
+                if even:
+                    parts += pdu.encode_data(
+                        context.id, held[:even], is_command=False, last=False, size=size
+                    )
+                    begun = True
+                    self._write(b"".join(parts))
+                    parts = []
+                    await self._drain()
+                held = held[even:] + chunk if even < len(held) else chunk
+        except BaseException:
+            if begun:
+                self.abort("a message was cut off in the middle")
+            raise
+        return parts + pdu.encode_data(context.id, held, is_command=False, last=True, size=size)

@@ -1,0 +1,122 @@
+"""Puts one instance on an association by C-STORE (PS3.4 Annex B, PS3.7 §9.1.1).
+
+What the peer does not accept as it is goes out re-encoded, as a stream, where its pixels are
+uncompressed and the peer accepted another uncompressed syntax.
+"""
+
+from collections.abc import AsyncIterator
+
+from hilum.codec import reencode
+from hilum.codec.dimse import A_DATA_SET, Command, Service
+from hilum.codec.sop_class import UNCOMPRESSED
+from hilum.core.operations import Originator
+from hilum.model.errors import BackendFault, HilumError, OutOfResources, SyntaxRefused
+from hilum.model.instance import Instance
+from hilum.model.outcome import Stored
+from hilum.upper_layer.association import Association
+from hilum.upper_layer.messages import Context
+
+_MEDIUM = 0  # Priority (0000,0700)
+_SUCCESS = 0x0000
+_WARNINGS = frozenset((0x0001, 0x0107, 0x0116))  # PS3.7 Annex C.4; beside them all of Bxxx
+
+
+async def store_on(
+    association: Association, instance: Instance, originator: Originator | None = None
+) -> Stored:
+    """Send `instance`; what the peer, or the lack of a context, makes of it is in the answer.
+
+    Raises only what reading the source raises; when part of the data set had left by then, the
+    association is aborted.
+    """
+    context = context_for(association, instance.sop_class_uid, instance.transfer_syntax_uid)
+    if context is None:
+        return _failed(instance, SyntaxRefused("the peer accepts no fitting presentation context"))
+    chunks = instance.chunks
+    if context.transfer_syntax != instance.transfer_syntax_uid:
+        chunks = reencoded(instance, context.transfer_syntax)
+    request = Command(
+        command_field=Service.C_STORE,
+        message_id=association.next_id(),
+        data_set_type=A_DATA_SET,
+        affected_sop_class_uid=instance.sop_class_uid,
+        affected_sop_instance_uid=instance.sop_instance_uid,
+        priority=_MEDIUM,
+        move_originator_ae_title=originator.ae_title if originator else None,
+        move_originator_message_id=originator.message_id if originator else None,
+    )
+    try:
+        answer = await association.request(context, request, _even(chunks))
+    except HilumError as error:
+        if association.lost is None:
+            raise
+        return _failed(instance, error)
+    return _judged(instance, answer.command.status)
+
+
+def context_for(
+    association: Association, sop_class_uid: str, transfer_syntax_uid: str
+) -> Context | None:
+    """The accepted context in which an instance can go out: as it is, else re-encoded."""
+    fitting = {
+        each.transfer_syntax: each
+        for each in association.contexts.values()
+        if each.abstract_syntax == sop_class_uid and each.we_may_ask
+    }
+    if transfer_syntax_uid in fitting:
+        return fitting[transfer_syntax_uid]
+    for syntax in UNCOMPRESSED:
+        if syntax in fitting and reencode.possible(transfer_syntax_uid, syntax):
+            return fitting[syntax]
+    return None
+
+
+async def reencoded(instance: Instance, transfer_syntax_uid: str) -> AsyncIterator[bytes]:
+    """The data set in another uncompressed syntax, as it streams by.
+
+    Raises:
+        BadDataset: it cannot be read.
+    """
+    encoder = reencode.Reencoder(instance.transfer_syntax_uid, transfer_syntax_uid)
+    async for chunk in instance.chunks:
+        for data in encoder.pieces(chunk):
+            yield data
+    data = encoder.close()
+    if data:
+        yield data
+
+
+async def _even(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The data set, with a NUL behind one of odd length.
+
+    Deflated ones must have it (PS3.5 §A.5); in others the last value is too short or too long
+    by one. DCMTK, and with it Orthanc, aborts the association for the odd byte alone.
+    """
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        yield chunk
+    if size & 1:
+        yield b"\0"
+
+
+def _failed(instance: Instance, error: HilumError) -> Stored:
+    return Stored(
+        sop_class_uid=instance.sop_class_uid,
+        sop_instance_uid=instance.sop_instance_uid,
+        failure=error,
+    )
+
+
+def _judged(instance: Instance, status: int | None) -> Stored:
+    if status is None:
+        return _failed(instance, BackendFault("the peer answered a C-STORE without a status"))
+    if status != _SUCCESS and status not in _WARNINGS and status >> 12 != 0xB:  # noqa: PLR2004 - Bxxx
+        kind = OutOfResources if status >> 8 == 0xA7 else BackendFault  # noqa: PLR2004 - A7xx
+        return _failed(instance, kind(f"the peer answered a C-STORE with {status:04X}H"))
+    warned = () if status == _SUCCESS else (f"the peer stored it with a warning, {status:04X}H",)
+    return Stored(
+        sop_class_uid=instance.sop_class_uid,
+        sop_instance_uid=instance.sop_instance_uid,
+        warnings=warned,
+    )

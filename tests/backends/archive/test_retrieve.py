@@ -1,0 +1,91 @@
+import asyncio
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from tests.backends.archive import opened
+from tests.backends.archive.opened import joined, keep
+from tests.contract import made
+from tests.contract.made import uid
+
+from hilum.model.errors import BackendFault
+from hilum.model.identity import Ref
+from hilum.model.instance import CHUNK
+
+pytestmark = pytest.mark.anyio
+
+
+def open_files() -> list[str]:
+    """Of the archive, in this process."""
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the one of this listing
+            found.append(str(each.readlink()))
+    return [each for each in found if each.endswith(".dcm")]
+
+
+@pytest.mark.parametrize("size", [8, 2 * CHUNK])
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+async def test_a_file_that_cannot_be_read_fails_alone(
+    tmp_path: Path, size: int, damage: str
+) -> None:
+    all_of_it = [made.made(1, 1, n, PixelData=bytes(size)) for n in (1, 2, 3)]
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, *all_of_it)
+        file = opened.files(tmp_path)[1]
+        if damage == "gone":
+            file.unlink()
+        else:
+            os.truncate(file, file.stat().st_size - 5)
+        async with archive.retrieve([Ref(study=uid(1))]) as retrieval:
+            found: list[bytes | None] = []
+            async for instance in retrieval.instances:
+                try:
+                    found.append(await joined(instance.chunks))
+                except BackendFault:
+                    found.append(None)
+    assert found == [all_of_it[0].data, None, all_of_it[2].data]
+
+
+@pytest.mark.parametrize("size", [8, 2 * CHUNK])
+async def test_an_instance_that_is_replaced_meanwhile_comes_whole_or_not_at_all(
+    tmp_path: Path, size: int
+) -> None:
+    new = made.made(1, 1, 1, PixelData=b"\1" * size)
+    longer = made.made(1, 1, 2, PixelData=b"\1" * (size + 2))
+    async with opened.archive(tmp_path, "replace") as archive:
+        await keep(archive, *(made.made(1, 1, n, PixelData=bytes(size)) for n in (1, 2)))
+        async with archive.retrieve([Ref(study=uid(1))]) as retrieval:
+            await keep(archive, new, longer)
+            instances = [each async for each in retrieval.instances]
+            assert await joined(instances[0].chunks) == new.data
+            with pytest.raises(BackendFault):
+                await joined(instances[1].chunks)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")
+async def test_who_leaves_in_the_middle_leaves_nothing_open(tmp_path: Path) -> None:
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, *(made.made(1, 1, n, PixelData=bytes(5 * CHUNK)) for n in (1, 2)))
+        for _ in range(5):
+            async with archive.retrieve([Ref(study=uid(1))]) as retrieval:
+                kept = [each async for each in retrieval.instances]
+                async for _chunk in kept[0].chunks:
+                    break
+            async with archive.bulk(Ref(instance=uid(1, 1, 1)), (0x7FE00010,)) as bulk:
+                async for _chunk in bulk.chunks:
+                    break
+        for _ in range(100):  # threads close them, once they are done with them
+            if not open_files():
+                break
+            await asyncio.sleep(0.05)
+        assert open_files() == []
+
+
+async def test_ten_thousand_references_are_looked_up(tmp_path: Path) -> None:
+    async with opened.archive(tmp_path, durability="relaxed") as archive:
+        await keep(archive, *(made.made(1, 1, n) for n in range(1, 6)))
+        refs = [Ref(instance=uid(1, 1, n)) for n in range(10_000)]
+        async with archive.retrieve(refs) as retrieval:
+            assert len(retrieval.manifest or ()) == 5

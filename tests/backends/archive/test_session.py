@@ -1,0 +1,151 @@
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from tests.backends.archive import opened
+from tests.backends.archive.opened import find, keep, retrieved, store
+from tests.contract import made
+from tests.contract.made import Made, uid
+
+from hilum.backends.archive import files
+from hilum.model.errors import OutOfResources
+from hilum.model.identity import Level, Ref
+from hilum.model.instance import CHUNK, Instance
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_warnings_say_what_was_wrong_but_no_values(tmp_path: Path) -> None:
+    dataset = made.dataset()
+    data = made.encoded(dataset).replace(b"IS\x02\x001 ", b"IS\x02\x00xy")
+    async with opened.archive(tmp_path) as archive:
+        (stored,) = await store(archive, Made(data, made.CT, uid(1, 1, 1)))
+        assert stored.failure is None
+        assert any("0020" in each for each in stored.warnings)
+        assert "xy" not in "".join(stored.warnings)
+        assert await retrieved(archive, Ref(study=uid(1))) == [data]
+
+
+async def test_nothing_that_was_sent_names_a_file(tmp_path: Path) -> None:
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, made.made(), made.made(2, PatientID="../../x"))
+    for path in opened.files(tmp_path):
+        day, name = path.relative_to(tmp_path / "files").parent, path.name
+        assert len(day.parts) == 3
+        assert len(name) == len("18ea0b9c94cc0e8d.dcm")
+        assert uid(1, 1, 1) not in name
+
+
+@pytest.mark.parametrize("size", [8, 3 * CHUNK])
+@pytest.mark.parametrize("call", ["writev", "fdatasync", "open"])
+async def test_a_full_disk_is_a_failure_that_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, call: str
+) -> None:
+    real = getattr(os, call)
+    broken = False
+
+    def full(*args: Any, **named: Any) -> Any:
+        if broken and (call != "open" or str(args[0]).endswith(".dcm")):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*args, **named)
+
+    monkeypatch.setattr(os, call, full)
+    monkeypatch.setattr(files, "_SYNC_DATA", full if call == "fdatasync" else os.fdatasync)
+    async with opened.archive(tmp_path) as archive:
+        broken = True
+        (stored,) = await store(archive, made.made(PixelData=bytes(size)))
+        assert isinstance(stored.failure, OutOfResources)
+        assert opened.files(tmp_path) == []
+        broken = False
+        assert await find(archive, Level.IMAGE) == []
+        await keep(archive, made.made(PixelData=bytes(size)))
+    assert len(opened.files(tmp_path)) == 1
+
+
+async def test_a_full_disk_under_the_index_is_a_failure_that_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, made.made())
+        index = archive._writer._index
+        index._cursor.execute("PRAGMA max_page_count=1")  # SQLite's own way to be full
+        (stored,) = await store(archive, made.made(2, PatientComments="x" * 10_000))
+        assert isinstance(stored.failure, OutOfResources)
+        assert len(opened.files(tmp_path)) == 1
+        assert len(await find(archive, Level.STUDY)) == 1
+        index._cursor.execute("PRAGMA max_page_count=1000000")
+        await keep(archive, made.made(2, PatientComments="x" * 10_000))
+
+
+@pytest.mark.parametrize("way", ["asyncio", "anyio"])
+@pytest.mark.parametrize("size", [8, 3 * CHUNK])
+async def test_who_leaves_after_the_last_byte_leaves_a_whole_instance_or_none(
+    tmp_path: Path, way: str, size: int
+) -> None:
+    one = made.made(PixelData=bytes(size))
+    sent = asyncio.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(one.data), CHUNK):
+            yield one.data[start : start + CHUNK]
+        sent.set()
+
+    async with opened.archive(tmp_path) as archive:
+
+        async def send() -> None:
+            async with archive.open() as session:
+                await session.store(
+                    Instance(uid(1, 1, 1), made.CT, one.transfer_syntax_uid, chunks())
+                )
+
+        if way == "asyncio":
+            async with asyncio.TaskGroup() as tasks:
+                task = tasks.create_task(send())
+                await sent.wait()
+                await asyncio.sleep(0)
+                task.cancel()
+                task.cancel()
+            assert task.cancelled()
+        else:
+            async with anyio.create_task_group() as group:
+                group.start_soon(send)
+                await sent.wait()
+                await asyncio.sleep(0)
+                group.cancel_scope.cancel()
+        found = await find(archive, Level.IMAGE)
+        assert len(opened.files(tmp_path)) == len(found)
+        assert await retrieved(archive, Ref(study=uid(1))) == [one.data] * len(found)
+
+
+async def test_instances_that_came_together_fail_each_by_itself(tmp_path: Path) -> None:
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, made.made())
+        stored = await asyncio.gather(
+            *(store(archive, made.made(1, 1, n)) for n in range(2, 30)),
+            store(archive, made.made(PatientName="another")),
+            store(archive, made.made()),
+        )
+        failures = [each.failure for (each,) in stored]
+        assert [index for index, each in enumerate(failures) if each] == [28]
+        assert len(await find(archive, Level.IMAGE)) == 29
+        assert len(opened.files(tmp_path)) == 29
+
+
+async def test_a_clock_that_goes_back_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = files.time.time_ns
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, made.made(1))
+    monkeypatch.setattr(files.time, "time_ns", lambda: real() - 3 * 24 * 3600 * 10**9)
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, made.made(2))
+        assert [int(p.stem, 16) for p in opened.files(tmp_path)] == sorted(
+            int(p.stem, 16) for p in opened.files(tmp_path)
+        )
+        assert len({p.parent for p in opened.files(tmp_path)}) == 1

@@ -1,0 +1,115 @@
+"""A broker as a process of its own, as a user would start it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+READY = "Hilum is ready"
+PATIENCE = 60  # seconds until it is ready, or gone
+
+
+@dataclass
+class Broker:
+    """A running broker.
+
+    Attributes:
+        config: its configuration.
+        said: what it printed until it was ready.
+        process: the process.
+    """
+
+    config: Path
+    said: list[str]
+    process: "subprocess.Popen[str]"
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ask it to stop, and give its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens at now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def configured(folder: Path, **values: object) -> Path:
+    """A configuration with ports of its own; `server__aet="X"` sets server.aet."""
+    dimse, http, viewer = free_ports(3)
+    tables: dict[str, dict[str, object]] = {
+        "server": {"aet": "HILUM", "data": str(folder / "data")},
+        "dimse": {"port": dimse},
+        "http": {"port": http},
+        "mounts.ARCHIVE": {"default": True},
+        "peers.VIEWER": {"aet": "VIEWER", "host": "127.0.0.1", "port": viewer},
+    }
+    for name, value in values.items():
+        section, _, key = name.partition("__")
+        tables.setdefault(section.replace("_", "."), {})[key] = value
+    lines = []
+    for section, table in tables.items():
+        lines.append(f"[{section}]")
+        for key, value in table.items():
+            text = str(value).lower() if isinstance(value, bool) else repr(value).replace("'", '"')
+            lines.append(f"{key} = {text}")
+    path = folder / "config.toml"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def hilum(*arguments: str | Path) -> list[str]:
+    """The command line of `hilum`."""
+    return [sys.executable, "-m", "hilum", *map(str, arguments)]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours, without settings of a broker."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("HILUM_")} | more
+
+
+@contextmanager
+def running(config: Path, *arguments: str) -> Iterator[Broker]:
+    """A broker with that configuration, until the block ends."""
+    log = config.with_suffix(".log")
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            hilum("run", "--config", config, *arguments),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment(),
+        ) as process,
+    ):
+        try:
+            yield Broker(config, _until_ready(process, log), process)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def _until_ready(process: "subprocess.Popen[str]", log: Path) -> list[str]:
+    assert process.stdout is not None
+    said: list[str] = []
+    began = time.monotonic()
+    for line in process.stdout:
+        said.append(line.rstrip("\n"))
+        if line.startswith(READY):
+            return said
+        assert time.monotonic() - began < PATIENCE
+    raise AssertionError(f"it did not start: {log.read_text()}")

@@ -1,0 +1,129 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.cli.process import configured, environment, hilum, running
+
+from hilum.app import Listening
+from hilum.cli.run import place, tries, web_root, where
+from hilum.config.load import load
+from hilum.config.schema import ArchiveMount, HttpSettings, Settings
+
+SETTINGS = Settings(mounts={"ARCHIVE": ArchiveMount(default=True), "B": ArchiveMount()})
+BOTH = Listening({"dimse": ("127.0.0.1", 104), "http": ("::", 80)})
+
+
+def failing(config: Path) -> list[str]:
+    done = subprocess.run(
+        hilum("run", "--config", config),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()
+
+
+def test_where_it_listens_is_told_with_titles_ports_and_roots() -> None:
+    assert where(SETTINGS, BOTH)[1:5] == [
+        "  AE titles  HILUM (mount ARCHIVE), ARCHIVE, B",
+        "  DIMSE      127.0.0.1:104",
+        "  DICOMweb   http://[::1]:80/dicomweb",
+        "  Mounts     http://[::1]:80/aets   (ARCHIVE, B)",
+    ]
+
+
+def test_a_closed_door_is_not_told_of() -> None:
+    text = "\n".join(where(SETTINGS, Listening({"dimse": ("127.0.0.1", 104)})))
+    assert "DICOMweb" not in text
+
+
+def test_three_commands_are_proposed() -> None:
+    assert len(tries(SETTINGS, BOTH)) == 4
+    assert len(tries(SETTINGS, Listening({"dimse": ("127.0.0.1", 104)}))) == 4
+
+
+def test_the_commands_name_the_configuration_unless_it_is_the_one_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "--config" not in "".join(tries(SETTINGS, BOTH, tmp_path / "config.toml"))
+    text = "\n".join(tries(SETTINGS, BOTH, tmp_path / "x" / "y.toml"))
+    assert "demo --config x/y.toml" in text
+    assert f"demo --config {tmp_path.parent / 'y.toml'}" in "\n".join(
+        tries(SETTINGS, BOTH, tmp_path.parent / "y.toml")
+    )
+
+
+def test_the_web_root_has_the_base_path() -> None:
+    settings = Settings(http=HttpSettings(base_path="/x"))
+    listening = Listening({"http": ("127.0.0.1", 8080)})
+    assert web_root(settings, listening) == "http://127.0.0.1:8080/x"
+    assert place("::1", 1) == "[::1]:1"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_both_doors_until_it_is_told_to_stop(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    config = configured(tmp_path)
+    settings = load(config, {})
+    with running(config) as broker:
+        assert f"  DIMSE      127.0.0.1:{settings.dimse.port}" in broker.said
+        root = f"http://127.0.0.1:{settings.http.port}"
+        assert f"  DICOMweb   {root}/dicomweb" in broker.said
+        assert httpx.get(f"{root}/health").status_code == 200
+        with socket.create_connection(("127.0.0.1", settings.dimse.port)):
+            pass
+        assert broker.stop(number) == 0
+    assert "Traceback" not in config.with_suffix(".log").read_text()
+
+
+def test_any_free_port_is_told_as_it_is(tmp_path: Path) -> None:
+    with running(configured(tmp_path, dimse__port=0, http__port=0)) as broker:
+        [line] = [each for each in broker.said if each.startswith("  DICOMweb")]
+        root = line.split()[1].removesuffix("/dicomweb")
+        assert httpx.get(f"{root}/health").status_code == 200
+
+
+def test_one_door_may_be_closed(tmp_path: Path) -> None:
+    with running(configured(tmp_path, frontend__mode="dimse"), "--examples") as broker:
+        assert not [each for each in broker.said if each.startswith("  DICOMweb")]
+        assert broker.stop() == 0
+
+
+@pytest.mark.parametrize("door", ["dimse", "http"])
+def test_a_port_that_is_taken_is_one_line(door: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        lines = failing(configured(tmp_path, **{f"{door}__port": port}))
+    assert lines[-1] == (
+        f"{door}.port: cannot listen at 127.0.0.1 port {port}: {os.strerror(98)}"
+        if sys.platform == "linux"
+        else lines[-1]
+    )
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    lines = failing(configured(tmp_path))
+    assert lines[-1].startswith(f"mounts.ARCHIVE: {tmp_path}/data/archive/ARCHIVE: ")
+
+
+def test_a_data_folder_belongs_to_one_broker(tmp_path: Path) -> None:
+    with running(configured(tmp_path)):
+        lines = failing(configured(tmp_path))
+    assert lines[-1].startswith("mounts.ARCHIVE: ")
+
+
+def test_a_configuration_that_is_wrong_is_told_line_by_line(tmp_path: Path) -> None:
+    lines = failing(configured(tmp_path, dimse__prot=1, http__port=70000))
+    assert len(lines) == 2

@@ -1,0 +1,72 @@
+import pytest
+
+from hilum.codec.media_type import DICOM_JSON, JSON, MAX_RANGES, accepted, choose, includes, parse
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'multipart/related; type="application/dicom"; boundary="a b"',
+        'Multipart/Related;TYPE=Application/Dicom;Boundary="a b"',
+        "multipart/related; type='application/dicom'; boundary=a b",
+        'multipart/related ; boundary = "a b" ; type = application/dicom',
+        'multipart/related; type=application/dicom; boundary="a b',
+    ],
+)
+def test_a_content_type_is_read_however_it_is_quoted(text: str) -> None:
+    kind = parse(text)
+    assert kind.kind == "multipart/related"
+    assert kind.related == "application/dicom"
+    assert kind.parameters["boundary"] == "a b"
+
+
+def test_quotes_keep_commas_semicolons_and_escapes() -> None:
+    kind = parse(r'multipart/related; boundary="a,b;c\"d\\e"; type=x/y')
+    assert kind.parameters == {"boundary": r'a,b;c"d\e', "type": "x/y"}
+
+
+def test_nothing_is_no_type() -> None:
+    assert parse("").kind == ""
+    assert parse("rubbish").kind == ""
+
+
+def test_the_best_comes_first_and_ties_keep_their_order() -> None:
+    ranges = accepted("a/a;q=0.5, b/b, c/c;q=0, d/d;q=1.0, rubbish, e/e;q=x, */*;q=0.1")
+    assert [each.kind for each in ranges] == ["b/b", "d/d", "e/e", "a/a", "*/*"]
+    assert "q" not in ranges[-1].parameters
+
+
+def test_a_list_that_mixes_types() -> None:
+    ranges = accepted(
+        'application/dicom+json, multipart/related; type="application/dicom"; transfer-syntax=*,'
+        " multipart/related;type=image/jls;transfer-syntax=1.2.840.10008.1.2.4.80;q=.9"
+    )
+    assert [(each.kind, each.related, each.transfer_syntax) for each in ranges] == [
+        ("application/dicom+json", "", ""),
+        ("multipart/related", "application/dicom", "*"),
+        ("multipart/related", "image/jls", "1.2.840.10008.1.2.4.80"),
+    ]
+
+
+def test_a_blank_that_was_a_plus_is_one_again() -> None:
+    assert accepted("application/dicom json")[0].kind == "application/dicom+json"
+
+
+def test_choosing_among_offers() -> None:
+    offers = (DICOM_JSON, JSON)
+    assert choose(accepted("*/*"), offers) == DICOM_JSON
+    assert choose(accepted("application/*"), offers) == DICOM_JSON
+    assert choose(accepted("text/html, application/json"), offers) == JSON
+    assert choose(accepted("application/json;q=.2, application/dicom+json"), offers) == DICOM_JSON
+    assert choose(accepted('multipart/related; type="application/dicom+xml"'), offers) is None
+    assert choose([], offers) is None
+
+
+def test_ranges() -> None:
+    assert includes("image/*", "image/jpeg")
+    assert not includes("image/*", "imagery/jpeg")
+    assert includes("*", "a/b")
+
+
+def test_who_lists_without_end_is_not_read_to_the_end() -> None:
+    assert len(accepted(",".join(f"a/b{number}" for number in range(1000)))) == MAX_RANGES

@@ -1,0 +1,139 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from hilum.config.schema import ArchiveMount, Peer, Settings, ae_title
+
+ARCHIVE = {"ARCHIVE": {"default": True}}
+
+
+def problems(table: dict[str, object]) -> str:
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(table)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["A", "HILUM", "PACS-1.x_y", "SIXTEEN_LETTERS_", "a b", "../X"])
+def test_an_ae_title_is_up_to_sixteen_plain_characters(text: str) -> None:
+    assert ae_title(text) == text
+
+
+def test_the_blanks_around_an_ae_title_mean_nothing() -> None:
+    assert ae_title("  HILUM ") == "HILUM"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "SEVENTEEN_LETTERS", "A\\B", "A\nB", "A\tB", "KÖLN", "\x7f"]
+)
+def test_what_cannot_be_an_ae_title_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="AE title"):
+        ae_title(text)
+
+
+def test_the_name_of_a_mount_is_an_ae_title() -> None:
+    assert "AE title" in problems({"mounts": {"A\\B": {}}})
+
+
+def test_there_is_at_most_one_default_mount() -> None:
+    text = problems({"mounts": {"A": {"default": True}, "B": {"default": True}}})
+    assert "mounts.B.default: A is the default mount already" in text
+
+
+def test_another_mount_than_the_one_named_like_the_server_cannot_be_the_default() -> None:
+    text = problems({"mounts": {"HILUM": {}, "B": {"default": True}}})
+    assert "mounts.B.default: HILUM is the default mount already" in text
+
+
+def test_the_default_mount_is_the_flagged_one() -> None:
+    settings = Settings(mounts={"A": ArchiveMount(), "B": ArchiveMount(default=True)})
+    assert settings.default_mount == "B"
+
+
+def test_the_mount_that_is_named_like_the_server_is_the_default() -> None:
+    assert Settings(mounts={"A": ArchiveMount(), "HILUM": ArchiveMount()}).default_mount == "HILUM"
+
+
+def test_there_need_not_be_a_default_mount() -> None:
+    assert Settings(mounts={"A": ArchiveMount()}).default_mount is None
+
+
+@pytest.mark.parametrize(
+    ("aet", "holder"),
+    [("HILUM", "server.aet"), ("ARCHIVE", "mounts.ARCHIVE"), ("V", "peers.a.aet")],
+)
+def test_one_ae_title_names_one_thing(aet: str, holder: str) -> None:
+    peers = {
+        "a": {"aet": "V", "host": "h", "port": 1},
+        "b": {"aet": aet, "host": "h", "port": 1},
+    }
+    text = problems({"mounts": ARCHIVE, "peers": peers})
+    assert f"peers.b.aet: {holder} has the same AE title" in text
+
+
+def test_two_mounts_do_not_share_a_folder() -> None:
+    mounts = {"A": {"path": "x"}, "B": {"path": "x"}}
+    assert "mounts.B.path: mounts.A has the same folder" in problems({"mounts": mounts})
+
+
+def test_two_doors_do_not_share_a_port_unless_it_is_any() -> None:
+    same = {"dimse": {"port": 104}, "http": {"port": 104}}
+    assert "http.port: dimse.port is 104 too" in problems(same)
+    Settings.model_validate(same | {"frontend": {"mode": "http"}})
+    Settings.model_validate({"dimse": {"port": 0}, "http": {"port": 0}})
+
+
+@pytest.mark.parametrize("port", [-1, 65536, "104", 1.0, True])
+def test_a_port_is_a_number_that_a_port_can_have(port: object) -> None:
+    problems({"dimse": {"port": port}})
+
+
+def test_nobody_can_be_called_at_port_nothing() -> None:
+    problems({"peers": {"V": {"aet": "V", "host": "h", "port": 0}}})
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("ARCHIVE", "ARCHIVE"), ("..", "%2E%2E"), ("a/../b", "a%2F%2E%2E%2Fb"), ("A B", "A B")],
+)
+def test_the_folder_of_a_mount_stays_within_the_data_folder(name: str, folder: str) -> None:
+    settings = Settings.model_validate({"server": {"data": "d"}, "mounts": {name: {}}})
+    assert settings.folder(name) == Path("d/archive") / folder
+
+
+def test_a_mount_may_have_a_folder_of_its_own() -> None:
+    settings = Settings.model_validate({"mounts": {"A": {"path": "/srv/a"}}})
+    assert settings.folder("A") == Path("/srv/a")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", ""), ("/", ""), ("pacs", "/pacs"), ("/a/b/", "/a/b")]
+)
+def test_a_base_path_begins_with_a_slash_and_does_not_end_with_one(
+    text: str, expected: str
+) -> None:
+    assert Settings.model_validate({"http": {"base_path": text}}).http.base_path == expected
+
+
+def test_a_public_url_is_a_base_url() -> None:
+    http = Settings.model_validate({"http": {"public_url": "https://a.example/x/"}}).http
+    assert http.public_url == "https://a.example/x"
+    for text in ("a.example", "ftp://a.example", "https://", "https://a.example/?x"):
+        problems({"http": {"public_url": text}})
+
+
+def test_a_list_of_uids_holds_uids() -> None:
+    uid = "1.2.840.10008.5.1.4.1.1.2"
+    assert Settings.model_validate({"dimse": {"sop_classes": [uid]}}).dimse.sop_classes == (uid,)
+    problems({"dimse": {"sop_classes": ["CT"]}})
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        Settings().server.aet = "OTHER"
+
+
+def test_a_peer_needs_title_host_and_port() -> None:
+    assert Peer(aet="V", host="[::1]", port=104).host == "::1"
+    text = problems({"peers": {"V": {}}})
+    assert all(f"peers.V.{key}" in text for key in ("aet", "host", "port"))

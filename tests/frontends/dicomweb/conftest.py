@@ -1,0 +1,79 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import httpx
+import pytest
+from tests.frontends.dicomweb.backend import Scripted
+
+from hilum.config.schema import HttpSettings
+from hilum.core.broker import Broker
+from hilum.core.mounts import Mount, Mounts
+from hilum.frontends.dicomweb.app import application
+from hilum.net.http import serve
+
+Served = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@asynccontextmanager
+async def _served(
+    *backends: object, default: str | None = "ONE", **settings: object
+) -> AsyncIterator[httpx.AsyncClient]:
+    """The application on a real port, and a client for it; nothing is left of either."""
+    names = ("ONE", "TWO", "THREE")
+    mounts = {
+        name: Mount(
+            name=name,
+            backend="scripted",
+            echoes=backend,
+            finds=backend,
+            retrieves=backend,
+            describes=backend,
+            stores=backend,
+        )
+        for name, backend in zip(names, backends, strict=False)
+    }
+    options = HttpSettings(port=0, **{"graceful_shutdown": 2.0, **settings})
+    app = application(Broker(Mounts(mounts, default)), options)
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    before = len(asyncio.all_tasks())
+
+    def started(_host: str, bound: int) -> None:
+        port.set_result(bound)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(app, options, started=started, stop=stop))
+        try:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{await port}", timeout=20
+            ) as client:
+                yield client
+        finally:
+            stop.set()
+    assert len(asyncio.all_tasks()) == before
+    for backend in backends:
+        if isinstance(backend, Scripted):
+            assert backend.opened == backend.closed
+
+
+async def cut_off(client: httpx.AsyncClient, path: str, after: int, headers: str = "") -> None:
+    """Ask on a connection of its own, read some bytes of the answer, then go away."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+    async with asyncio.timeout(10):
+        if after:
+            await reader.readexactly(after)
+        else:
+            await asyncio.sleep(0.2)
+    writer.transport.abort()
+
+
+@pytest.fixture
+def served() -> Served:
+    return _served
+
+
+@pytest.fixture
+def backend() -> Scripted:
+    return Scripted()

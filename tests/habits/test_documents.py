@@ -1,0 +1,73 @@
+"""What the manual says is what there is."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import typer
+
+from hilum.cli.main import COMMANDS
+from hilum.config.document import rewritten
+
+ROOT = Path(__file__).parents[2]
+MANUAL = ROOT / "doc" / "manual"
+SEVERAL = "Options of several commands"
+PAGES = sorted(
+    path
+    for folder in (ROOT, ROOT / "doc", ROOT / "architecture")
+    for path in (folder.glob("*.md") if folder == ROOT else folder.rglob("*.md"))
+)
+
+
+def test_the_configuration_reference_is_that_of_the_schema() -> None:
+    page = MANUAL / "03_configuration_reference.md"
+    text = page.read_text(encoding="utf-8")
+    assert text == rewritten(text), f"run: python -m hilum.config.document {page.relative_to(ROOT)}"
+
+
+def sections() -> dict[str, str]:
+    """The sections of the chapter on the command line, by command."""
+    text = (MANUAL / "04_command_line.md").read_text(encoding="utf-8")
+    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_the_manual_has_a_section_for_each_command_and_no_other() -> None:
+    names = [each.removeprefix("hilum ") for each in sections() if each != SEVERAL]
+    assert sorted(names) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_manual_has_every_option_of_a_command(name: str) -> None:
+    command = typer.main.get_command(import_module(COMMANDS[name]).command)
+    options = [each for parameter in command.params for each in parameter.opts if each != "--help"]
+    text = sections()[f"hilum {name}"]
+    told = text + sections()[SEVERAL]
+    missing = [each for each in options if each.startswith("-") and f"`{each}" not in told]
+    assert not missing
+    written = set(re.findall(r"`(--?[a-z][a-z-]*)", text))
+    assert written <= {*options, "--help"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    broken = [each for each in links if "://" not in each and not (page.parent / each).exists()]
+    assert not broken
+
+
+def test_the_chapters_of_the_manual_are_numbered_without_a_gap() -> None:
+    names = sorted(path.name for path in MANUAL.glob("*.md"))
+    assert [int(name[:2]) for name in names] == list(range(1, len(names) + 1))
+
+
+def test_the_house_has_its_twelve_chapters() -> None:
+    names = sorted(path.name[:2] for path in (ROOT / "architecture" / "arc42").glob("*.md"))
+    assert names == [f"{number:02}" for number in range(1, 13)]
+
+
+def test_every_decision_is_listed() -> None:
+    listed = (ROOT / "architecture" / "arc42" / "09_decisions.md").read_text(encoding="utf-8")
+    for path in (ROOT / "architecture" / "decisions").glob("*.md"):
+        assert path.name in listed

@@ -1,0 +1,77 @@
+"""Every module has its tests in the same place of the other tree, or a reason why not."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCE, TESTS = ROOT / "src" / "hilum", ROOT / "tests"
+INDEX = "what it makes is seen through a whole archive: tests/backends/archive, tests/contract"
+ROUTES = (
+    "seen over a socket by the tests of the resources: test_qido, test_wado, test_stow, test_web"
+)
+VALUES = "values without behaviour"
+ELSEWHERE = {
+    "__main__": "one line, run by tests/cli/test_version.py",
+    "core/backend": "protocols: every backend's tests are theirs",
+    "core/operations": VALUES,
+    "model/errors": "names; tests/codec/test_verdict.py walks the tree",
+    "model/instance": VALUES,
+    "model/match": "a protocol: tests/contract",
+    "model/outcome": VALUES,
+    "model/query": VALUES,
+    "cli/walk/rows": "a list; tests/cli/test_demo.py walks it",
+    "backends/archive/answer": INDEX,
+    "backends/archive/describe": INDEX,
+    "backends/archive/files": INDEX,
+    "backends/archive/index": INDEX,
+    "backends/archive/ingest": INDEX,
+    "backends/archive/locate": INDEX,
+    "backends/archive/lock": "tests/backends/archive/test_archive.py",
+    "backends/archive/match": "tests/backends/archive/test_matching.py, against a plain oracle",
+    "backends/archive/migrations/env": "tests/backends/archive/test_upgrade.py runs it",
+    "backends/archive/outlast": INDEX,
+    "backends/archive/readers": INDEX,
+    "backends/archive/record": INDEX,
+    "backends/archive/schema": "tests/backends/archive/test_upgrade.py holds it against the tables",
+    "backends/archive/select": INDEX,
+    "backends/archive/statements": INDEX,
+    "backends/archive/tags": INDEX,
+    "backends/archive/writer": INDEX,
+    "frontends/dicomweb/access": ROUTES,
+    "frontends/dicomweb/app": ROUTES,
+    "frontends/dicomweb/asked": ROUTES,
+    "frontends/dicomweb/capabilities": ROUTES,
+    "frontends/dicomweb/errors": ROUTES,
+    "frontends/dicomweb/json_array": ROUTES,
+    "frontends/dicomweb/resources": "tests/frontends/dicomweb/test_openapi.py",
+    "frontends/dicomweb/streamed": ROUTES,
+    "frontends/dicomweb/upload": "tests/frontends/dicomweb/test_stow.py",
+    "frontends/dicomweb/wanted": "tests/frontends/dicomweb/test_wado.py",
+    "frontends/dimse/session": "the tests of the services beside it",
+    "net/connection": "tests/net/test_http.py",
+    "net/guard": "tests/net/test_http.py",
+    "upper_layer/sending": "tests/upper_layer/test_association.py and test_storing.py",
+}
+"""Modules without tests of their own, and where they are tested or why there is nothing to test."""
+
+
+def modules() -> list[str]:
+    return [
+        path.relative_to(SOURCE).with_suffix("").as_posix()
+        for path in sorted(SOURCE.rglob("*.py"))
+        if path.name != "__init__.py" and "versions" not in path.parts
+    ]
+
+
+def mirrored(module: str) -> Path:
+    folder, _, name = module.rpartition("/")
+    return TESTS / folder / f"test_{name.rstrip('_')}.py"
+
+
+def test_every_module_has_a_test_file() -> None:
+    missing = [each for each in modules() if each not in ELSEWHERE and not mirrored(each).exists()]
+    assert not missing
+
+
+def test_every_reason_is_still_needed() -> None:
+    known = modules()
+    assert [each for each in ELSEWHERE if each not in known or mirrored(each).exists()] == []

@@ -1,0 +1,92 @@
+import json
+import logging as stdlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from hilum.model.errors import BackendFault
+from hilum.service import logging
+
+
+def record(
+    message: str, *arguments: object, failed: BaseException | None = None
+) -> stdlib.LogRecord:
+    exc_info = (type(failed), failed, failed.__traceback__) if failed else None
+    name = "hilum.frontends.dimse"
+    return stdlib.LogRecord(name, stdlib.WARNING, "x.py", 1, message, arguments, exc_info)
+
+
+def raised(error: BaseException) -> BaseException:
+    def fail() -> None:
+        raise error
+
+    try:
+        fail()
+    except BaseException as caught:  # noqa: BLE001 - any kind is wanted
+        return caught
+    return error
+
+
+def test_a_text_line_has_time_level_room_and_message() -> None:
+    line = logging.Text().format(record("%s calls", "VIEWER"))
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
+    assert re.fullmatch(rf"{time} WARNING frontends\.dimse: VIEWER calls", line)
+
+
+def test_a_json_line_is_one_object() -> None:
+    line = json.loads(logging.Json().format(record("%s calls\n", "VIEWER")))
+    assert line["level"] == "warning"
+    assert line["logger"] == "hilum.frontends.dimse"
+    assert line["message"] == "VIEWER calls\n"
+
+
+@pytest.mark.parametrize("text", ["A\nB", "A\rB", "A\x1b[2JB", "A\u2028B", "A\x00B"])
+def test_what_a_peer_says_cannot_forge_a_line(text: str) -> None:
+    line = logging.Text().format(record("%s", text))
+    assert len(line.splitlines()) == 1
+    assert "\x1b" not in line
+
+
+def test_the_words_of_our_own_errors_are_told() -> None:
+    line = logging.Text().format(record("no", failed=raised(BackendFault("it is off"))))
+    assert line.endswith("hilum.model.errors.BackendFault: it is off")
+    assert __file__ in line
+
+
+def test_the_words_of_foreign_errors_are_not_told_as_they_may_quote_a_patient() -> None:
+    error = raised(ValueError("Doe^Jane"))
+    error.__cause__ = raised(KeyError("Doe^Jane"))
+    group = ExceptionGroup("Doe^Jane", [error])
+    for formatter in (logging.Text(), logging.Json()):
+        line = formatter.format(record("no", failed=group))
+        assert "Doe" not in line
+        assert "ValueError" in line
+        assert "KeyError" in line
+
+
+def test_the_reason_of_the_system_is_told() -> None:
+    line = logging.Text().format(
+        record("no", failed=raised(OSError(28, "No space left on device")))
+    )
+    assert line.endswith("OSError: No space left on device")
+
+
+def test_only_our_own_lines_come_through_and_only_from_the_level_on() -> None:
+    script = (
+        "import logging, warnings, pydicom\n"
+        "from hilum.config.schema import LoggingSettings\n"
+        "from hilum.service.logging import setup\n"
+        "setup(LoggingSettings(level='info', format='json'))\n"
+        "logging.getLogger('hilum.x').debug('quiet')\n"
+        "logging.getLogger('hilum.x').info('ours')\n"
+        "logging.getLogger('pydicom').error('Doe^Jane')\n"
+        "warnings.warn('Doe^Jane')\n"
+        "logging.getLogger('sqlalchemy').warning('theirs')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    [line] = done.stderr.splitlines()
+    assert json.loads(line)["message"] == "ours"
