@@ -357,7 +357,7 @@ def test_random_bodies_raise_nothing_but_pdu_errors(content: bytes) -> None:
     ids=["contexts", "unknown", "roles", "syntaxes"],
 )
 def test_a_megabyte_of_items_is_read_in_bounded_time(inner: bytes) -> None:
-    """What is longer than 64 KiB never gets here, but need not be a danger if it did."""
+    """What is longer than MAX_ASSOCIATE never gets here, but need not be a danger if it did."""
     content = body(inner * (1024 * 1024 // len(inner)))
     assert len(content.body) > MAX_ASSOCIATE
     began = time.process_time()

@@ -101,6 +101,8 @@ def send(association: Association, sop_class: str, sop_instance: str, data: byte
     context = next(
         each for each in association.accepted_contexts if each.abstract_syntax == sop_class
     )
+    while association._is_paused:  # from the request before, if there was one
+        time.sleep(0.001)
     association._reactor_checkpoint.clear()  # as its own send_c_store does: the answer is ours
     while not association._is_paused:
         time.sleep(0.001)

@@ -53,7 +53,7 @@ BEFORE = {
     "A-ASSOCIATE-RJ": pdu.encode(Rejected(1, 1, 1)),
     "A-RELEASE-RQ": RELEASE_RQ,
     "A-RELEASE-RP": RELEASE_RP,
-    "an A-ASSOCIATE-RQ that is too long": struct.pack(">BxI", 1, 70_000),
+    "an A-ASSOCIATE-RQ that is too long": struct.pack(">BxI", 1, pdu.MAX_ASSOCIATE + 1),
     "an A-ASSOCIATE-RQ that cannot be read": BROKEN_ASSOCIATE,
     "a maximum length of 6 bytes": pdu.encode(
         Associate(Pdu.ASSOCIATE_RQ, bytes(68) + b"\x50\0\0\x08\x51\0\0\4\0\0\0\6")

@@ -129,7 +129,11 @@ async def raw(port: int, *, small: bool = False) -> AsyncIterator[Raw]:
     if small:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
     sock.setblocking(False)  # noqa: FBT003 - its name says it
-    await asyncio.get_running_loop().sock_connect(sock, (HOST, port))
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, (HOST, port))
+    except OSError:
+        sock.close()
+        raise
     reader, writer = await asyncio.open_connection(sock=sock, limit=1024 if small else 2**16)
     try:
         yield Raw(reader, writer)

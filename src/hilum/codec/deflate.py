@@ -62,13 +62,16 @@ class Inflater:
                 break
             yield plain
 
-    def close(self) -> bytes:
+    def close(self, *, cut: bool = False) -> bytes:
         """The few bytes that zlib may still hold.
 
+        Args:
+            cut: a stream that has not come to its end gives what there is.
+
         Raises:
-            BadDataset: the stream has not come to its end.
+            BadDataset: the stream has not come to its end and may not.
         """
         rest = self._zlib.flush()
-        if not self._zlib.eof:
+        if not self._zlib.eof and not cut:
             raise BadDataset("the deflated data set is cut off")
         return rest

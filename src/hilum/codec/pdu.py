@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-MAX_ASSOCIATE = 64 * 1024  # bytes in an A-ASSOCIATE-RQ or -AC
+MAX_ASSOCIATE = 256 * 1024  # bytes in an A-ASSOCIATE; 128 contexts of 38 syntaxes are 127 KiB
 MAX_OURS = 256 * 1024  # bytes in a P-DATA-TF that we send, whatever the peer allows
 MIN_THEIRS = 64  # bytes; a peer that takes less in a P-DATA-TF would cost more than it is worth
 _HEADER = struct.Struct(">BxI")

@@ -62,16 +62,19 @@ class Reencoder:
             if piece:
                 yield piece
 
-    def close(self) -> bytes:
+    def close(self, *, cut: bool = False) -> bytes:
         """The rest, after all of the source.
 
+        Args:
+            cut: a source that ends within an element becomes a data set that ends there as well.
+
         Raises:
-            BadDataset: the source ended within an element.
+            BadDataset: the source ended within an element and may not, or as `feed`.
         """
         rest = b""
         if self._inflater:
-            rest = self._deflate(self._rewriter.feed(self._inflater.close()))
-        rest += self._deflate(self._rewriter.close())
+            rest = self._deflate(self._rewriter.feed(self._inflater.close(cut=cut)))
+        rest += self._deflate(self._rewriter.close(cut=cut))
         if self._deflater:
             rest += self._deflater.flush()
             self._deflated += len(rest)

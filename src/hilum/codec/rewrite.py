@@ -106,14 +106,19 @@ class Rewriter:
         self._buffer += data
         return self._run()
 
-    def close(self) -> bytes:
+    def close(self, *, cut: bool = False) -> bytes:
         """What is left to say.
 
+        Args:
+            cut: a data set that ends within an element becomes one that ends there as well.
+
         Raises:
-            BadDataset: the data set ends within an element, or as `feed`.
+            BadDataset: the data set ends within an element and may not, or as `feed`.
         """
         self._complete = True
         rest = self._run()
+        if cut:
+            return rest
         if self._left or len(self._scopes) > 1 or any(self._buffer):
             raise BadDataset("the data set ends within an element")
         return rest

@@ -19,7 +19,7 @@ from hypercorn.utils import parse_socket_addr
 
 from hilum.net.guard import Application, Guard
 
-IDLE = 60.0  # seconds for a request head to come, first or next
+IDLE = 60.0  # seconds for a request to begin, first or next
 CLOSING = 5.0  # seconds for what was written to leave, once a connection is closed
 SMALL = 64 * 1024  # bytes; a piece of a body up to this is joined with the head before it
 BUFFER = 256 * 1024  # bytes read ahead, and at once
@@ -43,7 +43,7 @@ class Connection(TCPServer):
         super().__init__(_wrapped(application), loop, config, context, {}, reader, writer)
         self._application = application
         self._patience = patience
-        self.idle = _Idle(writer.transport)
+        self.idle = _Idle(writer.transport, patience)
         # Its interface is hypercorn's, which makes and cancels a task for every request.
         self.idle_task = self.idle  # type: ignore[assignment]
 
@@ -96,6 +96,7 @@ class Connection(TCPServer):
                 data = await self.reader.read(BUFFER)
             except OSError:
                 break
+            self.idle.begun()
             await self.protocol.handle(RawData(data))
         await self.protocol.handle(Closed())
 
@@ -113,16 +114,27 @@ def _wrapped(application: Application) -> ASGIWrapper:
 
 
 class _Idle:
-    """Ends a connection on which no request comes: a slow head counts as none."""
+    """Ends a connection on which no request comes, or whose head does not come to its end."""
 
-    def __init__(self, transport: asyncio.WriteTransport) -> None:
+    def __init__(self, transport: asyncio.WriteTransport, patience: float) -> None:
         self._transport = transport
+        self._patience = patience
         self._timer: asyncio.TimerHandle | None = None
+        self._fresh = True
 
     async def restart(self, _group: object, _action: object) -> None:
         """Wait for a request from now on."""
         await self.stop()
+        self._fresh = True
         self._timer = asyncio.get_running_loop().call_later(IDLE, self._transport.close)
+
+    def begun(self) -> None:
+        """Bytes have come: what is left of the head has its own time, however it drips."""
+        if self._timer is not None and self._fresh:
+            self._fresh = False
+            self._timer.cancel()
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._patience, self._transport.close)
 
     async def stop(self) -> None:
         """A request has come, or the connection ends."""

@@ -47,7 +47,9 @@ def answer(
 ) -> tuple[AssociateAccept, Mapping[int, Context]]:
     """The A-ASSOCIATE-AC to `request`, and the contexts it opens."""
     asked = request.negotiation
-    proposed_uids = {each.abstract_syntax for each in request.contexts}
+    proposed_uids = {
+        each.abstract_syntax for each in request.contexts if is_uid(each.abstract_syntax)
+    }
     roles = {
         uid: _role(uid, role, offer) for uid, role in asked.roles.items() if uid in proposed_uids
     }

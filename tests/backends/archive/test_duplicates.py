@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,17 @@ async def test_the_same_data_set_is_a_success_and_leaves_one_file(
         await keep(archive, one, one, one)
         assert len(opened.files(tmp_path)) == 1
         assert await retrieved(archive, Ref(study=uid(1))) == [one.data]
+
+
+async def test_the_nul_that_makes_a_length_even_makes_no_other_data_set(tmp_path: Path) -> None:
+    whole = made.made()
+    odd = replace(whole, data=whole.data + b"\xe1\x7f\x10\x00LO\x03\x00ABC")
+    even, other = (replace(odd, data=odd.data + last) for last in (b"\0", b"D"))
+    async with opened.archive(tmp_path, "keep") as archive:
+        await keep(archive, odd, even, odd)
+        (stored,) = await store(archive, other)
+        assert isinstance(stored.failure, Conflict)
+        assert await retrieved(archive, Ref(study=uid(1))) == [odd.data]
 
 
 @pytest.mark.parametrize("policy", ["keep", "reject"])

@@ -191,7 +191,7 @@ class Files:
             return False
 
     def same(self, one: int, other: int) -> bool:
-        """Whether two files have the same data set, byte for byte.
+        """Whether two files have the same data set, byte for byte, but for a NUL at its end.
 
         Raises:
             OSError: one of them cannot be read.
@@ -199,10 +199,11 @@ class Files:
         with open(self.path(one), "rb", 0) as ours, open(self.path(other), "rb", 0) as theirs:  # noqa: PTH123 - as above
             ours.seek(HEAD)
             theirs.seek(HEAD)
-            while (piece := ours.read(CHUNK)) == theirs.read(CHUNK):
+            while (piece := ours.read(CHUNK)) == (other_piece := theirs.read(CHUNK)):
                 if not piece:
                     return True
-        return False
+            shorter, longer = sorted((piece, other_piece), key=len)
+            return shorter + b"\0" == longer and not ours.read(1) and not theirs.read(1)
 
     def days(self, since: str) -> Iterator[str]:
         """The days, from `since` on, that have a folder, in order."""

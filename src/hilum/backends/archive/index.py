@@ -44,12 +44,15 @@ class Row:
     transfer_syntax_uid: str
 
     def alike(self, entry: Entry) -> bool:
-        """Whether `entry` may have the same data set: only its bytes can say more."""
-        return (self.size, self.crc, self.transfer_syntax_uid) == (
-            entry.size,
-            entry.crc,
-            entry.transfer_syntax_uid,
-        )
+        """Whether `entry` may have the same data set: only its bytes can say more.
+
+        A data set of odd length is not one by PS3.5 §7.1; on its way over DIMSE it gets a NUL.
+        """
+        if self.transfer_syntax_uid != entry.transfer_syntax_uid:
+            return False
+        if self.size == entry.size:
+            return self.crc == entry.crc
+        return self.size + self.size % 2 == entry.size + entry.size % 2
 
 
 @dataclass(frozen=True, slots=True)

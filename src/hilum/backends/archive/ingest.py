@@ -18,6 +18,7 @@ from hilum.backends.archive.deflated import Dictionaries, deflate
 from hilum.backends.archive.files import HEAD, Files, Seal
 from hilum.backends.archive.record import Entry
 from hilum.codec import dicom_json
+from hilum.codec.malformed import malformed
 from hilum.model.errors import BadDataset, ClassMismatch
 from hilum.model.identity import is_uid
 from hilum.model.instance import CHUNK, Instance
@@ -70,7 +71,7 @@ def read(data: memoryview, transfer_syntax_uid: str) -> _Read:
         if not is_uid(uid):
             raise BadDataset(f"{keyword} ({tag[:4]},{tag[4:]}) is not a UID")
         uids.append(uid)
-    warnings = tuple(described.warnings)
+    warnings = (*described.warnings, *malformed(described.attributes))
     if described.truncated and TRUNCATED not in warnings:
         warnings += (TRUNCATED,)
     return _Read(uids[0], uids[1], uids[2], uids[3], described.attributes, warnings)

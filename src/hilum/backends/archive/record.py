@@ -60,14 +60,14 @@ def uid(attributes: Attributes, tag: str) -> str:
 def instance_columns(attributes: Attributes) -> dict[str, Any]:
     """The columns of an instance's row that come from its data set."""
     columns = _searched(Level.IMAGE, attributes)
-    columns["answer"] = lines(attributes, tags.DEFAULTS[Level.IMAGE])
+    columns["answer"] = lines(attributes, tags.DEFAULTS[Level.IMAGE], tags.REQUIRED)
     return columns
 
 
 def series_columns(attributes: Attributes) -> dict[str, Any]:
     """The columns of a series' row that come from its first instance."""
     columns = _searched(Level.SERIES, attributes)
-    columns["answer"] = lines(attributes, tags.DEFAULTS[Level.SERIES])
+    columns["answer"] = lines(attributes, tags.DEFAULTS[Level.SERIES], tags.REQUIRED)
     columns["more"] = lines(attributes, tags.SERIES - tags.DEFAULTS[Level.SERIES])
     return columns
 
@@ -86,7 +86,7 @@ def study_columns(attributes: Attributes) -> dict[str, Any]:
         (Level.PATIENT, "patient", tags.PATIENT),
         (Level.STUDY, "study", tags.STUDY),
     ):
-        columns[f"{kind}_answer"] = lines(attributes, tags.DEFAULTS[level])
+        columns[f"{kind}_answer"] = lines(attributes, tags.DEFAULTS[level], tags.REQUIRED)
         columns[f"{kind}_more"] = lines(attributes, wanted - tags.DEFAULTS[level])
     return columns
 
@@ -101,16 +101,32 @@ def patient_key(attributes: Attributes) -> tuple[str, str, str]:
     return (patient, issuer, "") if patient else ("", issuer, uid(attributes, "0020000D"))
 
 
-def lines(attributes: Attributes, wanted: Iterable[str]) -> bytes:
+def lines(
+    attributes: Attributes, wanted: Iterable[str], required: Mapping[str, str] | None = None
+) -> bytes:
     """The wanted attributes as lines of `TAG":{...}`, in the order of their tags.
 
     Values that metadata leaves out (BulkDataURI) are left out: they belong to one instance.
+
+    Args:
+        attributes: of a data set.
+        wanted: tags.
+        required: tag -> VR of those that are there in any case, without a value if need be.
     """
+    empty = required or {}
     return b"\n".join(
         tag.encode() + b'":' + dicom_json.dumps(element)
         for tag in sorted(wanted)
-        if (element := attributes.get(tag)) is not None and "BulkDataURI" not in element
+        if (element := _given(attributes, tag, empty.get(tag))) is not None
     )
+
+
+def _given(attributes: Attributes, tag: str, vr: str | None) -> Mapping[str, Any] | None:
+    """An attribute; without a value if it has none to give and has a `vr` here, else None."""
+    element: Mapping[str, Any] | None = attributes.get(tag)
+    if element is not None and "BulkDataURI" not in element:
+        return element
+    return None if vr is None else {"vr": vr}
 
 
 def texts(element: Mapping[str, Any] | None) -> list[str]:

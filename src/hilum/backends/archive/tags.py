@@ -58,6 +58,22 @@ DEFAULTS: Final = {
 }
 """What is given unasked (PS3.18 Tables 10.6.3-3 to 10.6.3-5), without what is computed."""
 
+REQUIRED: Final = {
+    "00080020": "DA",
+    "00080030": "TM",
+    "00080050": "SH",
+    "00080060": "CS",
+    "00080090": "PN",
+    "00100010": "PN",
+    "00100020": "LO",
+    "00100030": "DA",
+    "00100040": "CS",
+    "00200010": "SH",
+    "00200011": "IS",
+    "00200013": "IS",
+}
+"""Those of type R in the tables, and their VR: given without a value where none is known."""
+
 TIMEZONE: Final = "00080201"
 """TimezoneOffsetFromUTC: a default at every level, so it is kept at each."""
 CHARACTER_SET: Final = "00080005"

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hilum.config.schema import HttpSettings
 from hilum.frontends.dicomweb import errors
 
+_ABSOLUTE = re.compile(r"^https?://[^/]*", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 
 _log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ class Access:
 
 
 def _tidy(path: str) -> str:
+    """A path without the host that a proxy's client writes before it, and spare slashes."""
+    path = _ABSOLUTE.sub("", path, count=1)  # RFC 9112 §3.2.2: "a server MUST accept" it
     return re.sub("/{2,}", "/", path).rstrip("/") or "/"
 
 

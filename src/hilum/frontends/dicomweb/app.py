@@ -30,6 +30,8 @@ def application(broker: Broker, settings: HttpSettings) -> Starlette:
         middleware=[Middleware(Access, settings=settings)],
         exception_handlers={HTTPException: errors.routing},
     )
+    # Slashes at the end are cut off before: a redirect to a path that has one would go in circles.
+    app.router.redirect_slashes = False
     app.state.broker = broker
     app.state.settings = settings
     return app

@@ -170,7 +170,9 @@ async def _encoded(head: bytes, instance: Instance, syntax: str) -> AsyncGenerat
                     yield head + piece
                 head = b""
         if encoder is not None:
-            head += encoder.close()
+            # What is kept cut off is given cut off, as it is where nothing is re-encoded: or else
+            # one such instance would take those behind it from its study.
+            head += encoder.close(cut=True)
     except BadDataset as error:
         raise NotAcceptable("an instance cannot be re-encoded as asked") from error
     if instance.size is not None and counted != instance.size:

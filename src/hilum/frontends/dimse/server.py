@@ -62,11 +62,17 @@ async def serve(
     Raises:
         OSError: the port cannot be bound.
     """
+    door = _Door(broker, settings)
+    listener = await asyncio.get_running_loop().create_server(
+        door.association,
+        settings.dimse.bind,
+        settings.dimse.port,
+        backlog=BACKLOG,
+        start_serving=False,
+    )
     async with asyncio.TaskGroup() as tasks:
-        door = _Door(broker, settings, tasks)
-        listener = await asyncio.get_running_loop().create_server(
-            door.association, settings.dimse.bind, settings.dimse.port, backlog=BACKLOG
-        )
+        door.open(tasks)
+        await listener.start_serving()
         try:
             host, port = listener.sockets[0].getsockname()[:2]
             started(host, port)
@@ -80,10 +86,9 @@ async def serve(
 class _Door:
     """All associations of the DIMSE frontend."""
 
-    def __init__(self, broker: Broker, settings: Settings, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, broker: Broker, settings: Settings) -> None:
         self._broker = broker
         self._settings = settings
-        self._tasks = tasks
         self._open: set[Association] = set()  # all connections
         self._accepted: set[Association] = set()  # those the limits are about
         self._busy: set[Association] = set()
@@ -99,6 +104,10 @@ class _Door:
             limits.max_pdu, frozenset(limits.sop_classes), frozenset(limits.transfer_syntaxes)
         )
         self._callers = {peer.aet for peer in settings.peers.values()}
+
+    def open(self, tasks: asyncio.TaskGroup) -> None:
+        """Serve associations in `tasks` from now on; none may be made before."""
+        self._serving = tasks
 
     def association(self) -> Association:
         """A new one, for a connection that is just being accepted."""
@@ -118,7 +127,7 @@ class _Door:
         if len(self._open) > CROWD * self._settings.dimse.max_associations:
             association.fault = "more connections than can even be told that they are too many"
             association.cut()
-        self._tasks.create_task(self._handle(association))
+        self._serving.create_task(self._handle(association))
 
     def close(self) -> None:
         """Let nobody in any more, and send home who waits for nothing."""

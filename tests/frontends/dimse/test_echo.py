@@ -1,0 +1,81 @@
+import time
+
+import pytest
+from tests import peers
+from tests.frontends.dimse.served import HOST, scu, serving
+
+from hilum.codec.sop_class import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, VERIFICATION
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT_LE, EXPLICIT_LE, EXPLICIT_BE])
+@pytest.mark.parametrize("called", ["HILUM", "ARCHIVE"])
+def test_pynetdicom_gets_an_echo(syntax: str, called: str) -> None:
+    with serving() as server, scu(server, (VERIFICATION, [syntax]), called=called) as association:
+        assert [association.send_c_echo(msg_id=at).Status for at in (1, 2, 65535)] == [0, 0, 0]
+
+
+def test_an_echo_asks_for_us_and_not_for_what_stands_behind_the_mount() -> None:
+    with serving(Nothing) as server, scu(server, (VERIFICATION, [IMPLICIT_LE])) as peer:
+        assert peer.send_c_echo().Status == 0
+        assert server.asked == []
+
+
+class Nothing:
+    """A backend that offers nothing."""
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+def test_echoscu_gets_its_echoes_without_waiting_for_acknowledgements() -> None:
+    with serving() as server:
+        began = time.monotonic()
+        done = peers.run(
+            [
+                peers.dcmtk("echoscu"),
+                "-aet",
+                "PEER",
+                "-aec",
+                "HILUM",
+                "--repeat",
+                "100",
+                HOST,
+                str(server.port),
+            ]
+        )
+        assert done.returncode == 0, done.stdout
+        assert time.monotonic() - began < 3  # a delayed acknowledgement costs 40 ms each
+
+
+def test_echoscu_hears_that_it_is_not_wanted() -> None:
+    with serving() as server:
+        done = peers.run(
+            [
+                peers.dcmtk("echoscu"),
+                "-v",
+                "-aet",
+                "STRANGER",
+                "-aec",
+                "HILUM",
+                HOST,
+                str(server.port),
+            ]
+        )
+        assert done.returncode != 0
+        assert "Calling AE Title Not Recognized" in done.stdout
+        done = peers.run(
+            [peers.dcmtk("echoscu"), "-v", "-aet", "PEER", "-aec", "NOBODY", HOST, str(server.port)]
+        )
+        assert "Called AE Title Not Recognized" in done.stdout
+
+
+def test_echoscu_may_propose_128_contexts_and_abort() -> None:
+    with serving() as server:
+        more = ["--propose-pc", "128", "--propose-ts", "38", "--abort"]
+        done = peers.run(
+            [peers.dcmtk("echoscu"), *more, "-aet", "PEER", "-aec", "HILUM", HOST, str(server.port)]
+        )
+        assert done.returncode == 0, done.stdout
