@@ -80,7 +80,7 @@ async def _mounts(settings: Settings, stack: AsyncExitStack) -> Mounts:
             describes=archive,
             stores=archive,
         )
-    return Mounts(mounts, settings.default_mount)
+    return Mounts(mounts, settings.default_mount, settings.server.aet)
 
 
 def _destinations(settings: Settings) -> dict[str, Stores]:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.peers import free_port
 
 READY = "Hilum is ready"
 PATIENCE = 60  # seconds until it is ready, or gone
@@ -37,11 +38,7 @@ class Broker:
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens at now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    return [free_port() for _ in range(count)]
 
 
 def configured(folder: Path, **values: object) -> Path:

@@ -70,7 +70,7 @@ def test_a_peer_with_few_syntaxes_gets_what_it_can_take(tmp_path: Path) -> None:
     found = json.loads(out)
     assert (code, found["stored"]) == (1, 1)
     [refused] = found["refused"]
-    assert refused["reason"] == "the peer accepts no fitting presentation context"
+    assert refused["reason"].startswith("no context accepted for 1.2.840.10008.1.2")
     assert refused["files"][0].endswith("MR_small_RLE.dcm")
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from hilum.config.schema import ArchiveMount, Peer, Settings, ae_title
+from hilum.config.schema import ArchiveMount, DimseSettings, Peer, Settings, ae_title
 
 ARCHIVE = {"ARCHIVE": {"default": True}}
 
@@ -137,3 +137,10 @@ def test_a_peer_needs_title_host_and_port() -> None:
     assert Peer(aet="V", host="[::1]", port=104).host == "::1"
     text = problems({"peers": {"V": {}}})
     assert all(f"peers.V.{key}" in text for key in ("aet", "host", "port"))
+
+
+@pytest.mark.parametrize("size", ["1", 63, -1])
+def test_a_pdu_has_room_for_something(size: object) -> None:
+    with pytest.raises(ValidationError):
+        DimseSettings.model_validate({"max_pdu": size})
+    assert DimseSettings.model_validate({"max_pdu": 0}).max_pdu == 0

@@ -122,6 +122,8 @@ def get_back(association: Association, header: pydicom.Dataset) -> int:
     identifier.StudyInstanceUID = header.StudyInstanceUID
     identifier.SeriesInstanceUID = header.SeriesInstanceUID
     identifier.SOPInstanceUID = header.SOPInstanceUID
+    while association._is_paused:  # from the request before; it would lose an answer
+        time.sleep(0.001)
     answers = [status for status, _ in association.send_c_get(identifier, StudyRootGet)]
     return int(answers[-1].Status)
 

@@ -130,15 +130,41 @@ async def test_a_body_that_stops_coming_is_408() -> None:
         assert sizes == [None]
 
 
-async def test_a_head_that_stops_coming_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_says_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hilum.net.connection.IDLE", 0.3)
 
     async def application(_scope: Message, _receive: Receive, send: Send) -> None:
         await text(send, 200)
 
     async with serving(application) as port:
-        assert await talk(port, b"GET / HTTP/1.1\r\nHost: x\r\nX") == b""
         assert await talk(port, b"") == b""
+
+
+async def test_a_head_that_has_begun_may_take_no_longer_than_a_request_may_pause() -> None:
+    async def application(_scope: Message, _receive: Receive, send: Send) -> None:
+        await text(send, 200)
+
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while True:
+                writer.write(b"X-A: b\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+    async with serving(application, request_timeout=0.4) as port, asyncio.timeout(5):
+        assert await talk(port, b"GE") == b""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):  # a request that is whole in time; then one that never is
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await reader.readuntil(b"\r\n\r\nx")).startswith(b"HTTP/1.1 200")
+            await asyncio.sleep(0.5)  # between requests there is more time
+        writer.write(b"GET / HTTP/1.1\r\n")
+        async with asyncio.TaskGroup() as group:
+            dripping = group.create_task(drip(writer))
+            with suppress(OSError):
+                assert await reader.read() == b""
+            dripping.cancel()
+        writer.transport.abort()
 
 
 async def test_a_client_that_stops_reading_is_dropped() -> None:

@@ -1,6 +1,7 @@
 """Two thousand associations, a third of them hostile: nothing is left behind."""
 
 import asyncio
+import gc
 import os
 import random
 import struct
@@ -8,9 +9,11 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from pydicom.filereader import read_dataset
 from pydicom.uid import generate_uid
 from tests.frontends.dimse.served import ct, encoded
 from tests.upper_layer import wire
@@ -18,7 +21,9 @@ from tests.upper_layer.test_link import BEFORE, INSIDE
 
 from hilum.backends.archive import open_archive
 from hilum.codec import dimse, pdu
+from hilum.codec.associate import Negotiation
 from hilum.codec.dimse import Command, Service
+from hilum.codec.sop_class import STUDY_ROOT_FIND
 from hilum.config.schema import ArchiveMount, DimseSettings, Peer, ServerSettings, Settings
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts
@@ -51,7 +56,7 @@ async def broker(folder: Path) -> AsyncIterator[int]:
             name="ARCHIVE", backend="archive", echoes=archive, finds=archive, retrieves=archive,
             stores=archive,
         )  # fmt: skip
-        crossing = Broker(Mounts({"ARCHIVE": mount}, "ARCHIVE"))
+        crossing = Broker(Mounts({"ARCHIVE": mount}, "ARCHIVE", "HILUM"))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
                 serve(
@@ -63,6 +68,26 @@ async def broker(folder: Path) -> AsyncIterator[int]:
                 yield await listens
             finally:
                 stop.set()
+
+
+acknowledged: set[str] = set()
+"""SOP Instance UIDs of which success was answered."""
+
+
+async def kept(port: int) -> set[str]:
+    """The SOP Instance UIDs that a relational query finds."""
+    level = b"\x08\0\x18\0UI\0\0" + b"\x08\0\x52\0CS\x06\0IMAGE "
+    extended = {STUDY_ROOT_FIND: b"\1"}
+    found = set()
+    async with wire.raw(port) as peer:
+        await peer.associate(negotiation=Negotiation(max_pdu=65536, extended=extended))
+        await peer.send(wire.find(data=level))
+        answer, data = await peer.message()
+        while answer.status == 0xFF00:
+            found.add(str(read_dataset(BytesIO(data), False, True).SOPInstanceUID))  # noqa: FBT003
+            answer, data = await peer.message()
+        assert answer.status == 0
+    return found
 
 
 # -- good peers ------------------------------------------------------------------------------------
@@ -82,6 +107,7 @@ async def stores(port: int) -> None:
         await peer.send(wire.store(data=encoded(dataset), uid=dataset.SOPInstanceUID))
         answer, _ = await peer.message()
         assert answer.status == 0
+        acknowledged.add(dataset.SOPInstanceUID)
         await peer.release()
 
 
@@ -239,16 +265,20 @@ async def test_nothing_is_left_of_two_thousand_associations(tmp_path: Path) -> N
         before = (len(asyncio.all_tasks()), descriptors(), temporary())
         memory = resident()
         queue = iter(order)
+        gc.disable()  # what only the garbage collector would find has been left behind, too
 
         async def work() -> None:
             for each in queue:
                 await each(port)
                 done[each.__name__] += 1
 
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(AT_ONCE):
-                tasks.create_task(work())
-        await wire.until(lambda: len(asyncio.all_tasks()) <= before[0])
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(AT_ONCE):
+                    tasks.create_task(work())
+            await wire.until(lambda: len(asyncio.all_tasks()) <= before[0])
+        finally:
+            gc.enable()
         after = (len(asyncio.all_tasks()), descriptors(), temporary())
         for kind in (
             "db",
@@ -260,5 +290,10 @@ async def test_nothing_is_left_of_two_thousand_associations(tmp_path: Path) -> N
         assert after[2] <= before[2] + 2  # other programs of this machine use the folder too
         assert resident() - memory < GROWTH
         assert done.total() == ASSOCIATIONS
+        found = await kept(port)
+        files = [path for path in (tmp_path / "archive" / "files").rglob("*") if path.is_file()]
+        assert len(acknowledged) > ASSOCIATIONS // 10
+        assert acknowledged <= found
+        assert len(files) == len(found)  # and of what was cut off no file is left
         await echoes(port)
         await finds(port)

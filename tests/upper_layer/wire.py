@@ -263,7 +263,7 @@ async def serving(
     )
     stop = asyncio.Event()
     ports: asyncio.Queue[int] = asyncio.Queue()
-    broker = Broker(Mounts({"ARCHIVE": mount}, "ARCHIVE"))
+    broker = Broker(Mounts({"ARCHIVE": mount}, "ARCHIVE", "HILUM"))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
             serve(broker, settings, started=lambda _, port: ports.put_nowait(port), stop=stop)

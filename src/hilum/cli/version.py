@@ -1,6 +1,8 @@
 """`hilum version`: which Hilum this is."""
 
+import json
 import platform
+from typing import Annotated
 
 import typer
 
@@ -10,6 +12,12 @@ command = typer.Typer(add_completion=False)
 
 
 @command.command()
-def version() -> None:
+def version(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002 - an option
+) -> None:
     """Print the version of Hilum and of its Python."""
-    print(f"hilum {__version__} (Python {platform.python_version()})")
+    python = platform.python_version()
+    if as_json:
+        print(json.dumps({"hilum": __version__, "python": python}))
+    else:
+        print(f"hilum {__version__} (Python {python})")

@@ -185,10 +185,8 @@ def to_query(
             value = match.get((UNIQUE_KEYS[level],), "")
             if not value or "\\" in value or _WILD & set(value):
                 name = _name((UNIQUE_KEYS[level],))
-                raise BadQuery(
-                    f"{name} needs one value at {identifier.level.value} level; "
-                    "else negotiate relational queries"
-                )
+                at = identifier.level.value
+                raise BadQuery(f"{name} is needed at {at} level, unless relational")
     return Query(level=identifier.level, match=match, include=frozenset(include), fuzzy=fuzzy)
 
 

@@ -19,6 +19,7 @@ from pydantic import (
 from hilum.config import units
 from hilum.model.identity import is_uid
 
+LEAST_PDU = 64  # bytes of a P-DATA-TF; smaller ones are nothing but headers
 MAX_AE_TITLE = 16  # characters, PS3.5 §6.2, VR AE
 
 
@@ -80,6 +81,12 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _max_pdu(size: int) -> int:
+    if 0 < size < LEAST_PDU:
+        raise ValueError(f"at least {LEAST_PDU} bytes, or 0 for no limit")
+    return size
+
+
 AeTitle = Annotated[str, AfterValidator(ae_title)]
 Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -89,7 +96,9 @@ Grace = Annotated[float, BeforeValidator(units.seconds), Field(ge=0, allow_inf_n
 Size = Annotated[int, BeforeValidator(units.size), Field(gt=0)]
 Folder = Annotated[Path, BeforeValidator(_path)]
 Uids = Annotated[tuple[Annotated[str, AfterValidator(_uid)], ...], BeforeValidator(_listed)]
-MaxPdu = Annotated[int, BeforeValidator(units.size), Field(ge=0, le=2**32 - 1)]
+MaxPdu = Annotated[
+    int, BeforeValidator(units.size), Field(ge=0, le=2**32 - 1), AfterValidator(_max_pdu)
+]
 Secret = SecretStr
 """A value that no log, message or dump shows. Written as `{env = "NAME"}` or `{file = "PATH"}`."""
 

@@ -100,7 +100,7 @@ class Broker:
         return send(offered(mount.retrieves, operation), operation.refs, to)
 
     def _destination(self, operation: ops.Send) -> Stores:
-        name = operation.destination
+        name = self.mounts.meant(operation.destination)
         if name in self.mounts:
             store = ops.Store(
                 mount=name, principal=operation.principal, request_id=operation.request_id

@@ -26,11 +26,25 @@ class Mount:
 
 
 class Mounts:
-    """All mounts by AE title, and the default one."""
+    """All mounts by AE title, and the default one.
 
-    def __init__(self, mounts: Mapping[str, Mount], default: str | None) -> None:
+    Args:
+        mounts: by AE title.
+        default: the one for whoever names none.
+        own: the server's own AE title, which means the default mount.
+    """
+
+    def __init__(
+        self, mounts: Mapping[str, Mount], default: str | None, own: str | None = None
+    ) -> None:
         self._mounts = dict(mounts)
+        self._own = own
         self.default = default
+
+    def meant(self, ae_title: str) -> str:
+        """The name of the mount that an AE title means, whether or not there is one."""
+        is_own = ae_title == self._own and ae_title not in self._mounts
+        return self.default if is_own and self.default is not None else ae_title
 
     def __iter__(self) -> Iterator[Mount]:
         return iter(self._mounts.values())

@@ -31,7 +31,9 @@ async def store_on(
     """
     context = context_for(association, instance.sop_class_uid, instance.transfer_syntax_uid)
     if context is None:
-        return _failed(instance, SyntaxRefused("the peer accepts no fitting presentation context"))
+        kind, syntax = instance.sop_class_uid, instance.transfer_syntax_uid
+        # the first 64 characters go into an Error Comment: the syntax is what mostly does not fit
+        return _failed(instance, SyntaxRefused(f"no context accepted for {syntax} of {kind}"))
     chunks = instance.chunks
     if context.transfer_syntax != instance.transfer_syntax_uid:
         chunks = reencoded(instance, context.transfer_syntax)

@@ -146,3 +146,18 @@ async def test_a_kept_instance_whose_file_is_gone_does_not_stand_in_the_way(
         assert await retrieved(archive, Ref(study=uid(1))) == [second.data]
         assert await numbers(archive, "00201208", Level.STUDY) == [1]
         assert [each.name for each in opened.lost(tmp_path)] == [file.name] * (damage == "cut")
+
+
+async def test_an_instance_of_another_patient_is_kept_with_its_study_and_warned_of(
+    tmp_path: Path,
+) -> None:
+    others = made.made(instance=2, PatientID="P9"), made.made(instance=3, PatientID="")
+    async with opened.archive(tmp_path, "keep") as archive:
+        (first,) = await store(archive, made.made())
+        assert first.warnings == ()
+    async with opened.archive(tmp_path, "keep") as archive:
+        for stored in await store(archive, *others, made.made(instance=4)):
+            astray = stored.sop_instance_uid != uid(1, 1, 4)
+            assert stored.failure is None
+            assert ("another patient" in " ".join(stored.warnings)) is astray
+        assert await numbers(archive, "00201208", Level.STUDY) == [4]

@@ -136,3 +136,34 @@ async def test_too_many_patterns_are_refused_and_many_values_are_not(
         with pytest.raises(BadQuery, match="too deep"):
             async with archive.find(Query(Level.STUDY, {(0x00400275,) * 1000: "x"})):
                 pass
+
+
+async def test_required_attributes_are_there_without_a_value_if_need_be(tmp_path: Path) -> None:
+    """Those of type R in PS3.18 Tables 10.6.3-3 to 10.6.3-5."""
+    bare = made.made(
+        **dict.fromkeys(
+            (
+                *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate"),
+                *("StudyTime", "AccessionNumber", "StudyID", "ReferringPhysicianName"),
+                *("Modality", "SeriesNumber", "InstanceNumber"),
+            )
+        )
+    )
+    async with opened.archive(tmp_path, durability="relaxed") as archive:
+        await keep(archive, bare)
+        (study,) = await find(archive, Level.STUDY)
+        (series,) = await find(archive, Level.SERIES)
+        (instance,) = await find(archive, Level.IMAGE)
+    of_study = dict.fromkeys(("00080050", "00200010"), "SH")
+    of_study |= {"00080020": "DA", "00080030": "TM", "00080090": "PN"}
+    of_study |= {"00100010": "PN", "00100020": "LO", "00100030": "DA", "00100040": "CS"}
+    of_series = {"00080060": "CS", "00200011": "IS"}
+    for found, empty in (
+        (study, of_study),
+        (series, of_study | of_series),
+        (instance, of_study | of_series | {"00200013": "IS"}),
+    ):
+        assert {tag: found.get(tag) for tag in empty} == {
+            tag: {"vr": vr} for tag, vr in empty.items()
+        }
+        assert list(found) == sorted(found)

@@ -2,6 +2,7 @@ import asyncio
 import errno
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,14 @@ async def test_a_clock_that_goes_back_does_not_matter(
             int(p.stem, 16) for p in opened.files(tmp_path)
         )
         assert len({p.parent for p in opened.files(tmp_path)}) == 1
+
+
+async def test_a_value_that_is_none_of_its_kind_is_kept_with_a_warning(tmp_path: Path) -> None:
+    odd = made.of(made.dataset())
+    odd = replace(odd, data=odd.data.replace(b"19700101", b"in 1970 "))
+    async with opened.archive(tmp_path) as archive:
+        (stored,) = await store(archive, odd)
+        assert stored.failure is None
+        assert stored.warnings == ("(0010,0030) has a value that is no DA",)
+        (found,) = await find(archive, Level.STUDY)
+        assert found["00100030"]["Value"] == ["in 1970"]

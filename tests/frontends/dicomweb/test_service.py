@@ -1,3 +1,4 @@
+import asyncio
 import logging
 import xml.etree.ElementTree as ET
 
@@ -173,3 +174,19 @@ async def test_an_unnamed_error_says_nothing_but_is_logged(
             assert (answer.status_code, answer.json()) == (500, {"error": "internal error"})
     assert "q17" in caplog.text
     assert "secret" in caplog.text
+
+
+async def test_a_path_without_its_end_is_404_and_no_circle(served: Served) -> None:
+    async with served(Scripted()) as client:
+        for path in ("/bulkdata", "/bulkdata/"):
+            answer = await client.get(f"/dicomweb/studies/1/series/2/instances/3{path}")
+            assert answer.status_code == 404
+
+
+async def test_a_target_may_name_the_host(served: Served) -> None:
+    async with served(Scripted()) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+        writer.write(b"GET http://some.where/aets HTTP/1.1\r\nHost: some.where\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+        writer.transport.abort()

@@ -1,4 +1,5 @@
 import asyncio
+import zlib
 from io import BytesIO
 
 import httpx
@@ -283,9 +284,29 @@ async def test_fewer_instances_than_announced_are_no_whole_answer(
 
 
 async def test_what_cannot_be_re_encoded_is_406(served: Served, backend: Scripted) -> None:
-    backend.kept = [Kept("1.9.1", b"\x08\x00\x05\x00\xff\xff\xff\x7fXXXX" * 3, ILE)]
+    fragments = b"\xfe\xff\x00\xe0\x00\x00\x00\x00\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+    backend.kept = [Kept("1.9.1", b"\xe0\x7f\x10\x00\xff\xff\xff\xff" + fragments, ILE)]
     async with served(backend) as client:
         assert (await client.get(INSTANCE)).status_code == 406
+
+
+@pytest.mark.parametrize("stored", [ILE, DEFLATED])
+async def test_one_that_is_kept_cut_off_takes_no_others_away(
+    served: Served, backend: Scripted, stored: str
+) -> None:
+    whole = encoded(ELE if stored == DEFLATED else stored)
+    if stored == DEFLATED:
+        deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        whole = deflater.compress(whole) + deflater.flush(zlib.Z_SYNC_FLUSH)
+    cut = whole if stored == DEFLATED else whole[:-1]
+    backend.kept = [Kept("1.9.1", cut, stored), Kept("1.9.2", encoded(ELE), ELE)]
+    async with served(backend) as client:
+        answer = await client.get(STUDY)
+    assert answer.status_code == 200
+    first, second = (data for _, data in parts_of(answer))
+    assert read(second).Rows == 3
+    expected = encoded(ELE) if stored == DEFLATED else encoded(ELE)[:-1]
+    assert first.endswith(expected)
 
 
 @pytest.mark.parametrize("path", [STUDY, INSTANCE])

@@ -99,7 +99,7 @@ def serving(
             behind = Memory("HILUM") if opens is None else await stack.enter_async_context(opens())
             server.behind = behind
             broker = Broker(
-                Mounts({name: _mount(name, behind) for name in mounts}, mounts[0]),
+                Mounts({name: _mount(name, behind) for name in mounts}, mounts[0], "HILUM"),
                 {each.aet: PeerStores(remote(each, "HILUM")) for each in settings.peers.values()},
                 server.asked.append,
             )

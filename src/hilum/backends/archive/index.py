@@ -57,11 +57,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class _Above:
-    """The rows above an instance."""
+    """The rows above an instance, and whose study it is: what `record.patient_key` gives."""
 
     series: int
     study: int
     patient: int
+    owner: tuple[str, str, str] = ("", "", "")
     dictionary: bytes = b""
 
 
@@ -192,6 +193,11 @@ class Index:
         self._count(above, series=0, instances=1, first=entry.file)
         return True
 
+    def is_astray(self, entry: Entry) -> bool:
+        """Whether an instance that was just added names another patient than its study has."""
+        above = self._known[entry.study_instance_uid, entry.series_instance_uid]
+        return record.patient_key(entry.attributes) != above.owner
+
     def _describe(self, above: _Above, entry: Entry) -> None:
         """Write the metadata of an instance, with the dictionary of the series as it is now."""
         json, shared = entry.json, entry.dictionary != b""
@@ -242,7 +248,8 @@ class Index:
         """The rows above, and their dictionary made known to those who come after."""
         key = entry.study_instance_uid, entry.series_instance_uid
         self.dictionaries.put(*key, dictionary)
-        return _Above(series, study, patient, dictionary)
+        patient_id, issuer, lone = self._must("owner", {"row": patient})
+        return _Above(series, study, patient, (patient_id, issuer, lone), dictionary)
 
     def _make_study(self, entry: Entry) -> tuple[int, int]:
         patient = self._make_patient(entry.attributes)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -17,6 +18,8 @@ from hilum.model.instance import CHUNK, Instance
 from hilum.model.outcome import Stored
 
 log = logging.getLogger(__name__)
+
+ASTRAY = "an instance names another patient than its study has"
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -160,6 +163,9 @@ class _Arrival:
                 await self._in_thread(self._retire, outcome.there, outcome.damaged)
             except OSError:
                 log.exception("a replaced file could not be removed")
+        if outcome.astray:
+            log.warning("study %s: %s", taken.entry.study_instance_uid, ASTRAY)
+            return _kept(replace(taken, warnings=(*taken.warnings, ASTRAY)))
         return _kept(taken)
 
     def _retire(self, there: Row, damaged: bool) -> None:  # noqa: FBT001 - run in a thread

@@ -172,6 +172,9 @@ def _states() -> dict[str, sa.Executable]:
             series.id == _ROW
         ),
         "study_state": sa.select(study.n_instances, study.first_instance).where(study.id == _ROW),
+        "owner": sa.select(patient.patient_id, patient.issuer, patient.lone).where(
+            patient.id == _ROW
+        ),
         "patient_state": sa.select(
             sa.select(sa.func.count()).where(study.patient == _ROW).scalar_subquery(),
             patient.first_study,

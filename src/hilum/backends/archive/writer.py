@@ -44,12 +44,14 @@ class Outcome:
         there: the row that was there before; with `KEPT`, the one that was replaced.
         durable: whether a replacement has reached the disk; else neither file may go.
         damaged: the file of the row that was there is gone or cut.
+        astray: it names another patient than its study has, and is filed with its study.
     """
 
     fate: Fate
     there: Row | None = None
     durable: bool = True
     damaged: bool = False
+    astray: bool = False
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ def settle(index: Index, files: Files, entry: Entry, policy: Policy, compared: i
     A row whose file is gone does not stand in the way, whatever the policy.
     """
     if index.add(entry):
-        return Outcome(Fate.KEPT)
+        return Outcome(Fate.KEPT, astray=index.is_astray(entry))
     there = index.find(entry.sop_instance_uid)
     if there is None:
         raise LookupError("the index has lost a row")
@@ -87,7 +89,7 @@ def settle(index: Index, files: Files, entry: Entry, policy: Policy, compared: i
         log.error("%s is gone or cut; its instance was sent again", files.path(there.file))
     index.drop(there.file)
     index.add(entry)
-    return Outcome(Fate.KEPT, there, damaged=not whole)
+    return Outcome(Fate.KEPT, there, damaged=not whole, astray=index.is_astray(entry))
 
 
 class Writer:

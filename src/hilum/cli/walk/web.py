@@ -36,17 +36,22 @@ async def _aet(walk: Walk) -> str:
     return f"{name} is {health['status']}, echo in {health['latency_ms']} ms"
 
 
-async def _stow(walk: Walk) -> str:
-    slices = walk.web_study.slices
-    lines = b"".join(_part(each) for each in slices) + f"--{_BOUNDARY}--\r\n".encode()
-    kind = f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'
-    answer = await walk.client.post(
-        f"{_root(walk)}/studies", content=lines, headers={"Content-Type": kind, "Accept": _JSON}
-    )
-    _good(answer)
-    stored = len(answer.json().get("00081199", {}).get("Value", []))
-    _expect(stored, len(slices), "instance")
-    return f"{answer.status_code}, {counted(stored, 'instance')} stored"
+def _stow(path: str) -> Row:
+    async def run(walk: Walk) -> str:
+        slices = walk.web_study.slices
+        lines = b"".join(_part(each) for each in slices) + f"--{_BOUNDARY}--\r\n".encode()
+        kind = f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'
+        answer = await walk.client.post(
+            _root(walk) + path.format(s=walk.web_study.uid),
+            content=lines,
+            headers={"Content-Type": kind, "Accept": _JSON},
+        )
+        _good(answer)
+        stored = len(answer.json().get("00081199", {}).get("Value", []))
+        _expect(stored, len(slices), "instance")
+        return f"{answer.status_code}, {counted(stored, 'instance')} stored"
+
+    return Row(f"STOW-RS {path}", "http", run)
 
 
 def _part(each: Slice) -> bytes:
@@ -88,6 +93,23 @@ def _metadata(path: str, expected: Callable[[Walk], list[Slice]]) -> Row:
         return f"{counted(len(uids), 'instance')}, {len(answer.content) / 1000:.0f} KB"
 
     return Row(f"WADO-RS {path}", "http", run)
+
+
+async def _bulk_data(walk: Walk) -> str:
+    (found,) = (await _get(walk, _root(walk) + _filled(walk, f"{_INSTANCE}/metadata"))).json()
+    answer = await _get(walk, found["7FE00010"]["BulkDataURI"], accept="application/octet-stream")
+    if answer.content not in _one(walk)[0].encoded:
+        raise Failed("the pixels are not as they were stored")
+    return f"{len(answer.content) / 1000:.0f} KB of pixels, as stored"
+
+
+async def _capabilities(walk: Walk) -> str:
+    answer = await walk.client.request("OPTIONS", f"{_root(walk)}/studies")
+    _good(answer)
+    resources = answer.text.count("<resource ")
+    if not resources or "POST" not in answer.headers.get("Allow", ""):
+        raise Failed(f"no capabilities: {answer.text[:80]}")
+    return f"{counted(resources, 'resource')} described"
 
 
 def _root(walk: Walk) -> str:
@@ -135,7 +157,7 @@ def _one(walk: Walk) -> list[Slice]:
 
 
 _INSTANCE = "/studies/{s}/series/{e}/instances/{i}"
-STORE = (Row("STOW-RS /studies", "http", _stow),)
+STORE = (_stow("/studies"), _stow("/studies/{s}"))
 SEARCH = (
     _search("study", "/studies?PatientID={patient}", lambda _: 1),
     _search(
@@ -155,9 +177,11 @@ RETRIEVE = (
     _metadata("/studies/{s}/metadata", _all),
     _metadata("/studies/{s}/series/{e}/metadata", _series),
     _metadata(f"{_INSTANCE}/metadata", _one),
+    Row(f"WADO-RS {_INSTANCE}/bulkdata/7FE00010", "http", _bulk_data),
 )
 SERVICE = (
     Row("GET /health", "http", _health),
     Row("GET /aets", "http", _aets),
     Row("GET /aets/{aet}", "http", _aet),
+    Row("OPTIONS /studies", "http", _capabilities),
 )

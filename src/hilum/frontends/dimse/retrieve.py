@@ -1,5 +1,6 @@
 """Answers C-GET and C-MOVE (PS3.4 §C.4.2 and §C.4.3, PS3.7 §9.1.3 and §9.1.4)."""
 
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from hilum.model.outcome import Progress, Stored
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.messages import Message
 from hilum.upper_layer.storing import store_on
+
+log = logging.getLogger(__name__)
 
 _Begins = Callable[[Sequence[Ref]], AbstractAsyncContextManager[Progresses]]
 """How a C-GET or C-MOVE starts its sub-operations."""
@@ -153,6 +156,8 @@ class _Retrieving:
         cancelled = self._cancelled and bool(progress.remaining)
         status = Dimse.CANCELLED if cancelled else _final(progress)
         reason = progress.reason
+        if progress.failed or progress.warning:
+            self._tell(progress)
         await self._session.answer(
             self._message,
             status,
@@ -160,6 +165,20 @@ class _Retrieving:
             comment=str(reason) if reason is not None else None,
             progress=progress,
             with_remaining=cancelled,
+        )
+
+    def _tell(self, progress: Progress) -> None:
+        """One line for whoever runs the broker: what did not go, where, and why."""
+        done = progress.completed + progress.failed + progress.warning
+        log.warning(
+            "%s %s: of %d sub-operations to %s %d failed and %d had warnings: %s",
+            self._session.request_id,
+            self._session.association.peer,
+            done,
+            self._message.command.move_destination or "the peer itself",
+            progress.failed,
+            progress.warning,
+            progress.reason or "see the peer's log",
         )
 
     def _failed_uids(self, uids: Sequence[str]) -> bytes | None:

@@ -1,6 +1,7 @@
 """The DIMSE door: accepts associations and hands each request to its service."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import logging
@@ -41,6 +42,7 @@ UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 §C.5.22
 BACKLOG = 128  # connections that wait to be accepted
 CROWD = 4  # times max_associations: the most connections, those included that say nothing yet
 _BARE_KEY = re.compile("[A-Za-z0-9_-]+")
+_HANDING_OVER = 5  # rounds of the event loop from accepting a connection to its association
 _PERMANENT, _TRANSIENT = 1, 2  # result of an A-ASSOCIATE-RJ, PS3.8 Table 9-21
 
 
@@ -77,10 +79,25 @@ async def serve(
             host, port = listener.sockets[0].getsockname()[:2]
             started(host, port)
             await stop.wait()
+            await _stop_accepting(listener)
         finally:
             listener.close()
             door.close()
         await door.drained(settings.dimse.graceful_shutdown)
+
+
+async def _stop_accepting(listener: asyncio.Server) -> None:
+    """Let what was just accepted come in, and nothing after it.
+
+    A connection that asyncio still hands over after the listener was closed is a TypeError in
+    Python 3.13, as the listener believes that everybody has gone.
+    """
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):  # of Windows' own event loop
+        for each in listener.sockets:
+            loop.remove_reader(each.fileno())
+    for _ in range(_HANDING_OVER):
+        await asyncio.sleep(0)
 
 
 class _Door:
@@ -188,7 +205,7 @@ class _Door:
         session = Session(
             association=association,
             broker=self._broker,
-            mount=self._mount(called),
+            mount=self._broker.mounts.meant(called),
             ae_title=called,
             principal=request.calling_ae_title,
             request_id=request_id,
@@ -234,10 +251,6 @@ class _Door:
             if session.association.lost is None:
                 raise
 
-    def _mount(self, called: str) -> str:
-        default = self._broker.mounts.default
-        return default if called == self._settings.server.aet and default is not None else called
-
     def _refusal(  # noqa: PLR0911 - one for each reason
         self, association: Association, request: AssociateRequest
     ) -> tuple[int, int, int, str] | None:
@@ -248,7 +261,7 @@ class _Door:
             return _PERMANENT, 2, 2, "protocol version not supported"
         if request.application_context != APPLICATION_CONTEXT:
             return _PERMANENT, 1, 2, "application context not supported"
-        if self._mount(called) not in self._broker.mounts:
+        if self._broker.mounts.meant(called) not in self._broker.mounts:
             why = f"called AE title {called!r} is no mount; to have it, add [mounts.{_key(called)}]"
             return _PERMANENT, 1, 7, why
         if not limits.accept_unknown_callers and calling not in self._callers:
