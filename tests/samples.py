@@ -14,6 +14,9 @@ def _folder(name: str) -> list[Path]:
     return sorted(path for path in (ROOT / name).rglob("*") if path.is_file())
 
 
+_BROKEN = {"badVR.dcm", "MR_truncated.dcm", "rtplan_truncated.dcm", "bad_sequence.dcm"}
+
+
 def _wheel() -> tuple[list[Path], list[Path]]:
     """pydicom's own files: those with unique valid UIDs, and the others."""
     good: dict[str, Path] = {}
@@ -26,7 +29,7 @@ def _wheel() -> tuple[list[Path], list[Path]]:
             whole = all(uids) and "TransferSyntaxUID" in dataset.file_meta
         except Exception:  # noqa: BLE001 - whatever cannot be read is an edge file
             whole = False
-        if whole and uids[1] not in good:
+        if whole and uids[1] not in good and path.name not in _BROKEN:
             good[uids[1]] = path
         else:
             other.append(path)
