@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import samples
 
-from hilum.codec import elements, part10
-from hilum.codec.elements import FRAGMENTS, LITTLE, MAX_DEPTH, MAX_ELEMENTS, walk
+from hilum.codec import part10
+from hilum.codec.elements import MAX_DEPTH, MAX_ELEMENTS, walk
+from hilum.codec.walked import FRAGMENTS, LITTLE, MAX_WARNINGS, Walked
 from hilum.model.errors import BadDataset
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -44,7 +45,7 @@ CLASS = explicit(0x00080016, "UI", b"1.2\0")
 NAME = explicit(0x00100010, "PN", b"A^B ")
 
 
-def seen(walked: elements.Walked) -> list[tuple[int, str, bytes]]:
+def seen(walked: Walked) -> list[tuple[int, str, bytes]]:
     return [
         (tag, vr, bytes(walked.data[start : start + length]))
         for tag, vr, start, length, _, _ in walked.elements
@@ -262,7 +263,7 @@ def test_the_number_of_elements_is_limited(data):
 def test_warnings_are_few_and_quick():
     data = b"".join(explicit(0x00090000 + n, "??", b"") for n in range(0x1000, 0xF000))
     begun = time.perf_counter()
-    assert len(walk(CLASS + data, EXPLICIT).warnings) == elements.MAX_WARNINGS
+    assert len(walk(CLASS + data, EXPLICIT).warnings) == MAX_WARNINGS
     assert time.perf_counter() - begun < 5
 
 

@@ -48,6 +48,7 @@ ELSEWHERE = {
     "frontends/dicomweb/upload": "tests/frontends/dicomweb/test_stow.py",
     "frontends/dicomweb/wanted": "tests/frontends/dicomweb/test_wado.py",
     "frontends/dimse/session": "the tests of the services beside it",
+    "codec/walked": "tests/codec/test_elements.py",
     "net/connection": "tests/net/test_http.py",
     "net/guard": "tests/net/test_http.py",
     "upper_layer/sending": "tests/upper_layer/test_association.py and test_storing.py",

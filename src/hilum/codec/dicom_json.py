@@ -10,9 +10,10 @@ import orjson
 
 from hilum.codec import value
 from hilum.codec.charset import TEXT_VRS, Charset, charset_of
-from hilum.codec.elements import FRAGMENTS, LITTLE, PLAIN, Element, Walked, walk
+from hilum.codec.elements import walk
 from hilum.codec.header import PIXELS, TAGS, TRAILING_PADDING, WORD, Buffer, settled, swapped
 from hilum.codec.json_dataset import to_dataset
+from hilum.codec.walked import FRAGMENTS, LITTLE, PLAIN, Element, Walked
 from hilum.model.errors import BadDataset, NotFound
 
 __all__ = ["Attributes", "Described", "bulk_at", "dumps", "from_encoded", "loads", "to_dataset"]

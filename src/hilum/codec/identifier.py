@@ -9,7 +9,7 @@ from pydicom.datadict import keyword_for_tag
 
 from hilum.codec import elements, header
 from hilum.codec.charset import TEXT_VRS, Charset, charset_of
-from hilum.codec.elements import LITTLE, Element
+from hilum.codec.walked import LITTLE, Element
 from hilum.model.errors import BadDataset, BadQuery
 from hilum.model.identity import Level, Ref, is_uid
 from hilum.model.query import Path, Query
