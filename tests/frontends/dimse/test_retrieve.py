@@ -115,6 +115,21 @@ def test_c_get_gives_what_is_below(
         assert pending.NumberOfRemainingSuboperations == count - at
 
 
+def test_of_many_sub_operations_not_each_is_told_of_and_what_is_told_is_true(
+    server: Server,
+) -> None:
+    send(server, study(series=1, instances=70))
+    answers = get(server, Sink(), asked("STUDY", StudyInstanceUID="1.2.3.1"))
+    told = [
+        (status.NumberOfCompletedSuboperations, status.NumberOfRemainingSuboperations)
+        for status, _ in answers[:-1]
+    ]
+    assert told[:50] == [(done, 70 - done) for done in range(1, 51)]
+    assert told == sorted(told)
+    assert all(done + left == 70 for done, left in told)
+    assert answers[-1][0].NumberOfCompletedSuboperations == 70
+
+
 def test_data_sets_come_back_as_they_were_sent(server: Server) -> None:
     slices = study(series=1, instances=2)
     send(server, slices)

@@ -1,6 +1,7 @@
 """Answers C-GET and C-MOVE (PS3.4 §C.4.2 and §C.4.3, PS3.7 §9.1.3 and §9.1.4)."""
 
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _Begins = Callable[[Sequence[Ref]], AbstractAsyncContextManager[Progresses]]
 """How a C-GET or C-MOVE starts its sub-operations."""
+_EACH = 50  # sub-operations that are told of one by one
+_PACE = 0.02  # seconds between two pending responses after those
 _FAILED_UIDS = (0x0008, 0x0058)  # Failed SOP Instance UID List
 _MAX_SHORT = 0xFFFE  # bytes of a value with a 16 bit length
 
@@ -128,15 +131,21 @@ class _Retrieving:
             session.association.on_cancel(asked, None)
 
     async def _follow(self, progresses: Progresses) -> None:
-        """Tell of each sub-operation; a C-CANCEL stops before the next one."""
-        first = True
+        """Tell how far it is; a C-CANCEL stops before the next sub-operation.
+
+        Pending responses are the SCP's choice (PS3.4 §C.4.2.3, §C.4.3.3): of many sub-operations
+        not each is told of, as that would take longer than some of them.
+        """
+        told = 0.0
         async for progress in progresses:
             self._progress = progress
+            done = progress.completed + progress.failed + progress.warning
+            now = time.monotonic()
             if self._cancelled:
                 return
-            if not first and progress.remaining:
+            if done and progress.remaining and (done <= _EACH or now - told >= _PACE):
+                told = now
                 await self._session.answer(self._message, Dimse.PENDING, progress=progress)
-            first = False
 
     async def _fail(self, error: HilumError) -> None:
         """The final response where not even the source could be read to its end."""
