@@ -1,4 +1,4 @@
-"""Makes the corpus that the benchmarks use: one CT study of many slices.
+"""Makes the corpus that the benchmarks use: one CT study of many slices, and many small studies.
 
 python bench/corpus.py FOLDER [SLICES]
 """
@@ -60,6 +60,29 @@ def make(folder: Path, slices: int = 500) -> list[Path]:
     for number, path in enumerate(paths, 1):
         if not path.exists():
             slice_of(study, series, number).save_as(path, enforce_file_format=True)
+    return paths
+
+
+def small(study: str, number: int) -> Dataset:
+    """The only image of a small study, 8 x 8 x 8 bit."""
+    dataset = slice_of(study, generate_uid(entropy_srcs=[study, "series"]), 1)
+    dataset.PatientName, dataset.PatientID = f"Small^Number{number:05d}", f"SMALL-{number:05d}"
+    dataset.AccessionNumber = f"S{number:05d}"
+    dataset.Rows = dataset.Columns = 8
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelData = bytes(64)
+    dataset["PixelData"].VR = "OB"
+    return dataset
+
+
+def make_small(folder: Path, studies: int = 2000) -> list[Path]:
+    """Write that many studies of one image into `folder`, unless they are there; their files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{number:05d}.dcm" for number in range(1, studies + 1)]
+    for number, path in enumerate(paths, 1):
+        if not path.exists():
+            study = generate_uid(entropy_srcs=["hilum", "small", str(number)])
+            small(study, number).save_as(path, enforce_file_format=True)
     return paths
 
 

@@ -7,13 +7,8 @@ from pathlib import Path
 import pytest
 
 from hilum.app import CannotStart, Listening, reason, serve
-from hilum.config.schema import (
-    ArchiveMount,
-    DimseSettings,
-    HttpSettings,
-    ServerSettings,
-    Settings,
-)
+from hilum.config.mounts import ArchiveMount
+from hilum.config.schema import DimseSettings, HttpSettings, ServerSettings, Settings
 
 pytestmark = pytest.mark.anyio
 

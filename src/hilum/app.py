@@ -6,14 +6,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from hilum.backends.archive import open_archive
-from hilum.backends.dimse.remote import remote
-from hilum.backends.dimse.store import PeerStores
 from hilum.config.schema import Settings
-from hilum.core.backend import Stores
 from hilum.core.broker import Broker
-from hilum.core.mounts import Mount, Mounts
+from hilum.core.jobs import BackgroundSends, open_sends
 from hilum.model.errors import HilumError
+from hilum.mounting import CannotMount, mounted
+from hilum.net.inbox import Inbox
+from hilum.state.state import open_state
 
 Started = Callable[[str, int], None]
 
@@ -43,8 +42,14 @@ async def serve(
         CannotStart: a folder, a lock or a port is not to be had.
     """
     async with AsyncExitStack() as stack:
-        broker = Broker(await _mounts(settings, stack), _destinations(settings))
-        doors = _doors(settings, broker, stop)
+        inbox = Inbox(settings.server.aet, settings.server.data / "spill")
+        try:
+            found = await stack.enter_async_context(mounted(settings, inbox))
+        except CannotMount as error:
+            raise CannotStart(str(error)) from error
+        broker = Broker(found.mounts, found.destinations)
+        sends = await _sends(settings, broker, stack) if settings.has_http else None
+        doors = _doors(settings, broker, inbox, sends, stop)
         listening = Listening()
 
         def started(name: str, host: str, port: int) -> None:
@@ -63,54 +68,54 @@ async def serve(
             raise CannotStart("\n".join(str(each) for each in refused.exceptions)) from None
 
 
-async def _mounts(settings: Settings, stack: AsyncExitStack) -> Mounts:
-    mounts: dict[str, Mount] = {}
-    for name, mount in settings.mounts.items():
-        folder = settings.folder(name)
-        try:
-            archive = await stack.enter_async_context(open_archive(mount, folder, name))
-        except HilumError as error:
-            raise CannotStart(f"mounts.{name}: {folder}: {error}") from error
-        mounts[name] = Mount(
-            name=name,
-            backend=mount.backend,
-            echoes=archive,
-            finds=archive,
-            retrieves=archive,
-            describes=archive,
-            stores=archive,
-        )
-    return Mounts(mounts, settings.default_mount, settings.server.aet)
-
-
-def _destinations(settings: Settings) -> dict[str, Stores]:
-    own = settings.server.aet
-    return {peer.aet: PeerStores(remote(peer, own)) for peer in settings.peers.values()}
+async def _sends(settings: Settings, broker: Broker, stack: AsyncExitStack) -> BackgroundSends:
+    """What sends in the background; those that a stop interrupted begin again."""
+    folder = settings.server.data / "state"
+    try:
+        state = await stack.enter_async_context(open_state(folder))
+    except HilumError as error:
+        raise CannotStart(f"server.data: {folder}: {error}") from error
+    return await stack.enter_async_context(open_sends(broker, state.sends))
 
 
 Door = Callable[[Started], Awaitable[None]]
 
 
-def _doors(settings: Settings, broker: Broker, stop: asyncio.Event) -> dict[str, Door]:
+def _doors(
+    settings: Settings,
+    broker: Broker,
+    inbox: Inbox,
+    sends: BackgroundSends | None,
+    stop: asyncio.Event,
+) -> dict[str, Door]:
     doors: dict[str, Door] = {}
     if settings.has_dimse:
-        doors["dimse"] = lambda started: _dimse(settings, broker, started, stop)
+        doors["dimse"] = lambda started: _dimse(settings, broker, inbox, started, stop)
     if settings.has_http:
-        doors["http"] = lambda started: _http(settings, broker, started, stop)
+        doors["http"] = lambda started: _http(settings, broker, sends, started, stop)
     return doors
 
 
-async def _dimse(settings: Settings, broker: Broker, started: Started, stop: asyncio.Event) -> None:
+async def _dimse(
+    settings: Settings, broker: Broker, inbox: Inbox, started: Started, stop: asyncio.Event
+) -> None:
     from hilum.frontends.dimse import server  # noqa: PLC0415 - only where that door opens
 
-    await server.serve(broker, settings, started=started, stop=stop)
+    await server.serve(broker, settings, inbox=inbox, started=started, stop=stop)
 
 
-async def _http(settings: Settings, broker: Broker, started: Started, stop: asyncio.Event) -> None:
+async def _http(
+    settings: Settings,
+    broker: Broker,
+    sends: BackgroundSends | None,
+    started: Started,
+    stop: asyncio.Event,
+) -> None:
     from hilum.frontends.dicomweb.app import application  # noqa: PLC0415 - only where that door opens
     from hilum.net import http  # noqa: PLC0415 - only where that door opens
 
-    await http.serve(application(broker, settings.http), settings.http, started=started, stop=stop)
+    app = application(broker, settings.http, sends)
+    await http.serve(app, settings.http, started=started, stop=stop)
 
 
 async def _open(

@@ -6,14 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from hilum.app import Listening, serve
-from hilum.config.schema import (
-    ArchiveMount,
-    DimseSettings,
-    HttpSettings,
-    Peer,
-    ServerSettings,
-    Settings,
-)
+from hilum.config.mounts import ArchiveMount
+from hilum.config.schema import DimseSettings, HttpSettings, Peer, ServerSettings, Settings
 
 
 @asynccontextmanager

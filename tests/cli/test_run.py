@@ -12,7 +12,8 @@ from tests.cli.process import configured, environment, hilum, running
 from hilum.app import Listening
 from hilum.cli.run import place, tries, web_root, where
 from hilum.config.load import load
-from hilum.config.schema import ArchiveMount, HttpSettings, Settings
+from hilum.config.mounts import ArchiveMount
+from hilum.config.schema import HttpSettings, Settings
 
 SETTINGS = Settings(mounts={"ARCHIVE": ArchiveMount(default=True), "B": ArchiveMount()})
 BOTH = Listening({"dimse": ("127.0.0.1", 104), "http": ("::", 80)})

@@ -311,6 +311,56 @@ def test_text_that_does_not_fit_is_kept_as_far_as_it_goes(terms, raw):
     assert all("(0010,0010)" in each for each in found)
 
 
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"M\xfcller^J\xf6rg", "Müller^Jörg"),  # Latin-1
+        ("Müller^Jörg".encode(), "Müller^Jörg"),  # UTF-8
+        ("Иванов^Иван".encode(), "Иванов^Иван"),
+        (b"\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B", "山田^太郎"),  # ISO 2022 IR 87
+        (b"\x1b-L\xb8\xd2\xd0\xdd\x1b(B", "Иван"),  # ISO 2022 IR 144
+        (b"\x1b$)C\xb1\xe8^\x1b$)C\xc8\xf1\xc1\xdf", "김^희중"),  # ISO 2022 IR 149
+        (b"\x1b-AM\xfcller", "Müller"),
+        (b"\xc3\xa4 \xff", "Ã¤ \xff".rstrip()),  # no UTF-8 as a whole
+        (b"Plain^Name", "Plain^Name"),
+    ],
+)
+@pytest.mark.parametrize("declared", [b"", b"ISO_IR 6"])
+def test_what_is_not_declared_is_detected(declared: bytes, raw: bytes, text: str) -> None:
+    term, names, _, found = in_charset(declared, raw)
+    assert names == [{"Alphabetic": text}]
+    assert (term == ["ISO_IR 192"]) is (not text.isascii() or bool(declared))
+    assert all(text not in note for note in found)
+
+
+@pytest.mark.parametrize(
+    ("forced", "declared", "raw", "text"),
+    [
+        ("ISO_IR 100", b"ISO_IR 192", b"M\xfcller", "Müller"),
+        ("ISO_IR 192", b"ISO_IR 100", "Müller".encode(), "Müller"),
+        ("ISO_IR 144", b"", "Люк".encode("iso8859_5"), "Люк"),
+        ("GB18030", b"ISO_IR 100", "王小东".encode("gb18030"), "王小东"),
+        ("ISO_IR 13", b"ISO_IR 100", b"\xd4\xcf\xc0\xde", "ﾔﾏﾀﾞ"),
+        ("ISO_IR 6\\ISO 2022 IR 87", b"ISO_IR 100", b"\x1b$B;3ED\x1b(B", "山田"),
+        ("ISO_IR 100", b"ISO_IR 192", b"Plain", "Plain"),
+    ],
+)
+def test_what_is_known_of_a_peer_counts_more_than_what_it_declares(
+    forced: str, declared: bytes, raw: bytes, text: str
+) -> None:
+    data = element(0x00080005, "CS", declared + b" " * (len(declared) & 1)) if declared else b""
+    inner = (element(0x00080005, "CS", b"ISO_IR 126") if declared else b"") + element(
+        0x0040000A, "LO", raw + b" " * (len(raw) & 1)
+    )
+    data += CLASS + element(0x00100010, "PN", raw + b" " * (len(raw) & 1))
+    data += element(0x00400275, "SQ", item(inner))
+    attributes = from_encoded(data, EXPLICIT_LITTLE, charset=forced).attributes
+    assert attributes["00100010"]["Value"] == [{"Alphabetic": text}]
+    assert attributes["00400275"]["Value"][0]["0040000A"]["Value"] == [text]
+    is_plain = text.isascii() and not declared
+    assert attributes.get("00080005", {}).get("Value") == (None if is_plain else ["ISO_IR 192"])
+
+
 def test_items_may_have_a_character_set_of_their_own():
     inner = item(
         element(0x00080005, "CS", b"ISO_IR 144")

@@ -236,6 +236,7 @@ def test_a_query_has_what_to_match_and_what_to_return() -> None:
         level=Level.STUDY,
         match={PATIENT_NAME: "DOE*"},
         include=frozenset({PATIENT_ID, (0x00080020,), (0x00400275, 0x00400009)}),
+        is_bare=True,
     )
 
 

@@ -55,3 +55,16 @@ def test_rubbish_is_refused_at_the_end() -> None:
 def test_without_the_study_less_is_enough(syntax: str) -> None:
     found = look(encoded(syntax)[:200], syntax, study=False, complete=False)
     assert found == Identifiers("1.2.840.10008.5.1.4.1.1.2", "1.9.1", "")
+
+
+@pytest.mark.parametrize("syntax", [ILE, ELE, EBE])
+def test_the_series_stands_behind_the_study(syntax: str) -> None:
+    dataset = pydicom.Dataset()
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2", "1.2.3"
+    stream = BytesIO()
+    little = syntax != EBE
+    pydicom.dcmwrite(
+        stream, dataset, implicit_vr=syntax == ILE, little_endian=little, force_encoding=True
+    )
+    found = look(stream.getvalue(), syntax, study=True, complete=True)
+    assert found == Identifiers("", "", "1.2", "1.2.3")

@@ -16,7 +16,33 @@ def test_every_setting_has_a_row_with_its_default_as_one_would_write_it() -> Non
 
 
 def test_tables_that_the_user_names_are_shown_with_a_name() -> None:
-    assert "## [mounts.NAME]" in reference(Settings)
+    assert "## [peers.NAME]" in reference(Settings)
+
+
+def test_each_kind_of_a_table_has_a_section_of_its_own() -> None:
+    text = reference(Settings)
+    for kind in ("archive", "dimse", "dicomweb"):
+        assert text.count(f'## [mounts.NAME] with backend = "{kind}"\n') == 1
+        assert f'| `backend` | `"{kind}"` |' in text
+    assert '## [mounts.NAME.pool] with backend = "dimse"\n' in text
+    assert '## [mounts.NAME.cache] with backend = "dicomweb"\n' in text
+    assert "## []" not in text
+
+
+def test_a_table_has_its_own_keys_before_those_that_others_like_it_have() -> None:
+    text = reference(Settings)
+    dimse = text.partition('with backend = "dimse"')[2].partition("## ")[0]
+    keys = [row.split("`")[1] for row in dimse.splitlines() if row.startswith("| `")]
+    assert keys[:4] == ["backend", "aet", "host", "port"]
+    assert keys[-1] == "walk_limit"
+
+
+def test_what_may_be_left_out_is_shown_as_what_it_is_otherwise() -> None:
+    text = reference(Settings)
+    assert "| `max_size` | size | none |" in text
+    assert "| `max_age` | time | none |" in text
+    assert "| `headers` | table of texts or secrets | `{}` |" in text
+    assert "| `ca_file` | path | none |" in text
 
 
 def test_a_secret_is_shown_as_one() -> None:
@@ -25,8 +51,8 @@ def test_a_secret_is_shown_as_one() -> None:
 
 def test_every_setting_says_what_it_means() -> None:
     rows = [line for line in reference(Settings).splitlines() if line.startswith("| `")]
-    assert len(rows) > 30
-    assert all(row.split("|")[2].strip() and row.split("|")[4].strip() for row in rows)
+    assert len(rows) > 100
+    assert all(all(cell.strip() for cell in row.split("|")[1:5]) for row in rows)
 
 
 def test_only_what_stands_between_the_marks_is_written_anew() -> None:

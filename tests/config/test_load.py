@@ -1,8 +1,10 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from hilum.config.load import ConfigError, find, load
+from hilum.config.mounts import DicomwebMount, DimseMount
 
 SHIPPED = Path(__file__).parents[2] / "config.toml"
 SMALL = "[mounts.ARCHIVE]\ndefault = true\n"
@@ -56,9 +58,12 @@ def test_the_shipped_file_says_the_same_as_the_smallest_one(tmp_path: Path) -> N
 
 def test_what_the_shipped_file_has_commented_out_would_work(tmp_path: Path) -> None:
     lines = SHIPPED.read_text().splitlines()
-    text = "\n".join(each.removeprefix("# ") if " = " in each else each for each in lines)
-    settings = load(written(tmp_path, text), {})
+    meant = [each for each in lines if " = " in each or each.startswith(("# [", "["))]
+    text = "\n".join(each.removeprefix("# ") for each in meant)
+    settings = load(written(tmp_path, text), {"ARCHIVE_TOKEN": "x"})
     assert settings.http.base_path == "/pacs"
+    assert {each.backend for each in settings.mounts.values()} == {"archive", "dimse", "dicomweb"}
+    assert settings.destinations
 
 
 def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
@@ -172,3 +177,150 @@ def test_a_wrong_value_in_the_environment_names_its_variable(tmp_path: Path) -> 
 
 def test_a_configuration_without_mounts_is_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, "") == ["mounts: there is none; add [mounts.ARCHIVE]"]
+
+
+TWO_FROM_THE_ISSUE = """
+[mounts.PACS]
+backend = "dimse"
+aet = "ORTHANC"
+host = "127.0.0.1"
+port = 4242
+retrieve = "get"
+[mounts.CLOUD]
+backend = "dicomweb"
+url = "http://127.0.0.1:8042/dicom-web"
+"""
+
+
+def test_two_mounts_that_stand_for_others_are_configured_in_nine_lines(tmp_path: Path) -> None:
+    mounts = load(written(tmp_path, TWO_FROM_THE_ISSUE), {}).mounts
+    assert isinstance(mounts["PACS"], DimseMount)
+    assert isinstance(mounts["CLOUD"], DicomwebMount)
+    assert mounts["PACS"].retrieve == "get"
+    assert mounts["PACS"].pool.size == 8
+
+
+def test_the_environment_reaches_the_tables_of_a_mount(tmp_path: Path) -> None:
+    environ = {
+        "HILUM_MOUNTS__PACS__HOST": "pacs.example.org",
+        "HILUM_MOUNTS__PACS__POOL__SIZE": "2",
+        "HILUM_MOUNTS__PACS__CACHE__MAX_SIZE": "5GB",
+        "HILUM_MOUNTS__CLOUD__BEARER__FILE": "token",
+    }
+    (tmp_path / "token").write_text("hush\n")
+    mounts = load(written(tmp_path, TWO_FROM_THE_ISSUE), environ).mounts
+    pacs, cloud = mounts["PACS"], mounts["CLOUD"]
+    assert isinstance(pacs, DimseMount)
+    assert isinstance(cloud, DicomwebMount)
+    assert (pacs.host, pacs.pool.size, pacs.cache.max_size) == ("pacs.example.org", 2, 5 * 10**9)
+    assert cloud.bearer == SecretStr("hush")
+
+
+def test_a_mount_whose_kind_only_the_environment_says_is_of_that_kind(tmp_path: Path) -> None:
+    text = '[mounts.PACS]\naet = "X"\nhost = "x"\n'
+    environ = {"HILUM_MOUNTS__PACS__BACKEND": "dimse", "HILUM_MOUNTS__PACS__PORT": "104"}
+    assert isinstance(load(written(tmp_path, text), environ).mounts["PACS"], DimseMount)
+
+
+def test_a_kind_that_there_is_not_is_told_in_one_line(tmp_path: Path) -> None:
+    one_of = 'should be one of "archive", "dimse", "dicomweb"'
+    text = """
+[mounts.A]
+backend = "dims"
+host = "x"
+pool = { size = 3 }
+[mounts.B]
+backend = "Dicom-Web"
+[mounts.C]
+backend = "s3"
+[mounts.D]
+backend = 3
+"""
+    assert problems(tmp_path, text, HILUM_MOUNTS__A__PORT="104") == [
+        f'mounts.A.backend: {one_of} (it is "dims"); did you mean "dimse"?',
+        f'mounts.B.backend: {one_of} (it is "Dicom-Web"); did you mean "dicomweb"?',
+        f'mounts.C.backend: {one_of} (it is "s3")',
+        f"mounts.D.backend: {one_of} (it is 3)",
+    ]
+    small = "[mounts.A]\n"
+    [problem] = problems(tmp_path, small, HILUM_MOUNTS__A__BACKEND="dims")
+    assert problem.startswith("HILUM_MOUNTS__A__BACKEND: mounts.A.backend: should be one of")
+
+
+def test_everything_wrong_in_a_mount_is_told_by_its_plain_path(tmp_path: Path) -> None:
+    text = """
+[mounts.FORGOT]
+host = "x"
+pool = { size = 3 }
+[mounts.PACS]
+backend = "dimse"
+aet = "X"
+hots = "x"
+pool = { siz = 3, timeout = "soon" }
+[mounts.CLOUD]
+backend = "dicomweb"
+url = "https://me:hush@x"
+wado_url = "https://x/studies"
+headers = 3
+cache.max_size = "much"
+[mounts.OTHER]
+backend = "dicomweb"
+url = "https://x"
+username = "me"
+bearer = "hush"
+ca_file = "nowhere.pem"
+headers = { X-A = 3, X-B = { env = "NOT_THERE" } }
+"""
+    pointer = 'a secret does not stand in the file; write {env = "NAME"} or {file = "PATH"}'
+    root = "a root is what stands before /studies: leave that out"
+    size = 'not a size; write it like "128KB", "64KiB", "500MB" or "5GB"'
+    assert problems(tmp_path, text) == [
+        'mounts.FORGOT.host: unknown key here; it goes with backend = "dimse"',
+        'mounts.FORGOT.pool: unknown key here; it goes with backend = "dimse"',
+        "mounts.PACS.hots: unknown key; did you mean mounts.PACS.host?",
+        "mounts.PACS.pool.siz: unknown key; did you mean mounts.PACS.pool.size?",
+        f"mounts.OTHER.bearer: {pointer}",
+        f"mounts.OTHER.headers.X-A: {pointer}",
+        "mounts.OTHER.headers.X-B: the environment has no NOT_THERE",
+        "mounts.PACS.host: is missing",
+        "mounts.PACS.port: is missing",
+        f'mounts.PACS.pool.timeout: {NOT_A_TIME} (it is "soon")',
+        "mounts.CLOUD.headers: is a table, not a value",
+        f'mounts.CLOUD.cache.max_size: {size} (it is "much")',
+        "mounts.CLOUD.url: a user and password do not stand in a URL",
+        f'mounts.CLOUD.wado_url: {root} (it is "https://x/studies")',
+        f'mounts.OTHER.ca_file: there is no file {tmp_path / "nowhere.pem"} (it is "nowhere.pem")',
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[mounts.CLOUD]\nbackend = "dicomweb"\nurl = "https://me:hush@x"\n',
+        '[mounts.CLOUD]\nbackend = "dicomweb"\nurl = "me:hush@x://https://me:hush@x"\n',
+        '[mounts]\nCLOUD = "https://me:hush@x"\n',
+        '[mounts.CLOUD]\nbackend = "https://me:hush@x"\n',
+        '[mounts.CLOUD]\nbackend = "dicomweb"\nurl = "https://x"\nheaders = "hush"\n',
+        '[mounts.CLOUD]\nbackend = "dicomweb"\nurl = "https://x"\nbearer = "hush"\n',
+    ],
+)
+def test_what_may_be_a_secret_is_not_shown(tmp_path: Path, text: str) -> None:
+    assert "hush" not in "".join(problems(tmp_path, text))
+
+
+def test_a_login_that_is_not_whole_is_told_at_the_key_that_is_wrong(tmp_path: Path) -> None:
+    text = (
+        TWO_FROM_THE_ISSUE
+        + """
+username = "me"
+bearer = { env = "LOGIN" }
+[destinations.FAR]
+url = "https://x"
+password = { env = "LOGIN" }
+"""
+    )
+    assert problems(tmp_path, text, LOGIN="hush") == [
+        "mounts.CLOUD.password: is missing, as there is a username",
+        "mounts.CLOUD.bearer: does not go with username and password",
+        "destinations.FAR.username: is missing, as there is a password",
+    ]

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from hilum.config.schema import ArchiveMount, DimseSettings, Peer, Settings, ae_title
+from hilum.config.mounts import ArchiveMount
+from hilum.config.schema import DimseSettings, Peer, Settings
 
 ARCHIVE = {"ARCHIVE": {"default": True}}
 
@@ -12,23 +13,6 @@ def problems(table: dict[str, object]) -> str:
     with pytest.raises(ValidationError) as caught:
         Settings.model_validate(table)
     return str(caught.value)
-
-
-@pytest.mark.parametrize("text", ["A", "HILUM", "PACS-1.x_y", "SIXTEEN_LETTERS_", "a b", "../X"])
-def test_an_ae_title_is_up_to_sixteen_plain_characters(text: str) -> None:
-    assert ae_title(text) == text
-
-
-def test_the_blanks_around_an_ae_title_mean_nothing() -> None:
-    assert ae_title("  HILUM ") == "HILUM"
-
-
-@pytest.mark.parametrize(
-    "text", ["", "   ", "SEVENTEEN_LETTERS", "A\\B", "A\nB", "A\tB", "KÖLN", "\x7f"]
-)
-def test_what_cannot_be_an_ae_title_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="AE title"):
-        ae_title(text)
 
 
 def test_the_name_of_a_mount_is_an_ae_title() -> None:
@@ -144,3 +128,104 @@ def test_a_pdu_has_room_for_something(size: object) -> None:
     with pytest.raises(ValidationError):
         DimseSettings.model_validate({"max_pdu": size})
     assert DimseSettings.model_validate({"max_pdu": 0}).max_pdu == 0
+
+
+PACS = {"backend": "dimse", "aet": "PACS", "host": "pacs", "port": 104}
+CLOUD = {"backend": "dicomweb", "url": "http://127.0.0.1:8042/dicom-web"}
+
+
+@pytest.mark.parametrize("mount", [{}, PACS, CLOUD])
+def test_any_kind_of_mount_can_be_the_default(mount: dict[str, object]) -> None:
+    settings = Settings.model_validate({"mounts": {"A": {}, "B": {**mount, "default": True}}})
+    assert settings.default_mount == "B"
+    assert Settings.model_validate({"mounts": {"A": {}, "HILUM": mount}}).default_mount == "HILUM"
+
+
+def test_only_archives_have_folders() -> None:
+    settings = Settings.model_validate({"mounts": {"A": {}, "B": PACS, "C": CLOUD}})
+    assert list(settings.archives) == ["A"]
+
+
+def test_what_is_retrieved_goes_through_a_folder_of_the_mount() -> None:
+    settings = Settings.model_validate({"server": {"data": "d"}, "mounts": {"a/b": PACS}})
+    assert settings.spool("a/b") == Path("d/spool/a%2Fb")
+
+
+def test_a_c_move_to_ourselves_needs_the_door_that_it_comes_in_by() -> None:
+    web = {"frontend": {"mode": "http"}}
+    for retrieve in ("auto", "get"):
+        Settings.model_validate(web | {"mounts": {"A": {**PACS, "retrieve": retrieve}}})
+    moving = {"mounts": {"A": {**PACS, "retrieve": "move"}}}
+    assert 'mounts.A.retrieve: "move" needs the DIMSE door' in problems(web | moving)
+    Settings.model_validate(moving)
+
+
+def test_a_receiver_may_be_any_title_of_ours() -> None:
+    mounts = {
+        "ARCHIVE": {},
+        "A": {**PACS, "receivers": ["HILUM", "ARCHIVE", "A", "R1"]},
+        "B": {**PACS, "receivers": ["R1"]},
+    }
+    Settings.model_validate({"mounts": mounts})
+
+
+@pytest.mark.parametrize(
+    ("receiver", "holder"),
+    [("V", "peers.a.aet"), ("CLOUD", "destinations.CLOUD"), ("PACS", "mounts.A.aet")],
+)
+def test_a_receiver_is_no_title_of_others(receiver: str, holder: str) -> None:
+    table = {
+        "mounts": {"A": {**PACS, "receivers": ["R1", receiver]}},
+        "peers": {"a": {"aet": "V", "host": "h", "port": 1}},
+        "destinations": {"CLOUD": {"url": "https://a.example/rs"}},
+    }
+    told = f"mounts.A.receivers: {receiver} is no title of ours but {holder}"
+    assert told in problems(table)
+
+
+def test_the_pacs_behind_a_mount_may_be_a_peer_too_and_the_mount_may_have_its_name() -> None:
+    peers = {"pacs": {"aet": "PACS", "host": "pacs", "port": 104}}
+    Settings.model_validate({"mounts": {"A": PACS}, "peers": peers})
+    Settings.model_validate({"mounts": {"PACS": PACS}})
+
+
+@pytest.mark.parametrize(
+    ("name", "holder"),
+    [("HILUM", "server.aet"), ("ARCHIVE", "mounts.ARCHIVE"), ("V", "peers.a.aet")],
+)
+def test_a_destination_has_a_name_that_nothing_else_has(name: str, holder: str) -> None:
+    table = {
+        "mounts": ARCHIVE,
+        "peers": {"a": {"aet": "V", "host": "h", "port": 1}},
+        "destinations": {name: {"url": "https://a.example/rs"}},
+    }
+    assert f"destinations.{name}: {holder} has the same name" in problems(table)
+
+
+def test_a_destination_can_be_named_in_a_c_move() -> None:
+    table = {"destinations": {"SEVENTEEN_LETTERS": {"url": "https://a.example/rs"}}}
+    assert "at most 16 characters" in problems(table)
+
+
+@pytest.mark.parametrize(("aet", "port", "default"), [("A", 11112, False), ("HILUM", 11112, True)])
+def test_a_pacs_is_not_ourselves(aet: str, port: int, default: bool) -> None:  # noqa: FBT001 - a table of cases
+    mount = {**PACS, "aet": aet, "host": "localhost", "port": port, "default": default}
+    assert "mounts.A: stands for itself" in problems({"mounts": {"A": mount}})
+    Settings.model_validate({"mounts": {"A": mount}, "dimse": {"port": 104}})
+    Settings.model_validate({"mounts": {"A": mount}, "frontend": {"mode": "http"}})
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "default"),
+    [("/aets/A", "", False), ("/dicomweb", "", True), ("/x/dicomweb", "/x", True)],
+)
+def test_an_origin_is_not_ourselves(path: str, base: str, default: bool) -> None:  # noqa: FBT001 - a table of cases
+    mount = {"backend": "dicomweb", "url": f"http://127.0.0.1:8080{path}", "default": default}
+    table = {"mounts": {"A": mount}, "http": {"base_path": base}}
+    assert "mounts.A: stands for itself" in problems(table)
+    Settings.model_validate({"mounts": {"A": mount}, "http": {"port": 8081}})
+
+
+def test_one_mount_may_stand_for_another() -> None:
+    other = {"backend": "dicomweb", "url": "http://127.0.0.1:8080/aets/ARCHIVE"}
+    Settings.model_validate({"mounts": {"ARCHIVE": {}, "B": other}})

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from tests.config.test_keys import Example
+from pydantic import SecretStr
+from tests.config.test_keys import Example, Square
 
 from hilum.config.load import ConfigError, read
 from hilum.config.secrets import fetch
@@ -36,16 +37,32 @@ def test_a_secret_that_is_not_pointed_to_is_refused_without_being_shown(
     assert "hush" not in problem
 
 
+@pytest.mark.parametrize("value", [1, ["hush"], {}, {"env": "NOT_THERE"}, {"vault": "x"}])
+def test_where_a_text_may_stand_too_only_a_pointer_can_be_wrong(
+    value: object, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(Example, tmp_path / "c.toml", {"login": {"extra": {"X-Key": value}}}, {})
+    [problem] = caught.value.problems
+    assert "login.extra.X-Key: " in problem
+    assert "hush" not in problem
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nowhere: No such file"):
         fetch({"file": "nowhere"}, {}, tmp_path)
 
 
 def test_a_secret_is_not_shown_by_the_settings_that_hold_it(tmp_path: Path) -> None:
-    table = {"login": {"password": {"env": "A"}}, "sites": {"x": {"password": {"env": "A"}}}}
+    table = {
+        "login": {"password": {"env": "A"}, "extra": {"x": {"env": "A"}, "y": "plain"}},
+        "shapes": {"b": {"backend": "square", "side": 1, "login": {"password": {"env": "A"}}}},
+    }
     example = read(Example, tmp_path / "c.toml", table, {"A": "hush"})
-    assert example.sites["x"].password is not None
-    assert example.sites["x"].password.get_secret_value() == "hush"
+    square = example.shapes["b"]
+    assert isinstance(square, Square)
+    assert square.login.password == SecretStr("hush")
+    assert example.login.extra == {"x": SecretStr("hush"), "y": "plain"}
     assert "hush" not in repr(example)
     assert "hush" not in example.model_dump_json()
 
@@ -53,5 +70,4 @@ def test_a_secret_is_not_shown_by_the_settings_that_hold_it(tmp_path: Path) -> N
 def test_the_environment_may_hold_a_secret_itself(tmp_path: Path) -> None:
     environ = {"HILUM_LOGIN__PASSWORD": "hush"}
     example = read(Example, tmp_path / "c.toml", {"login": {"password": {"env": "B"}}}, environ)
-    assert example.login.password is not None
-    assert example.login.password.get_secret_value() == "hush"
+    assert example.login.password == SecretStr("hush")

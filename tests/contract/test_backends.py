@@ -14,7 +14,7 @@ from tests.contract.made import Made, uid
 
 from hilum.backends.archive import open_archive
 from hilum.backends.memory import Memory
-from hilum.config.schema import ArchiveMount
+from hilum.config.mounts import ArchiveMount
 from hilum.core.backend import Describes, Echoes, Finds, Retrieves, Stores
 from hilum.model.errors import (
     BackendFault,

@@ -11,6 +11,8 @@ from hilum.core.operations import Originator, Retrieve, Send
 from hilum.model.errors import (
     BackendFault,
     BackendUnavailable,
+    HilumError,
+    Incomplete,
     NotOffered,
     UnknownDestination,
     UnknownMount,
@@ -26,23 +28,33 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 
 @dataclass
 class Source:
-    """Gives instances named by their UIDs; those in `broken` fail while they are read."""
+    """Gives instances named by their UIDs; those in `broken` fail while they are read.
+
+    Before number `breaks_at` the whole of it breaks off, without an error where `breaks` is None.
+    """
 
     uids: Sequence[str]
     broken: Sequence[str] = ()
     open: int = 0
+    listed: bool = True
+    breaks: HilumError | None = None
+    breaks_at: int = -1
 
     @asynccontextmanager
     async def retrieve(self, _refs: Sequence[Ref], /) -> AsyncIterator[Retrieval]:
         self.open += 1
         try:
             manifest = [Listed(uid, CT, EXPLICIT) for uid in self.uids]
-            yield Retrieval(manifest, self._instances())
+            yield Retrieval(manifest if self.listed else None, self._instances())
         finally:
             self.open -= 1
 
     async def _instances(self) -> AsyncIterator[Instance]:
-        for uid in self.uids:
+        for at, uid in enumerate([*self.uids, ""]):
+            if at == self.breaks_at and self.breaks is not None:
+                raise self.breaks
+            if not uid or at == self.breaks_at:
+                return
             yield Instance(uid, CT, EXPLICIT, self._chunks(uid))
 
     async def _chunks(self, uid: str) -> AsyncIterator[bytes]:
@@ -138,6 +150,70 @@ async def test_when_nobody_listens_every_instance_failed_and_is_named() -> None:
     assert (only.failed, only.failed_uids, only.remaining) == (2, ("1", "2"), 0)
     assert isinstance(only.reason, BackendUnavailable)
     assert source.open == 0
+
+
+async def test_when_nobody_listens_and_nothing_is_listed_what_was_asked_for_is_named() -> None:
+    sink = Sink(unreachable=True)
+    refs = (Ref("1", "2", "7"), Ref("1", "2", "8"))
+    operation = Send(mount="ARCHIVE", refs=refs, destination="DEST")
+    async with broker(Source(["7", "8"], listed=False), sink).send(operation) as progresses:
+        (only,) = [progress async for progress in progresses]
+    assert (only.failed, only.failed_uids) == (2, ("7", "8"))
+    (only,) = await run(Source(["7", "8"], listed=False), sink)
+    assert (only.failed, only.failed_uids, only.remaining) == (1, (), 0)
+
+
+async def test_what_remains_of_an_unknown_number_is_unknown_until_the_end() -> None:
+    seen = await run(Source(["1", "2"], listed=False), Sink())
+    assert [(each.remaining, each.completed) for each in seen] == [
+        (None, 0),
+        (None, 1),
+        (None, 2),
+        (0, 2),
+    ]
+
+
+@pytest.mark.parametrize("error", [BackendFault("gone"), Incomplete("less", ("2", "3")), None])
+async def test_what_a_source_announced_and_did_not_give_has_failed_by_name(
+    error: HilumError | None,
+) -> None:
+    last = (await run(Source(["1", "2", "3"], breaks=error, breaks_at=1), Sink()))[-1]
+    assert (last.completed, last.failed, last.remaining) == (1, 2, 0)
+    assert last.failed_uids == ("2", "3")
+    assert {each.sop_class_uid for each in last.failures} == {CT}
+    assert last.reason is error or isinstance(last.reason, Incomplete)
+
+
+async def test_what_a_source_says_is_missing_is_counted_once() -> None:
+    error = Incomplete("less", ("2", "3"))
+    last = (await run(Source(["1", "2"], breaks=error, breaks_at=2), Sink(refused=["2"])))[-1]
+    assert (last.completed, last.failed, last.failed_uids) == (1, 2, ("2", "3"))
+    some = Incomplete("less", count=4)
+    last = (await run(Source(["1"], breaks=some, breaks_at=1, listed=False), Sink()))[-1]
+    assert (last.completed, last.failed, last.failed_uids, last.remaining) == (1, 4, (), 0)
+
+
+async def test_what_is_missing_is_named_also_where_nothing_came() -> None:
+    error = Incomplete("less", ("2", "3"))
+    last = (await run(Source(["1"], breaks=error, breaks_at=0, listed=False), Sink()))[-1]
+    assert (last.failed, last.failed_uids, last.remaining) == (2, ("2", "3"), 0)
+
+
+async def test_a_source_that_breaks_off_after_all_came_has_failed_at_nothing() -> None:
+    last = (await run(Source(["1"], breaks=BackendFault("late"), breaks_at=1), Sink()))[-1]
+    assert (last.completed, last.failed, last.reason) == (1, 0, None)
+
+
+async def test_a_source_that_breaks_off_before_anything_is_known_fails_as_a_whole() -> None:
+    source = Source(["1"], breaks=BackendUnavailable("gone"), breaks_at=0, listed=False)
+    with pytest.raises(BackendUnavailable):
+        await run(source, Sink())
+    assert source.open == 0
+
+
+async def test_a_destination_that_refuses_all_is_told_so() -> None:
+    last = (await run(Source(["1", "2"]), Sink(refused=["1", "2"])))[-1]
+    assert (last.completed, last.failed, last.failed_uids) == (0, 2, ("1", "2"))
 
 
 async def test_when_there_is_nothing_to_send_no_destination_is_opened() -> None:

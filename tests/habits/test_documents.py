@@ -41,7 +41,8 @@ def test_the_manual_has_a_section_for_each_command_and_no_other() -> None:
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_the_manual_has_every_option_of_a_command(name: str) -> None:
     command = typer.main.get_command(import_module(COMMANDS[name]).command)
-    options = [each for parameter in command.params for each in parameter.opts if each != "--help"]
+    each_way = ((*each.opts, *each.secondary_opts) for each in command.params)
+    options = [option for ways in each_way for option in ways if option != "--help"]
     text = sections()[f"hilum {name}"]
     told = text + sections()[SEVERAL]
     missing = [each for each in options if each.startswith("-") and f"`{each}" not in told]

@@ -5,6 +5,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SOURCE, TESTS = ROOT / "src" / "hilum", ROOT / "tests"
 INDEX = "what it makes is seen through a whole archive: tests/backends/archive, tests/contract"
+CACHE = "seen through the whole: tests/backends/cache/test_kept.py, test_entries.py, test_jobs.py"
 ROUTES = (
     "seen over a socket by the tests of the resources: test_qido, test_wado, test_stow, test_web"
 )
@@ -18,7 +19,10 @@ ELSEWHERE = {
     "model/match": "a protocol: tests/contract",
     "model/outcome": VALUES,
     "model/query": VALUES,
+    "model/sending": VALUES,
     "cli/walk/rows": "a list; tests/cli/test_demo.py walks it",
+    "cli/walk/far": "started by tests/cli/walk/test_crossing.py",
+    "cli/walk/sends": "walked by tests/cli/walk/test_crossing.py",
     "backends/archive/answer": INDEX,
     "backends/archive/describe": INDEX,
     "backends/archive/files": INDEX,
@@ -37,6 +41,12 @@ ELSEWHERE = {
     "backends/archive/tags": INDEX,
     "backends/archive/terms": "tests/backends/archive/test_matching.py",
     "backends/archive/writer": INDEX,
+    "backends/cache/files": CACHE,
+    "backends/cache/folders": CACHE,
+    "backends/cache/holding": CACHE,
+    "backends/cache/reading": CACHE,
+    "backends/cache/share": CACHE,
+    "backends/cache/shelf": CACHE,
     "frontends/dicomweb/access": ROUTES,
     "frontends/dicomweb/app": ROUTES,
     "frontends/dicomweb/asked": ROUTES,
@@ -48,6 +58,8 @@ ELSEWHERE = {
     "frontends/dicomweb/upload": "tests/frontends/dicomweb/test_stow.py",
     "frontends/dicomweb/wanted": "tests/frontends/dicomweb/test_wado.py",
     "frontends/dimse/session": "the tests of the services beside it",
+    "state/migrations/env": "tests/state/test_upgrade.py runs it",
+    "state/schema": "tests/state/test_upgrade.py holds it against the tables",
     "codec/walked": "tests/codec/test_elements.py",
     "net/connection": "tests/net/test_http.py",
     "net/guard": "tests/net/test_http.py",

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hilum.backends.archive.lock import Lock
-from hilum.config.schema import ArchiveMount, DimseSettings, HttpSettings, ServerSettings, Settings
+from hilum.config.mounts import ArchiveMount
+from hilum.config.schema import DimseSettings, HttpSettings, ServerSettings, Settings
 from hilum.service import checks
 
 

@@ -9,6 +9,7 @@ import orjson
 from pydicom import Dataset
 
 from hilum.codec.sop_class import EXPLICIT_LE
+from hilum.core import backend
 from hilum.core.backend import Retrieval, StoreSession
 from hilum.core.operations import Originator
 from hilum.model.errors import HilumError
@@ -96,11 +97,11 @@ class Answering:
     failure: HilumError | None = None
 
     @asynccontextmanager
-    async def find(self, query: Query, /) -> AsyncIterator[AsyncIterator[Found]]:
+    async def find(self, query: Query, /) -> AsyncIterator[backend.Found]:
         self.queries.append(query)
         self.held += 1
         try:
-            yield self._matches()
+            yield backend.Found(self._matches())
         finally:
             self.held -= 1
 

@@ -17,7 +17,7 @@ from pydicom.datadict import dictionary_VR
 from hilum.codec import dicom_json
 from hilum.codec.deflate import inflate
 from hilum.codec.header import WORD, swapped, syntax_of
-from hilum.core.backend import BulkData, Retrieval
+from hilum.core.backend import BulkData, Found, Retrieval
 from hilum.core.operations import Originator
 from hilum.model.errors import BadDataset, BadQuery, ClassMismatch, Conflict, HilumError, NotFound
 from hilum.model.identity import Level, Ref, is_uid
@@ -128,11 +128,11 @@ class Memory:
         )
 
     @asynccontextmanager
-    async def find(self, query: Query, /) -> AsyncIterator[AsyncIterator[Match]]:
+    async def find(self, query: Query, /) -> AsyncIterator[Found]:
         """See `core.backend.Finds`."""
         found = list(self._found(query))
         end = None if query.limit is None else query.offset + query.limit
-        yield _each(found[query.offset : end])
+        yield Found(_each(found[query.offset : end]))
 
     def _found(self, query: Query) -> Iterator[Match]:
         wishes = {path: value for path, value in query.match.items() if value.strip("* \\")}
@@ -141,7 +141,7 @@ class Memory:
         for group in self._groups(_KEYS[query.level]):
             known = [each.attributes | self._computed(each) for each in group]
             if any(_all_hold(each, wishes, fuzzy=query.fuzzy) for each in known):
-                yield _Found(query, known, _url(query.level, group[0]))
+                yield _Match(query, known, _url(query.level, group[0]))
 
     def _groups(self, keys: Sequence[str]) -> list[list[_Kept]]:
         """Instances by the values of attributes, in the order in which they came."""
@@ -256,7 +256,7 @@ def _with_bulk(node: Any, url: str) -> Any:  # noqa: ANN401 - any JSON
     }
 
 
-class _Found:
+class _Match:
     """One match: what all instances of an entity agree on, as far as it was asked for."""
 
     def __init__(self, query: Query, known: Sequence[Attributes], path: str) -> None:

@@ -9,12 +9,14 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "run": "hilum.cli.run",
     "check": "hilum.cli.check",
+    "explain": "hilum.cli.explain",
     "import": "hilum.cli.import_",
     "echo": "hilum.cli.echo",
     "find": "hilum.cli.find",
     "get": "hilum.cli.get",
     "move": "hilum.cli.move",
     "store": "hilum.cli.store",
+    "probe": "hilum.cli.probe",
     "demo": "hilum.cli.demo",
     "version": "hilum.cli.version",
 }

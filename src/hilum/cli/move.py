@@ -24,7 +24,7 @@ from hilum.cli.scu.counts import as_json as counts
 from hilum.cli.scu.counts import follow, lines
 from hilum.cli.scu.ending import FAILURE, MISUSE, Misuse, end, run
 from hilum.codec.sop_class import PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE
-from hilum.config.schema import ae_title
+from hilum.config.kinds import ae_title
 from hilum.upper_layer.requestor import Remote
 
 command = typer.Typer(add_completion=False)

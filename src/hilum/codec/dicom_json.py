@@ -65,7 +65,11 @@ class Described:
 
 
 def from_encoded(
-    buffer: Buffer, transfer_syntax_uid: str, *, inline_limit: int = 1024
+    buffer: Buffer,
+    transfer_syntax_uid: str,
+    *,
+    inline_limit: int = 1024,
+    charset: str | None = None,
 ) -> Described:
     """The DICOM JSON Model of an encoded data set (without File Meta Information).
 
@@ -75,11 +79,21 @@ def from_encoded(
     with the path that `bulk_at` takes. Values that cannot be decoded are left out, with a
     warning.
 
+    Text is read as Specific Character Set declares it; where it declares nothing, escape
+    sequences (ISO 2022) are followed, and else what is valid UTF-8 is that, and the rest Latin-1.
+
+    Args:
+        buffer: the encoded data set.
+        transfer_syntax_uid: of the buffer.
+        inline_limit: bytes, as above.
+        charset: Specific Character Set that all text is really in, whatever is declared.
+
     Raises:
         BadDataset: not even the headers of the elements can be read.
     """
     walked = walk(buffer, transfer_syntax_uid)
-    writer = _Writer(walked, inline_limit)
+    forced = charset_of(charset.encode("latin-1", "replace")) if charset is not None else None
+    writer = _Writer(walked, inline_limit, forced)
     attributes = writer.level(walked.elements, None, "", big=walked.big)
     if writer.beyond_ascii and "00080005" not in attributes:
         attributes["00080005"] = _utf_8()
@@ -170,11 +184,19 @@ class _Scope:
 
     __slots__ = ("_above", "_elements", "_signed", "charset")
 
-    def __init__(self, elements: list[Element], above: "_Scope | None", data: Buffer) -> None:
+    def __init__(
+        self,
+        elements: list[Element],
+        above: "_Scope | None",
+        data: Buffer,
+        forced: Charset | None,
+    ) -> None:
         self._elements = elements
         self._above = above
         self._signed: bool | None = None
-        self.charset: Charset = above.charset if above else Charset()
+        self.charset: Charset = forced or (above.charset if above else Charset())
+        if forced is not None:
+            return
         for tag, _, start, length, _, _ in elements:
             if tag >= _CHARSET:
                 if tag == _CHARSET:
@@ -196,8 +218,9 @@ class _Scope:
 class _Writer:
     """Turns the elements of one data set into JSON, level by level."""
 
-    def __init__(self, walked: Walked, inline_limit: int) -> None:
+    def __init__(self, walked: Walked, inline_limit: int, forced: Charset | None) -> None:
         self._walked = walked
+        self._forced = forced
         self._data = walked.data
         self._inline_limit = min(inline_limit, MAX_TEXT)
         self.beyond_ascii = False
@@ -215,7 +238,7 @@ class _Writer:
         """
         data, cut, limit = self._data, self._walked.cut, self._inline_limit
         attributes: Attributes = {}
-        scope = _Scope(elements, above, data)
+        scope = _Scope(elements, above, data, self._forced)
         last, ordered, words = 0, True, _WORDS[big]
         for element in elements:
             tag, vr, start, length, _, kind = element

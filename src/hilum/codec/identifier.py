@@ -187,7 +187,13 @@ def to_query(
                 name = _name((UNIQUE_KEYS[level],))
                 at = identifier.level.value
                 raise BadQuery(f"{name} is needed at {at} level, unless relational")
-    return Query(level=identifier.level, match=match, include=frozenset(include), fuzzy=fuzzy)
+    return Query(
+        level=identifier.level,
+        match=match,
+        include=frozenset(include),
+        fuzzy=fuzzy,
+        is_bare=True,
+    )
 
 
 def to_refs(identifier: Identifier, *, patient_root: bool) -> tuple[Ref, ...]:

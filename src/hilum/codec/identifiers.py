@@ -1,5 +1,6 @@
 """Which UIDs does the beginning of a data set hold? For those who must know before they store."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from hilum.codec.elements import walk
@@ -7,7 +8,7 @@ from hilum.codec.header import Buffer
 from hilum.model.errors import BadDataset
 
 _PREFIXES = (1024, 8192)  # bytes; mostly enough, and quicker than a look at all that is there
-_CLASS, _INSTANCE, _STUDY = 0x0008_0016, 0x0008_0018, 0x0020_000D
+_CLASS, _INSTANCE, _STUDY, _SERIES = 0x0008_0016, 0x0008_0018, 0x0020_000D, 0x0020_000E
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Identifiers:
     sop_class_uid: str
     sop_instance_uid: str
     study_instance_uid: str
+    series_instance_uid: str = ""
 
 
 def look(
@@ -27,7 +29,33 @@ def look(
     Args:
         buffer: the first bytes of the encoded data set.
         transfer_syntax_uid: how it is encoded.
-        study: whether the Study Instance UID is wanted too, which stands further behind.
+        study: whether the UIDs of study and series are wanted too, which stand further behind.
+        complete: these are all its bytes.
+
+    Returns:
+        None when more bytes are needed (never when `complete`).
+
+    Raises:
+        BadDataset: no data element can be read.
+    """
+    tags = (_CLASS, _INSTANCE, _STUDY, _SERIES) if study else (_CLASS, _INSTANCE)
+    found = values(buffer, transfer_syntax_uid, tags, complete=complete)
+    if found is None:
+        return None
+    return Identifiers(
+        found[_CLASS], found[_INSTANCE], found.get(_STUDY, ""), found.get(_SERIES, "")
+    )
+
+
+def values(
+    buffer: Buffer, transfer_syntax_uid: str, tags: Collection[int], *, complete: bool
+) -> dict[int, str] | None:
+    """The values of `tags` at the root of the data set that begins so; "" for what is not there.
+
+    Args:
+        buffer: the first bytes of the encoded data set.
+        transfer_syntax_uid: how it is encoded.
+        tags: of elements with text of the default character set.
         complete: these are all its bytes.
 
     Returns:
@@ -39,23 +67,23 @@ def look(
     whole = memoryview(buffer)
     for size in _PREFIXES:
         if size < len(whole):
-            found = _look(whole[:size], transfer_syntax_uid, study=study, complete=False)
+            found = _values(whole[:size], transfer_syntax_uid, tags, complete=False)
             if found is not None:
                 return found
-    return _look(whole, transfer_syntax_uid, study=study, complete=complete)
+    return _values(whole, transfer_syntax_uid, tags, complete=complete)
 
 
-def _look(
-    buffer: memoryview, transfer_syntax_uid: str, *, study: bool, complete: bool
-) -> Identifiers | None:
+def _values(
+    buffer: memoryview, transfer_syntax_uid: str, tags: Collection[int], *, complete: bool
+) -> dict[int, str] | None:
     try:
         walked = walk(buffer, transfer_syntax_uid)
     except BadDataset:
         if complete:
             raise
         return None
-    found = {_CLASS: "", _INSTANCE: "", _STUDY: ""}
-    last = _STUDY if study else _INSTANCE
+    found = dict.fromkeys(tags, "")
+    last = max(tags)
     passed = complete
     for tag, _, start, length, _, _ in walked.elements:
         passed |= tag > last
@@ -63,4 +91,4 @@ def _look(
             value = bytes(walked.data[start : start + length])
             found[tag] = value.decode("latin-1").strip("\0 ")
             passed |= tag == last
-    return Identifiers(*found.values()) if passed else None
+    return found if passed else None

@@ -66,6 +66,10 @@ _ABOVE: Mapping[Level, tuple[tuple[int, frozenset[Path]], ...]] = {
 }
 
 
+_OF_EVERY_LEVEL: frozenset[Path] = frozenset({(0x0008_0056,), (0x0008_0201,)})
+"""Instance Availability and Timezone Offset From UTC: asked of a study, not also of its series."""
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """What was asked, and what the answer shall say of it.
@@ -194,7 +198,7 @@ def _included(level: Level, reading: _Reading, within: Mapping[int, str]) -> fro
     asked = {path for path in reading.include if path[:1] not in _BELOW[level]}
     for key, attributes in _ABOVE[level]:
         if key not in within:
-            asked |= attributes
+            asked |= attributes - _OF_EVERY_LEVEL
     return frozenset(asked - reading.match.keys())
 
 

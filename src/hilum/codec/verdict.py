@@ -102,6 +102,7 @@ VERDICTS: Mapping[type[errors.HilumError], Verdict] = {
     # PS3.18 Table I.2-2. C-STORE settles syntaxes by negotiation and has no status for it;
     # C122 is also one of its Cxxx.
     errors.SyntaxRefused: _same(HTTPStatus.CONFLICT, Dimse.TRANSFER_SYNTAX_NOT_SUPPORTED),
+    errors.InUse: _same(HTTPStatus.CONFLICT, _UNABLE),
     errors.NotOffered: _same(HTTPStatus.NOT_IMPLEMENTED, Dimse.SOP_CLASS_NOT_SUPPORTED),
     errors.NotFound: _same(HTTPStatus.NOT_FOUND, _UNABLE),
     errors.UnknownMount: _same(HTTPStatus.NOT_FOUND, _UNABLE),
@@ -115,6 +116,13 @@ VERDICTS: Mapping[type[errors.HilumError], Verdict] = {
     errors.BackendUnavailable: _retry(HTTPStatus.BAD_GATEWAY, Dimse.CANNOT_CALCULATE_MATCHES),
     errors.BackendTimeout: _retry(HTTPStatus.GATEWAY_TIMEOUT, Dimse.CANNOT_CALCULATE_MATCHES),
     errors.BackendFault: _fault(HTTPStatus.BAD_GATEWAY),
+    errors.Incomplete: Verdict(
+        HTTPStatus.BAD_GATEWAY,
+        _UNABLE,
+        Dimse.CANNOT_PERFORM_SUBOPERATIONS,
+        _UNABLE,
+        Dimse.PROCESSING_FAILURE,
+    ),
 }
 
 UNEXPECTED = _fault(HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -6,14 +6,14 @@
 import json
 import sys
 from pathlib import Path, PurePath
-from typing import Literal, get_args, get_origin
+from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from hilum.config import units
-from hilum.config.keys import keys
+from hilum.config.keys import KIND, Key, key, keys, kind
 from hilum.config.schema import Settings
 
 NAME = "NAME"  # stands where the user names a table
@@ -26,26 +26,41 @@ def reference(section: type[BaseModel] = Settings) -> str:
     return "\n".join(_tables(section, ()))
 
 
-def _tables(section: type[BaseModel], above: tuple[str, ...]) -> list[str]:
+def _tables(section: type[BaseModel], above: tuple[str, ...], of_kind: str = "") -> list[str]:
+    """The rows of a section, then its tables; `of_kind` says of which kind of table it is."""
     lines: list[str] = []
     rows: list[str] = []
-    for name, found in keys(section).items():
-        if found.section is not None:
-            below = (*above, name, NAME) if found.named else (*above, name)
-            lines += _tables(found.section, below)
-        else:
+    for name, found in _ordered(section).items():
+        if not found.sections:
             rows.append(_row(name, section.model_fields[name]))
+        below = (*above, name, NAME) if found.named else (*above, name)
+        for each in found.sections:
+            with_kind = f' with {KIND} = "{kind(each)}"' if len(found.sections) > 1 else of_kind
+            lines += _tables(each, below, with_kind)
     if not rows:
         return lines
-    purpose = (section.__doc__ or "").strip()
-    head = ["", f"## [{'.'.join(above)}]", "", purpose, ""]
+    purpose = " ".join((section.__doc__ or "").split())
     return [
-        *head,
+        "",
+        f"## [{'.'.join(above)}]{of_kind}",
+        "",
+        purpose,
+        "",
         "| key | value | default | meaning |",
         "| --- | --- | --- | --- |",
         *rows,
         *lines,
     ]
+
+
+def _ordered(section: type[BaseModel]) -> dict[str, Key]:
+    """Its keys: first the one that says its kind, and its own before those of all its like."""
+    own = [KIND, *section.__annotations__]
+    return dict(sorted(keys(section).items(), key=lambda each: _place(own, each[0])))
+
+
+def _place(names: list[str], name: str) -> int:
+    return names.index(name) if name in names else len(names)
 
 
 def _row(name: str, field: FieldInfo) -> str:
@@ -55,22 +70,35 @@ def _row(name: str, field: FieldInfo) -> str:
 
 def _value(field: FieldInfo) -> str:
     """What may be written, in a word."""
-    converts = {part.func for part in field.metadata if isinstance(part, BeforeValidator)}
+    converts = {part.func for part in _metadata(field) if isinstance(part, BeforeValidator)}
     if units.seconds in converts:
         return "time"
     if units.size in converts:
         return "size"
+    found = key(field.annotation)
+    if found.named:
+        return "table of texts or secrets"
     annotation = field.annotation
     if get_origin(annotation) is Literal:
         return ", ".join(f'`"{each}"`' for each in get_args(annotation))
-    kinds = [part for part in (get_args(annotation) or (annotation,)) if part is not type(None)]
-    first = get_args(kinds[0])[0] if get_args(kinds[0]) else kinds[0]
-    if get_origin(annotation) is tuple:
-        return "list of texts"
-    words = {bool: "`true`, `false`", int: "number", str: "text", SecretStr: "secret"}
-    return words.get(
-        first, "path" if isinstance(first, type) and issubclass(first, PurePath) else ""
-    )
+    first = found.kinds[0]
+    if isinstance(first, type) and issubclass(first, PurePath):
+        return "path"
+    words: dict[object, str] = {
+        bool: "`true`, `false`",
+        int: "number",
+        float: "number",
+        str: "text",
+        tuple: "list of texts",
+        SecretStr: "secret",
+    }
+    return words[first]
+
+
+def _metadata(field: FieldInfo) -> list[object]:
+    """What stands beside the type, also where there may be none instead of it."""
+    parts = [each for each in get_args(field.annotation) if get_origin(each) is Annotated]
+    return [*field.metadata, *(extra for part in parts for extra in part.__metadata__)]
 
 
 def _default(field: FieldInfo) -> str:

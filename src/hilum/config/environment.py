@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from hilum.config.keys import ANY, Key, Path, keys, paths
+from hilum.config.keys import ANY, KIND, Key, Path, Sections, keys, paths, table
 
 PREFIX = "HILUM_"
 OTHERS = frozenset({"HILUM_CONFIG", "HILUM_SAMPLES"})
@@ -37,24 +38,33 @@ class Overrides:
 
 
 def overrides(
-    section: type[BaseModel], table: Mapping[str, object], environ: Mapping[str, str]
+    section: type[BaseModel], content: Mapping[str, object], environ: Mapping[str, str]
 ) -> Overrides:
-    """What `environ` overrides in `table`; tables with names of their own must be there already."""
+    """What `environ` overrides in a file; tables with names of their own must be there already."""
     found = Overrides()
-    for name in sorted(environ):
-        if not name.startswith(PREFIX) or name in OTHERS or _KUBERNETES.fullmatch(name):
+    now = deepcopy(dict(content))
+    ours = [each for each in environ if each.startswith(PREFIX) and each not in OTHERS]
+    for name in sorted(ours, key=_first_kinds):
+        if _KUBERNETES.fullmatch(name):
             continue
-        path = _path(section, table, name.removeprefix(PREFIX).split("__"))
-        if path is None:
-            found.problems.append(f"{name}: no setting has this name{_meant(section, table, name)}")
+        setting = _setting((section,), now, name.removeprefix(PREFIX).split("__"))
+        if setting is None:
+            found.problems.append(f"{name}: no setting has this name{_meant(section, now, name)}")
             continue
-        setting, value = _value(section, path, environ[name])
-        if setting in found.values:
-            found.problems.append(f"{name}: {found.names[setting]} sets {'.'.join(setting)} too")
-        else:
-            found.values[setting] = value
-            found.names[setting] = name
+        path, key, way = setting
+        if path in found.values:
+            found.problems.append(f"{name}: {found.names[path]} sets {'.'.join(path)} too")
+            continue
+        value = {way: environ[name]} if way else _typed(key, environ[name])
+        found.values[path] = value
+        found.names[path] = name
+        put(now, path, value)
     return found
+
+
+def _first_kinds(name: str) -> tuple[bool, str]:
+    """First come those that say of what kind a table is, as others depend on it."""
+    return not name.upper().endswith(f"__{KIND.upper()}"), name
 
 
 def put(table: dict[str, Any], path: Path, value: object) -> None:
@@ -67,29 +77,31 @@ def put(table: dict[str, Any], path: Path, value: object) -> None:
     table[path[-1]] = value
 
 
-def _path(section: type[BaseModel], table: Mapping[str, object], parts: list[str]) -> Path | None:
-    """The path that the parts of a variable's name mean, if any."""
+def _setting(
+    sections: Sections, content: Mapping[str, object], parts: list[str]
+) -> tuple[Path, Key, str] | None:
+    """What the parts of a variable's name mean, if anything.
+
+    The path, its key, and "env" or "file" where the variable says where a secret stands.
+    """
     name = parts[0].lower()
-    found = keys(section).get(name)
+    found = keys(*sections).get(name)
     if found is None:
         return None
-    if found.section is None:
-        ways = tuple(each.lower() for each in parts[1:])
-        secret = SecretStr in found.kinds and ways in {("env",), ("file",)}
-        return (name, *ways) if not ways or secret else None
-    inner = table.get(name)
-    inner = inner if isinstance(inner, Mapping) else {}
+    path: Path = (name,)
+    value = content.get(name)
     rest = parts[1:]
-    above: Path = (name,)
     if found.named:
-        own = _named(inner, rest[0]) if rest else None
+        own = _named(table(value), rest[0]) if rest else None
         if own is None:
             return None
-        above, rest = (name, own), rest[1:]
-        content = inner[own]
-        inner = content if isinstance(content, Mapping) else {}
-    below = _path(found.section, inner, rest) if rest else None
-    return (*above, *below) if below is not None else None
+        path, value, rest = (name, own), table(value)[own], rest[1:]
+    if found.sections:
+        below = _setting(found.told(value), table(value), rest) if rest else None
+        return ((*path, *below[0]), *below[1:]) if below is not None else None
+    way = "__".join(rest).lower()
+    pointed = SecretStr in found.kinds and way in {"env", "file"}
+    return (path, found, way) if pointed or not rest else None
 
 
 def _named(tables: Mapping[str, object], part: str) -> str | None:
@@ -103,25 +115,12 @@ def _shell(name: str) -> str:
     return re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
-def _value(section: type[BaseModel], path: Path, text: str) -> tuple[Path, object]:
-    """The setting that is set, and the text as its type; the schema judges what it cannot be."""
-    here = section
-    for at, name in enumerate(path):
-        found = keys(here).get(name)
-        if found is None:
-            continue  # a name that the user chose
-        if found.section is not None:
-            here = found.section
-            continue
-        if at + 1 < len(path):
-            return path[: at + 1], {path[-1]: text}  # where a secret stands
-        return path, _typed(found, text)
-    return path, text
-
-
 def _typed(found: Key, text: str) -> object:
+    """The text as its type; the schema judges what it cannot be."""
     if found.optional and not text:
         return None
+    if SecretStr in found.kinds:
+        return SecretStr(text)
     if bool in found.kinds:
         return _BOOLEANS.get(text.strip().lower(), text)
     if int in found.kinds and re.fullmatch(r"\s*[+-]?\d+\s*", text):
@@ -129,15 +128,13 @@ def _typed(found: Key, text: str) -> object:
     return text
 
 
-def _meant(section: type[BaseModel], table: Mapping[str, object], name: str) -> str:
-    near = get_close_matches(name.upper(), list(_names(section, table)), n=1, cutoff=0.6)
+def _meant(section: type[BaseModel], content: Mapping[str, object], name: str) -> str:
+    near = get_close_matches(name.upper(), list(_names(section, content)), n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _names(section: type[BaseModel], table: Mapping[str, object]) -> Iterator[str]:
+def _names(section: type[BaseModel], content: Mapping[str, object]) -> Iterator[str]:
     """Every name that would be right with this file."""
-    for path in paths(section):
-        tables = table.get(path[0])
-        chosen = list(tables) if ANY in path and isinstance(tables, Mapping) else [ANY]
-        for own in chosen:
-            yield PREFIX + "__".join(_shell(own if part == ANY else part) for part in path)
+    for path in paths((section,), content):
+        if ANY not in path:
+            yield PREFIX + "__".join(map(_shell, path))

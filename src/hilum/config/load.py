@@ -1,9 +1,11 @@
 """What the configuration says: file, environment and secrets as settings, or all mistakes."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +16,7 @@ from hilum.config import environment, keys, secrets
 from hilum.config.schema import Settings
 
 DEFAULT = Path("config.toml")  # in the working directory
+_LOGIN = re.compile(r"://[^/\s]*@")  # of a URL with a password in it
 S = TypeVar("S", bound=BaseModel)
 
 _WORDS = {
@@ -22,9 +25,12 @@ _WORDS = {
     "bool_type": "is true or false, without quotes",
     "string_type": "is a text, in quotes",
     "tuple_type": "is a list, in [ ]",
+    "is_instance_of": "is a path, in quotes",
     "model_type": "is a table, not a value",
-    "dict_type": "is a table of tables, not a value",
+    "dict_type": "is a table, not a value",
 }
+_UNTOLD = SecretStr("?")
+"""Stands for a secret that is not to be had: that was told, and is not to be told as another."""
 
 
 class ConfigError(Exception):
@@ -91,36 +97,40 @@ def read(
         ConfigError: with everything that is wrong.
     """
     folder = where.absolute().parent
-    problems: list[str] = []
-    unknown = list(keys.strange(section, table))
-    for each in unknown:
-        meant = keys.meant(section, each)
-        hint = f"; did you mean {'.'.join(meant)}?" if meant else ""
-        problems.append(f"{where}: {'.'.join(each)}: unknown key{hint}")
     found = environment.overrides(section, table, environ)
-    problems += found.problems
     values: dict[str, Any] = deepcopy(dict(table))
-    for each in unknown:
-        _drop(values, each)
-    for each, value in found.values.items():
-        environment.put(values, each, value)
-    for each, value in list(secrets.wanted(section, values)):
-        if isinstance(value, str) and each in found.names:
-            continue  # the environment holds the secret itself
+    for path, value in found.values.items():
+        environment.put(values, path, value)
+    problems: list[str] = []
+    for path in list(keys.strange(section, values)):
+        problems.append(f"{where}: {'.'.join(path)}: unknown key{_hint(section, values, path)}")
+        _drop(values, path)
+    problems += found.problems
+    for path, value in list(secrets.wanted(section, values)):
         try:
-            environment.put(values, each, secrets.fetch(value, environ, folder))
+            secret = SecretStr(secrets.fetch(value, environ, folder))
         except ValueError as error:
-            problems.append(f"{where}: {'.'.join(each)}: {error}")
-            _drop(values, each)
+            problems.append(f"{found.names.get(path, where)}: {'.'.join(path)}: {error}")
+            secret = _UNTOLD
+        environment.put(values, path, secret)
     try:
         settings = section.model_validate(values, context={"folder": folder})
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            problems += _spell(section, where, detail, found.names)
+            problems += _spell(section, where, values, detail, found.names)
         raise ConfigError(problems) from None
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def _hint(section: type[BaseModel], values: Mapping[str, object], path: keys.Path) -> str:
+    """What may have been meant by an unknown key."""
+    kinds = keys.other_kinds(section, values, path)
+    if kinds:
+        return f" here; it goes with {keys.KIND} = {' or '.join(map(json.dumps, kinds))}"
+    meant = keys.meant(section, values, path)
+    return f"; did you mean {'.'.join(meant)}?" if meant else ""
 
 
 def _drop(table: dict[str, Any], path: keys.Path) -> None:
@@ -130,25 +140,55 @@ def _drop(table: dict[str, Any], path: keys.Path) -> None:
 
 
 def _spell(
-    section: type[BaseModel], where: Path, detail: ErrorDetails, names: Mapping[keys.Path, str]
+    section: type[BaseModel],
+    where: Path,
+    values: Mapping[str, object],
+    detail: ErrorDetails,
+    names: Mapping[keys.Path, str],
 ) -> list[str]:
     """One finding of the schema, in our words."""
-    path = tuple(str(part) for part in detail["loc"] if part != "[key]")
-    text = detail["msg"].removeprefix("Value error, ")
-    if not path:
-        return [f"{where}: {line}" for line in text.splitlines()]
-    text = _WORDS.get(detail["type"], text.replace("Input should be", "should be"))
-    value = detail["input"]
-    if isinstance(value, (str, int, float)) and "[key]" not in detail["loc"]:
-        hidden = SecretStr in _kinds(section, path)
-        text += "" if hidden else f" (it is {json.dumps(value, ensure_ascii=False)})"
+    path = _path(section, values, detail["loc"])
+    found = keys.at(section, values, path) or keys.Key()
     source = names.get(path, where)
+    value = detail["input"]
+    text = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "value_error" and found.sections:  # of a table, each line with its key
+        return [f"{where}: {'.'.join((*path, line))}" for line in text.splitlines()]
+    if detail["type"] == "union_tag_invalid":
+        path = (*path, keys.KIND)
+        return [f"{names.get(path, where)}: {'.'.join(path)}: {_no_kind(found, value)}"]
+    text = _WORDS.get(detail["type"], text.replace("Input should be", "should be"))
+    if detail["type"] == "dict_type" and found.sections:
+        text = "is a table of tables, not a value"
+    if isinstance(value, (str, int, float)) and "[key]" not in detail["loc"]:
+        text += "" if SecretStr in found.kinds else _it_is(value)
     return [f"{source}: {'.'.join(path)}: {text}"]
 
 
-def _kinds(section: type[BaseModel], path: keys.Path) -> tuple[object, ...]:
-    found = keys.Key(section=section)
-    for name in path:
-        if found.section is not None and name in keys.keys(found.section):
-            found = keys.keys(found.section)[name]
-    return found.kinds
+def _path(
+    section: type[BaseModel], values: Mapping[str, object], loc: tuple[int | str, ...]
+) -> keys.Path:
+    """Where a finding is, without the words that tell kinds of tables apart for the schema."""
+    path: keys.Path = ()
+    parts = (part for part in loc if part != "[key]")
+    for part in parts:
+        path = (*path, str(part))
+        found = keys.at(section, values, path)
+        if found is not None and not found.named and len(found.sections) > 1:
+            next(parts, None)
+    return path
+
+
+def _no_kind(found: keys.Key, value: object) -> str:
+    """That a table says a kind that there is not."""
+    kinds = [keys.kind(each) for each in found.sections]
+    says = keys.table(value).get(keys.KIND)
+    near = get_close_matches(str(says).lower(), kinds, n=1, cutoff=0.5)
+    hint = f"; did you mean {json.dumps(near[0])}?" if near else ""
+    return f"should be one of {', '.join(map(json.dumps, kinds))}{_it_is(says)}{hint}"
+
+
+def _it_is(value: object) -> str:
+    """What stands there, unless there may be a password in it."""
+    spelt = json.dumps(value, ensure_ascii=False, default=str)
+    return "" if _LOGIN.search(spelt) else f" (it is {spelt})"

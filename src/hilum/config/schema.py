@@ -5,117 +5,33 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    model_validator,
+from pydantic import Field, model_validator
+
+from hilum.config.kinds import (
+    AeTitle,
+    BasePath,
+    BindPort,
+    Folder,
+    Grace,
+    Host,
+    MaxPdu,
+    Port,
+    Seconds,
+    Section,
+    Size,
+    Uids,
+    Url,
+)
+from hilum.config.mounts import (
+    AnyMount,
+    ArchiveMount,
+    DicomwebMount,
+    DimseMount,
+    UrlDestination,
 )
 
-from hilum.config import units
-from hilum.model.identity import is_uid
 
-LEAST_PDU = 64  # bytes of a P-DATA-TF; smaller ones are nothing but headers
-MAX_AE_TITLE = 16  # characters, PS3.5 §6.2, VR AE
-
-
-def ae_title(text: str) -> str:
-    """An AE title without the blanks around it, which mean nothing (PS3.5 §6.2).
-
-    Raises:
-        ValueError: it cannot be one.
-    """
-    stripped = text.strip(" ")
-    if not stripped:
-        raise ValueError("an AE title is not empty")
-    if len(stripped) > MAX_AE_TITLE:
-        raise ValueError(f"an AE title has at most {MAX_AE_TITLE} characters")
-    if not all(" " <= each <= "~" and each != "\\" for each in stripped):
-        raise ValueError("an AE title is plain ASCII, without backslash and control characters")
-    return stripped
-
-
-def _listed(value: object) -> object:
-    """A TOML array, or the commas of an environment variable, as a tuple."""
-    if isinstance(value, str):
-        return tuple(each.strip() for each in value.split(",") if each.strip())
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _uid(text: str) -> str:
-    if not is_uid(text):
-        raise ValueError("not a UID: at most 64 digits and dots")
-    return text
-
-
-def _path(value: object, info: ValidationInfo) -> object:
-    """A path; a relative one starts at the folder of the configuration file."""
-    if value == "":
-        raise ValueError("a path is not empty")
-    path = Path(value).expanduser() if isinstance(value, (str, Path)) else value
-    return info.context["folder"] / path if info.context and isinstance(path, Path) else path
-
-
-def _host(text: str) -> str:
-    host = text.strip().removeprefix("[").removesuffix("]")
-    if not host or any(each.isspace() or each == "/" for each in host):
-        raise ValueError("not a host name or an address")
-    return host
-
-
-def _base_path(text: str) -> str:
-    inner = text.strip("/")
-    if any(each.isspace() or each in "?#" for each in inner):
-        raise ValueError('not a path; write it like "/pacs"')
-    return f"/{inner}" if inner else ""
-
-
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
-        raise ValueError('not a base URL; write it like "https://images.example.org"')
-    return text.rstrip("/")
-
-
-def _max_pdu(size: int) -> int:
-    if 0 < size < LEAST_PDU:
-        raise ValueError(f"at least {LEAST_PDU} bytes, or 0 for no limit")
-    return size
-
-
-AeTitle = Annotated[str, AfterValidator(ae_title)]
-Host = Annotated[str, AfterValidator(_host)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-BindPort = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, BeforeValidator(units.seconds), Field(gt=0, allow_inf_nan=False)]
-Grace = Annotated[float, BeforeValidator(units.seconds), Field(ge=0, allow_inf_nan=False)]
-Size = Annotated[int, BeforeValidator(units.size), Field(gt=0)]
-Folder = Annotated[Path, BeforeValidator(_path)]
-Uids = Annotated[tuple[Annotated[str, AfterValidator(_uid)], ...], BeforeValidator(_listed)]
-MaxPdu = Annotated[
-    int, BeforeValidator(units.size), Field(ge=0, le=2**32 - 1), AfterValidator(_max_pdu)
-]
-Secret = SecretStr
-"""A value that no log, message or dump shows. Written as `{env = "NAME"}` or `{file = "PATH"}`."""
-
-
-class _Section(BaseModel):
-    """Base of all sections: nothing unknown gets in, nothing changes afterwards."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,
-    )
-
-
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """Who we are and where our state lives."""
 
     aet: AeTitle = "HILUM"
@@ -124,14 +40,14 @@ class ServerSettings(_Section):
     """The folder that holds everything kept. A relative path starts at the folder of the file."""
 
 
-class FrontendSettings(_Section):
+class FrontendSettings(Section):
     """Which doors are open."""
 
     mode: Literal["both", "dimse", "http"] = "both"
     """`both`, only `dimse`, or only `http`."""
 
 
-class DimseSettings(_Section):
+class DimseSettings(Section):
     """The DIMSE door."""
 
     bind: Host = "127.0.0.1"
@@ -160,16 +76,16 @@ class DimseSettings(_Section):
     """Transfer Syntax UIDs that C-STORE takes; empty: every one."""
 
 
-class HttpSettings(_Section):
+class HttpSettings(Section):
     """The DICOMweb door."""
 
     bind: Host = "127.0.0.1"
     """Address to listen at; `0.0.0.0` is every IPv4 address of the machine, `::` also IPv6."""
     port: BindPort = 8080
     """TCP port to listen at; 0 takes any free one."""
-    base_path: Annotated[str, AfterValidator(_base_path)] = ""
+    base_path: BasePath = ""
     """A path in front of all of ours, such as `/pacs`."""
-    public_url: Annotated[str, AfterValidator(_url)] | None = None
+    public_url: Url | None = None
     """The URL by which clients see us, for links in answers; by default from each request."""
     trust_forwarded: bool = False
     """Whether to believe `Forwarded` and `X-Forwarded-*` headers. Only behind a proxy of yours."""
@@ -185,22 +101,7 @@ class HttpSettings(_Section):
     """The most answers to a QIDO-RS query that names no limit of its own."""
 
 
-class ArchiveMount(_Section):
-    """A mount that keeps instances in files here."""
-
-    backend: Literal["archive"] = "archive"
-    """What stands behind the mount."""
-    default: bool = False
-    """Whether this is the mount behind `/dicomweb` and the server's own AE title."""
-    path: Folder | None = None
-    """Its folder; by default `archive/` and the mount's name within the data folder."""
-    durability: Literal["full", "relaxed"] = "full"
-    """`full`: success is only answered when a power cut can no longer take the instance."""
-    duplicates: Literal["keep", "replace", "reject"] = "keep"
-    """What becomes of another data set under a SOP Instance UID that is already there."""
-
-
-class Peer(_Section):
+class Peer(Section):
     """Who may call us, and where C-MOVE may send."""
 
     aet: AeTitle
@@ -219,7 +120,7 @@ class Peer(_Section):
     """How long it may be silent in the middle of a message, or before its response."""
 
 
-class LoggingSettings(_Section):
+class LoggingSettings(Section):
     """What is said on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -228,15 +129,16 @@ class LoggingSettings(_Section):
     """`text` for people, `json` for machines, one object a line."""
 
 
-class Settings(_Section):
+class Settings(Section):
     """Everything that one configuration file says."""
 
     server: ServerSettings = ServerSettings()
     frontend: FrontendSettings = FrontendSettings()
     dimse: DimseSettings = DimseSettings()
     http: HttpSettings = HttpSettings()
-    mounts: dict[AeTitle, ArchiveMount] = {}
-    peers: dict[str, Peer] = {}
+    mounts: dict[AeTitle, AnyMount] = Field(default={})
+    peers: dict[str, Peer] = Field(default={})
+    destinations: dict[AeTitle, UrlDestination] = Field(default={})
     logging: LoggingSettings = LoggingSettings()
 
     @model_validator(mode="before")
@@ -265,15 +167,26 @@ class Settings(_Section):
         """Whether the DICOMweb door is open."""
         return self.frontend.mode in {"both", "http"}
 
+    @property
+    def archives(self) -> dict[str, ArchiveMount]:
+        """The mounts that keep instances in files here."""
+        return {
+            name: mount for name, mount in self.mounts.items() if isinstance(mount, ArchiveMount)
+        }
+
     def folder(self, mount: str) -> Path:
         """Where that archive mount keeps its files.
 
         An AE title may hold what a folder's name may not ("/", ".."): that is escaped.
         """
-        path = self.mounts[mount].path
+        path = self.archives[mount].path
         if path is not None:
             return path
-        return self.server.data / "archive" / quote(mount, safe=" ").replace(".", "%2E")
+        return self.server.data / "archive" / _as_name(mount)
+
+    def spool(self, mount: str) -> Path:
+        """Where what is retrieved through that mount goes through disk."""
+        return self.server.data / "spool" / _as_name(mount)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -287,16 +200,61 @@ class Settings(_Section):
         for name, mount in self.mounts.items():
             if mount.default and self.default_mount != name:
                 yield f"mounts.{name}.default: {self.default_mount} is the default mount already"
+        yield from self._names()
+        folders: dict[Path, str] = {}
+        for name in self.archives:
+            first = folders.setdefault(self.folder(name), name)
+            if first != name:
+                yield f"mounts.{name}.path: mounts.{first} has the same folder"
+        for name, mount in self.mounts.items():
+            if self._is_itself(name, mount):
+                yield f"mounts.{name}: stands for itself: what it asks would come back to it"
+            if isinstance(mount, DimseMount) and mount.retrieve == "move" and not self.has_dimse:
+                yield f'mounts.{name}.retrieve: "move" needs the DIMSE door; see frontend.mode'
+        if self.frontend.mode == "both" and self.dimse.port == self.http.port != 0:
+            yield f"http.port: dimse.port is {self.dimse.port} too"
+
+    def _names(self) -> Iterator[str]:
+        """AE titles and destinations that mean two things."""
         titles = {self.server.aet: "server.aet"}
         titles |= {name: f"mounts.{name}" for name in self.mounts}
         for name, peer in self.peers.items():
             if peer.aet in titles:
                 yield f"peers.{name}.aet: {titles[peer.aet]} has the same AE title"
             titles.setdefault(peer.aet, f"peers.{name}.aet")
-        folders: dict[Path, str] = {}
-        for name in self.mounts:
-            first = folders.setdefault(self.folder(name), name)
-            if first != name:
-                yield f"mounts.{name}.path: mounts.{first} has the same folder"
-        if self.frontend.mode == "both" and self.dimse.port == self.http.port != 0:
-            yield f"http.port: dimse.port is {self.dimse.port} too"
+        for name in self.destinations:
+            if name in titles:
+                yield f"destinations.{name}: {titles[name]} has the same name"
+        others = {peer.aet: f"peers.{name}.aet" for name, peer in self.peers.items()}
+        others |= {name: f"destinations.{name}" for name in self.destinations}
+        for name, mount in self.mounts.items():
+            if isinstance(mount, DimseMount):
+                there = others | {mount.aet: f"mounts.{name}.aet"}
+                for receiver in filter(there.__contains__, mount.receivers):
+                    holder = there[receiver]
+                    yield f"mounts.{name}.receivers: {receiver} is no title of ours but {holder}"
+
+    def _is_itself(self, name: str, mount: AnyMount) -> bool:
+        """Whether a mount calls this server, and there itself."""
+        if isinstance(mount, DimseMount):
+            own = {name, self.server.aet} if self.default_mount == name else {name}
+            calls = _calls(mount.host, mount.port, self.dimse)
+            return self.has_dimse and calls and mount.aet in own
+        if isinstance(mount, DicomwebMount):
+            url = urlsplit(mount.url)
+            usual = 443 if url.scheme == "https" else 80
+            own = {f"/aets/{quote(name)}"}
+            own |= {"/dicomweb"} if self.default_mount == name else set()
+            calls = _calls(url.hostname or "", url.port or usual, self.http)
+            return self.has_http and calls and url.path.removeprefix(self.http.base_path) in own
+        return False
+
+
+def _as_name(title: str) -> str:
+    """An AE title as the name of a folder."""
+    return quote(title, safe=" ").replace(".", "%2E")
+
+
+def _calls(host: str, port: int, door: DimseSettings | HttpSettings) -> bool:
+    """Whether that place is this door, as far as can be told by looking."""
+    return port == door.port and host.lower() in {"localhost", "127.0.0.1", "::1", door.bind}

@@ -36,17 +36,17 @@ def fetch(value: object, environ: Mapping[str, str], folder: Path) -> str:
 
 
 def wanted(
-    section: type[BaseModel], table: Mapping[str, object], above: keys.Path = ()
+    section: type[BaseModel], content: Mapping[str, object]
 ) -> Iterator[tuple[keys.Path, object]]:
-    """The secrets of `table`, as they are written."""
-    for name, found in keys.keys(section).items():
-        value = table.get(name)
-        if found.section is None:
-            if SecretStr in found.kinds and value is not None:
-                yield (*above, name), value
-        elif isinstance(value, Mapping):
-            inner = value.items() if found.named else [("", value)]
-            for own, content in inner:
-                if isinstance(content, Mapping):
-                    here = (*above, name, own) if found.named else (*above, name)
-                    yield from wanted(found.section, content, here)
+    """The secrets of a file, as they are written; those that are there already are left out.
+
+    Where a text may stand instead of a secret, a text is one.
+    """
+    for above, sections, table in keys.tables((section,), content):
+        for name, found in keys.keys(*sections).items():
+            if SecretStr not in found.kinds:
+                continue
+            there = (SecretStr, str) if str in found.kinds else SecretStr
+            for path, value in keys.standing(found, table.get(name), (*above, name)).items():
+                if value is not None and not isinstance(value, there):
+                    yield path, value

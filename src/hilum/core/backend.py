@@ -11,11 +11,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from hilum.codec.dicom_json import Attributes
 from hilum.core.operations import Originator
-from hilum.model.identity import Ref
+from hilum.model.errors import HilumError
+from hilum.model.identity import Level, Ref
 from hilum.model.instance import Instance, Listed
 from hilum.model.match import Match
-from hilum.model.outcome import Stored
+from hilum.model.outcome import Progress, Stored
 from hilum.model.query import Path, Query
 
 
@@ -30,10 +32,40 @@ class Echoes(Protocol):
         """
 
 
+class Found(AsyncIterator[Match]):
+    """The matches of a query, as they come.
+
+    Attributes:
+        warnings: in what the answer is not what was asked for, without patient data: a key that
+            the far side did not honour, an answer that it cut short. Complete after the last
+            match.
+        unmatched: matching keys that the far side may not have honoured, and nobody else could;
+            those of a match are there when it is given.
+    """
+
+    def __init__(
+        self,
+        matches: AsyncIterator[Match],
+        warnings: list[str] | None = None,
+        unmatched: set[Path] | None = None,
+    ) -> None:
+        self._matches = matches
+        self.warnings: list[str] = [] if warnings is None else warnings
+        self.unmatched: set[Path] = set() if unmatched is None else unmatched
+
+    async def __anext__(self) -> Match:
+        """The next one.
+
+        Raises:
+            BadQuery, BackendError: the search fails here.
+        """
+        return await anext(self._matches)
+
+
 class Finds(Protocol):
     """Can search: QIDO-RS (PS3.18 §10.6), C-FIND (PS3.4 §C.4.1), SQL, FHIR search."""
 
-    def find(self, query: Query, /) -> AbstractAsyncContextManager[AsyncIterator[Match]]:
+    def find(self, query: Query, /) -> AbstractAsyncContextManager[Found]:
         """The matches as they come, already limited, in a stable order.
 
         Raises:
@@ -42,15 +74,78 @@ class Finds(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a far side can answer of itself.
+
+    Attributes:
+        levels: at which it can be asked.
+        relational: the unique keys above the level may be left out (PS3.4 §C.4.1.3).
+    """
+
+    levels: frozenset[Level]
+    relational: bool
+
+
+class Replies(Protocol):
+    """The answers to one question, in the DICOM JSON Model, as they come.
+
+    Attributes:
+        keys_ignored: it said that it did not honour a key (status FF01); True too where it
+            never says.
+        is_fuzzy: names are matched fuzzily, as it was asked for, or it never says.
+        unreadable: answers so far that could not be read, and are not among these.
+    """
+
+    keys_ignored: bool
+    is_fuzzy: bool
+    unreadable: int
+
+    def __aiter__(self) -> AsyncIterator[Attributes]: ...
+
+    async def __anext__(self) -> Attributes:
+        """The next one.
+
+        Raises:
+            BadQuery, NotOffered, Forbidden, OutOfResources, BackendError: the far side failed.
+        """
+
+
+class Asks(Protocol):
+    """Can put one question to a far side as it is; `core.adapt` makes a `Finds` of it."""
+
+    async def abilities(self) -> Abilities:
+        """What can be asked; may ask the far side for it once.
+
+        Raises:
+            BackendError: it cannot be reached.
+        """
+
+    def ask(self, query: Query, /) -> AbstractAsyncContextManager[Replies]:
+        """Ask; nothing is filtered, and `limit` and `offset` are not looked at.
+
+        The attributes asked for are `query.match`, `query.include` and the level's defaults
+        (PS3.18 Tables 10.6.3-3 to 10.6.3-5). Leaving the block stops the far side.
+
+        Raises:
+            BadQuery, NotOffered, Forbidden, OutOfResources, BackendError: on entering, on the
+                first or any later answer.
+        """
+
+    def told(self, query: Query, /) -> Sequence[str]:
+        """What `ask` will send, one line for each key or URL, for people to read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Retrieval:
     """What a retrieve gives: what will come, and the instances as they come.
 
     Attributes:
-        manifest: every instance that will come, in the order of `instances`, or None where
+        manifest: every instance that will come, or None where
             the source does not know.
         instances: each must be read, or left, before the next is asked for. One that cannot be
             read raises from its `chunks`; those after it can still be had. Where there is a
-            manifest, exactly its instances come.
+            manifest, its instances come, in any order where they come from afar; when not all
+            did, the end is an `Incomplete` that names the others.
     """
 
     manifest: Sequence[Listed] | None
@@ -70,12 +165,13 @@ class BulkData:
 
     Attributes:
         transfer_syntax_uid: how the instance is encoded; a native value is given little endian.
+        size: bytes; None for an encapsulated one whose length nobody knows before its end.
         encapsulated: `chunks` are the concatenated items of an encapsulated Pixel Data
             element, with their item tags (PS3.5 §A.4), not a plain value.
     """
 
     transfer_syntax_uid: str
-    size: int
+    size: int | None
     chunks: AsyncIterator[bytes]
     encapsulated: bool = False
 
@@ -131,4 +227,68 @@ class Stores(Protocol):
 
         Raises:
             BackendError: the far side cannot be reached or refuses, on entering.
+        """
+
+
+class Sends(Protocol):
+    """Can itself send what it holds elsewhere: C-MOVE (PS3.4 §C.4.2), Send (Supplement 248)."""
+
+    def send(
+        self, refs: Sequence[Ref], destination: str, originator: Originator | None = None, /
+    ) -> AbstractAsyncContextManager[AsyncIterator[Progress]]:
+        """The progress, as it is told; leaving the block stops the far side.
+
+        Raises:
+            UnknownDestination: it does not know `destination`; on entering or on the first
+                progress, and nothing was sent.
+            BackendError: it fails.
+        """
+
+
+@dataclass(slots=True)
+class Fetching:
+    """How far a retrieval is that runs in the background.
+
+    Attributes:
+        id: its name.
+        expected: how many instances there are, where that is known.
+        arrived: how many are here.
+        missing: SOP Instance UIDs of those that did not come, once it has ended.
+        ended: nothing more comes.
+        error: why it failed as a whole, where it did.
+        attempts: how often it was begun.
+        announced: a client was told to come again for it.
+        told: a client was told why it failed; who asks then begins anew.
+    """
+
+    id: str
+    refs: tuple[Ref, ...]
+    expected: int | None = None
+    arrived: int = 0
+    missing: tuple[str, ...] = ()
+    ended: bool = False
+    error: HilumError | None = None
+    attempts: int = 1
+    announced: bool = False
+    told: bool = False
+
+
+class Fetches(Protocol):
+    """Can bring instances here in the background, so that a client may come again for them."""
+
+    def fetch(self, refs: Sequence[Ref], /) -> Fetching:
+        """Begin, or join what is under way or here already; does not wait."""
+
+    def fetching(self, name: str, /) -> Fetching:
+        """The retrieval of that name.
+
+        Raises:
+            NotFound: there is none, or it was forgotten.
+        """
+
+    def stop(self, name: str, /) -> None:
+        """Give it up.
+
+        Raises:
+            NotFound: as above.
         """

@@ -6,11 +6,10 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from hilum.core import operations as ops
-from hilum.core.backend import BulkData, Retrieval, Stores, StoreSession
+from hilum.core.backend import BulkData, Fetches, Found, Retrieval, Stores, StoreSession
 from hilum.core.mounts import Mount, Mounts
-from hilum.core.send import Progresses, send
+from hilum.core.send import Progresses, passed_on, send
 from hilum.model.errors import NotOffered, UnknownDestination
-from hilum.model.match import Match
 
 T = TypeVar("T")
 Authorise = Callable[[ops.Operation], None]
@@ -33,6 +32,14 @@ class Broker:
         self._destinations = dict(destinations or {})
         self._authorise = authorise
 
+    def admit(self, operation: ops.Operation) -> None:
+        """Say whether the caller may, and do nothing.
+
+        Raises:
+            Refused, UnknownMount.
+        """
+        self._admit(operation)
+
     async def echo(self, operation: ops.Echo) -> float:
         """The seconds that what stands behind the mount took to say that it lives.
 
@@ -44,7 +51,7 @@ class Broker:
         await offered(mount.echoes, operation).echo()
         return time.monotonic() - began
 
-    def find(self, operation: ops.Find) -> AbstractAsyncContextManager[AsyncIterator[Match]]:
+    def find(self, operation: ops.Find) -> AbstractAsyncContextManager[Found]:
         """Search.
 
         Raises:
@@ -58,6 +65,14 @@ class Broker:
         """Give instances; raises like `find`."""
         mount = self._admit(operation)
         return offered(mount.retrieves, operation).retrieve(operation.refs)
+
+    def fetches(self, operation: ops.Retrieve) -> Fetches:
+        """What brings instances of the mount here in the background.
+
+        Raises:
+            Refused, UnknownMount, NotOffered: at once.
+        """
+        return offered(self._admit(operation).fetches, operation)
 
     def describe(
         self, operation: ops.Describe
@@ -85,9 +100,16 @@ class Broker:
             BackendError: on entering, when the source or the destination fails.
         """
         mount = self._admit(operation)
-        retrieves = offered(mount.retrieves, operation)
-        destination = self._destination(operation)
-        return send(retrieves, operation.refs, destination, operation.originator)
+
+        def here() -> AbstractAsyncContextManager[Progresses]:
+            retrieves = offered(mount.retrieves, operation)
+            destination = self._destination(operation)
+            return send(retrieves, operation.refs, destination, operation.originator)
+
+        goes_on = mount.passed_on is None or operation.destination in mount.passed_on
+        if mount.sends is None or not goes_on:
+            return here()
+        return passed_on(mount.sends, operation, here)
 
     def give(self, operation: ops.Retrieve, to: Stores) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to whoever asks, counting (C-GET: `to` is the same association).

@@ -3,7 +3,16 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from hilum.core.backend import Describes, Echoes, Finds, Retrieves, Stores
+from hilum.core.backend import (
+    Asks,
+    Describes,
+    Echoes,
+    Fetches,
+    Finds,
+    Retrieves,
+    Sends,
+    Stores,
+)
 from hilum.model.errors import UnknownMount
 
 
@@ -14,6 +23,13 @@ class Mount:
     Attributes:
         name: its AE title, also its place under `/aets/`.
         backend: the kind of backend, in the configuration's word.
+        asks: what `finds` was made of, where the far side cannot answer everything.
+        sends: can send what it holds by itself.
+        passed_on: destinations that `sends` is asked for first; None: every one.
+        describes_moves: whether `describes` retrieves the instances that it describes.
+        fetches: can bring instances here in the background.
+        wait: how a web client waits for a retrieval: "stream", "retry_after", "job".
+        retry_after: seconds that a client is told to wait.
     """
 
     name: str
@@ -23,6 +39,13 @@ class Mount:
     retrieves: Retrieves | None = None
     describes: Describes | None = None
     stores: Stores | None = None
+    asks: Asks | None = None
+    sends: Sends | None = None
+    passed_on: frozenset[str] | None = frozenset()
+    describes_moves: bool = False
+    fetches: Fetches | None = None
+    wait: str = "stream"
+    retry_after: float = 10.0
 
 
 class Mounts:

@@ -1,12 +1,17 @@
 """Send: retrieve here, store there, counting; C-MOVE and C-GET are spoken from it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+)
 from dataclasses import replace
 
-from hilum.core.backend import Retrieval, Retrieves, Stores, StoreSession
-from hilum.core.operations import Originator
-from hilum.model.errors import HilumError
+from hilum.core.backend import Retrieval, Retrieves, Sends, Stores, StoreSession
+from hilum.core.operations import Originator, Send
+from hilum.model.errors import HilumError, Incomplete, UnknownDestination
 from hilum.model.identity import Ref
 from hilum.model.instance import Instance, Listed
 from hilum.model.outcome import Progress, Stored
@@ -24,9 +29,11 @@ async def send(
     """The progress after each sub-operation, and once before the first.
 
     Leaving the block stops the work. When the source holds nothing, no destination is opened.
+    What the source has announced and does not give has failed, and is named.
 
     Raises:
-        HilumError: the source cannot be read at all.
+        HilumError: the source cannot be read at all; on entering, or instead of the first
+            sub-operation.
     """
     async with retrieves.retrieve(refs) as retrieval:
         if retrieval.manifest is not None and not retrieval.manifest:
@@ -37,11 +44,40 @@ async def send(
             try:
                 session = await stack.enter_async_context(destination.open(contexts, originator))
             except HilumError as error:
-                yield _once(_all_failed(retrieval, error))
+                yield _once(_all_failed(retrieval, refs, error))
             else:
                 progresses = _progress(retrieval, session)
                 async with aclosing(progresses):
                     yield progresses
+
+
+@asynccontextmanager
+async def passed_on(
+    sends: Sends, operation: Send, otherwise: Callable[[], AbstractAsyncContextManager[Progresses]]
+) -> AsyncIterator[Progresses]:
+    """The progress of what the source sends by itself; `otherwise`, where it cannot reach there.
+
+    Raises:
+        HilumError: as `send`, and what the source says.
+    """
+    async with AsyncExitStack() as stack:
+        sending = sends.send(operation.refs, operation.destination, operation.originator)
+        try:
+            progresses = await stack.enter_async_context(sending)
+            first = await anext(progresses, Progress())
+        except UnknownDestination:
+            await stack.aclose()
+            yield await stack.enter_async_context(otherwise())
+            return
+        resumed = _resumed(first, progresses)
+        async with aclosing(resumed):
+            yield resumed
+
+
+async def _resumed(first: Progress, rest: Progresses) -> AsyncGenerator[Progress, None]:
+    yield first
+    async for each in rest:
+        yield each
 
 
 def _contexts(manifest: Sequence[Listed]) -> list[tuple[str, str]]:
@@ -53,19 +89,60 @@ async def _once(progress: Progress) -> AsyncGenerator[Progress, None]:
     yield progress
 
 
-def _all_failed(retrieval: Retrieval, error: HilumError) -> Progress:
-    """Nobody took anything: every sub-operation failed, and each is named."""
-    uids = [each.sop_instance_uid for each in retrieval.manifest or ()]
-    return Progress(failed=len(uids) or 1, failed_uids=tuple(uids), reason=error)
+def _all_failed(retrieval: Retrieval, refs: Sequence[Ref], error: HilumError) -> Progress:
+    """Nobody took anything: every sub-operation failed, and each that is known is named."""
+    listed = retrieval.manifest
+    if listed is None:
+        listed = [Listed(ref.instance, "") for ref in refs if ref.instance is not None]
+    return _failed(Progress(), listed, error)
 
 
 async def _progress(retrieval: Retrieval, session: StoreSession) -> AsyncGenerator[Progress, None]:
     manifest = retrieval.manifest
-    now = Progress(remaining=len(manifest) if manifest is not None else 0)
+    still = {each.sop_instance_uid: each for each in manifest or ()}
+    now = Progress(remaining=None if manifest is None else len(still))
     yield now
-    async for instance in retrieval.instances:
-        now = _counted(now, await _store(session, instance))
-        yield now
+    error: HilumError | None = None
+    try:
+        async for instance in retrieval.instances:
+            still.pop(instance.sop_instance_uid, None)
+            stored = await _store(session, instance)
+            now = _counted(now, stored, None if manifest is None else len(still))
+            yield now
+    except HilumError as failure:
+        begun = manifest is not None or now != Progress(remaining=None)
+        if not begun and not isinstance(failure, Incomplete):
+            raise  # nothing came, and nobody knows of what
+        error = failure
+    if still or (error is not None and manifest is None) or isinstance(error, Incomplete):
+        # What did come is told of as it went; the rest has failed.
+        error = error or Incomplete("not everything came that was announced")
+        yield _failed(now, [*still.values()], error)
+    elif now.remaining is None:
+        yield replace(now, remaining=0)
+
+
+def _failed(before: Progress, listed: Sequence[Listed], error: HilumError) -> Progress:
+    """What `listed` has failed too, and whatever else `error` names; nothing remains."""
+    kinds = {each.sop_instance_uid: each.sop_class_uid for each in listed}
+    missing = error.missing if isinstance(error, Incomplete) else ()
+    known = set(before.failed_uids)
+    uids = [uid for uid in dict.fromkeys([*kinds, *missing]) if uid not in known]
+    count = error.count - len(known.intersection(missing)) if isinstance(error, Incomplete) else 1
+    return replace(
+        before,
+        remaining=0,
+        failed=before.failed + max(len(uids), count),
+        failed_uids=(*before.failed_uids, *uids),
+        reason=before.reason or error,
+        failures=(
+            *before.failures,
+            *(
+                Stored(sop_class_uid=kinds.get(uid, ""), sop_instance_uid=uid, failure=error)
+                for uid in uids
+            ),
+        ),
+    )
 
 
 async def _store(session: StoreSession, instance: Instance) -> Stored:
@@ -80,14 +157,15 @@ async def _store(session: StoreSession, instance: Instance) -> Stored:
         )
 
 
-def _counted(before: Progress, stored: Stored) -> Progress:
-    now = replace(before, remaining=max(before.remaining - 1, 0))
+def _counted(before: Progress, stored: Stored, remaining: int | None) -> Progress:
+    now = replace(before, remaining=remaining)
     if stored.failure is not None:
         return replace(
             now,
             failed=now.failed + 1,
             failed_uids=(*now.failed_uids, stored.sop_instance_uid),
             reason=now.reason or stored.failure,
+            failures=(*now.failures, stored),
         )
     if stored.warnings:
         return replace(now, warning=now.warning + 1)

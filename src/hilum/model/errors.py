@@ -16,6 +16,7 @@
     - Conflict
     - ClassRefused
     - SyntaxRefused
+  + InUse                what the caller named is taken, or past changing
   + NotOffered           this mount has no backend for the operation
   + NotFound             what was addressed is not there
     - UnknownMount
@@ -25,6 +26,7 @@
     - BackendUnavailable
     - BackendTimeout
     - BackendFault
+    - Incomplete          some of what it holds did not come
 
 How each is spoken on the wire is one row in `hilum.codec.verdict`.
 """
@@ -94,6 +96,10 @@ class SyntaxRefused(NotStorable):
     """The Transfer Syntax is not taken, or not accepted by the far side."""
 
 
+class InUse(HilumError):
+    """What the caller named is there already, or no longer in a state to be changed."""
+
+
 class NotOffered(HilumError):
     """The mount has no backend for this operation."""
 
@@ -128,3 +134,17 @@ class BackendTimeout(BackendError):
 
 class BackendFault(BackendError):
     """The far side answered with a failure of its own."""
+
+
+class Incomplete(BackendFault):
+    """Not everything came that is there.
+
+    Attributes:
+        missing: SOP Instance UIDs of what did not come; empty where only their number is known.
+        count: how many did not come.
+    """
+
+    def __init__(self, text: str, missing: tuple[str, ...] = (), count: int = 0) -> None:
+        super().__init__(text)
+        self.missing = missing
+        self.count = count or len(missing)

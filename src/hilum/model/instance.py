@@ -33,9 +33,12 @@ class Listed:
 
     Attributes:
         transfer_syntax_uid: as kept, or None where the source cannot say.
+        study_instance_uid, series_instance_uid: where it belongs; None where that is not said.
     """
 
     sop_instance_uid: str
     sop_class_uid: str
     transfer_syntax_uid: str | None = None
     size: int | None = None
+    study_instance_uid: str | None = None
+    series_instance_uid: str | None = None

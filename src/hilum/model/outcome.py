@@ -28,13 +28,16 @@ class Progress:
     """Counts of a Send so far (PS3.7 §9.1.4, Number of ... Sub-operations).
 
     Attributes:
+        remaining: None where nobody knows yet.
         failed_uids: SOP Instance UIDs of the failed ones, in the order they failed.
         reason: the first failure, for logs and Error Comment.
+        failures: the failed ones of which more is known than that.
     """
 
-    remaining: int = 0
+    remaining: int | None = 0
     completed: int = 0
     failed: int = 0
     warning: int = 0
     failed_uids: tuple[str, ...] = ()
     reason: HilumError | None = None
+    failures: tuple[Stored, ...] = ()

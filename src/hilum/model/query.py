@@ -23,6 +23,8 @@ class Query:
         limit: most matches to return; None means as many as there are.
         offset: matches to skip.
         fuzzy: fuzzy semantic matching of person names (PS3.4 §C.2.2.2.1.1) was asked for.
+        is_bare: nobody wants the level's defaults (C-FIND): they may be left out where they cost
+            something.
     """
 
     level: Level
@@ -32,3 +34,4 @@ class Query:
     limit: int | None = None
     offset: int = 0
     fuzzy: bool = False
+    is_bare: bool = False

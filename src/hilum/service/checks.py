@@ -56,7 +56,7 @@ def _why(section: str, bind: str, port: int, error: OSError) -> str:
 
 def folders(settings: Settings) -> Iterator[str]:
     """One line for each mount whose folder could not be made, written or filled."""
-    for name, mount in settings.mounts.items():
+    for name, mount in settings.archives.items():
         key = f"mounts.{name}.path" if mount.path is not None else "server.data"
         yield from _folder(key, settings.folder(name))
 

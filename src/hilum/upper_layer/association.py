@@ -38,6 +38,7 @@ class Association(Sender):
         self._asked: AssociateRequest | None = None
         self._command = bytearray()
         self._command_context = 0
+        self._parsed = (b"", Command(command_field=0))  # the last command; many are the same
         self._incoming: DataStream | None = None
         self._incoming_context = 0
         self._requests: deque[Message] = deque()
@@ -153,9 +154,11 @@ class Association(Sender):
         if len(self._command) > dimse.MAX_COMMAND:
             raise _out_of_order("a command set is too long")
         if piece.last:
-            command = dimse.parse(bytes(self._command))
+            if self._command != self._parsed[0]:
+                encoded = bytes(self._command)
+                self._parsed = (encoded, dimse.parse(encoded))
             self._command.clear()
-            self._dispatch(command, piece.context_id)
+            self._dispatch(self._parsed[1], piece.context_id)
 
     def _dispatch(self, command: Command, context_id: int) -> None:
         context = self.contexts.get(context_id)

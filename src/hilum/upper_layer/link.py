@@ -10,7 +10,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from hilum.codec import pdu
@@ -280,19 +280,27 @@ class Link(asyncio.Protocol, ABC):
         """Return when the connection is gone; bounded, as a peer that lingers is cut off."""
         await self._closed.wait()
 
-    def abort(self, cause: str = "", reason: AbortReason = AbortReason.NOT_SPECIFIED) -> None:
+    def abort(
+        self,
+        cause: str = "",
+        reason: AbortReason = AbortReason.NOT_SPECIFIED,
+        told: HilumError | None = None,
+    ) -> None:
         """Send A-ABORT as the user and close.
 
         Args:
             cause: for the log; "" when it is the normal end of our side.
             reason: of the A-ABORT; not significant to the peer.
+            told: raised for who waits for the peer; else an `AssociationLost`.
         """
         if self._error is None:
             self.fault = self.fault or cause or None
-        self._finish(
-            pdu.Aborted(AbortSource.USER, reason),
-            AssociationLost(f"we aborted the association: {cause or 'not needed any more'}"),
-        )
+        text = f"we aborted the association: {cause or 'not needed any more'}"
+        self._finish(pdu.Aborted(AbortSource.USER, reason), told or AssociationLost(text))
+
+    def limit(self, silence: float) -> None:
+        """From now on the peer may be silent for so many seconds (`Timeouts.message`)."""
+        self._timeouts = replace(self._timeouts, message=silence)
 
     def cut(self) -> None:
         """Drop the connection now, without a word."""

@@ -10,6 +10,7 @@ from hilum.model.errors import BackendTimeout, HilumError, TooLarge
 
 MESSAGE_COST = 1024  # bytes counted for each unread message, so that many small ones stop us too
 PIECE_COST = 64  # bytes counted for each unread piece, beside those in it
+JOINED = 256 * 1024  # bytes, the most that is made of small pieces
 PENDING = (0xFF00, 0xFF01)  # statuses after which more responses come (PS3.4 Table C.4-1)
 MAX_IDENTIFIER = 1024 * 1024  # bytes in an identifier that is read whole: 16,000 UIDs
 
@@ -77,6 +78,18 @@ class DataStream(AsyncIterator[bytes]):
         async for _ in self:
             pass
 
+    async def gathered(self) -> bool:
+        """Take in what has come meanwhile; whether the data set is whole now.
+
+        Its sender can then be answered, and goes on while the pieces are still being read.
+        """
+        while not self._whole and self._error is None:
+            here = len(self._pieces)
+            await asyncio.sleep(0)
+            if len(self._pieces) == here:
+                break
+        return self._whole
+
     async def __anext__(self) -> bytes:
         while not self._pieces:
             if self._error is not None:
@@ -90,7 +103,17 @@ class DataStream(AsyncIterator[bytes]):
                 self._waiter = None
         piece = self._pieces.popleft()
         self._taken(len(piece) + PIECE_COST)
-        return piece
+        return self._joined(piece) if self._pieces else piece
+
+    def _joined(self, piece: bytes) -> bytes:
+        """That piece and those behind it that are here: many peers send 16 KiB at a time."""
+        size, several = len(piece), [piece]
+        while self._pieces and size + len(self._pieces[0]) <= JOINED:
+            piece = self._pieces.popleft()
+            self._taken(len(piece) + PIECE_COST)
+            size += len(piece)
+            several.append(piece)
+        return b"".join(several)
 
     async def read(self, limit: int = MAX_IDENTIFIER) -> bytes:
         """The whole data set.

@@ -50,6 +50,22 @@ async def refuse(association: Association, message: Message, failure: HilumError
         await _answer(association, message, _UNRECOGNIZED_OPERATION)
 
 
+async def confirm(association: Association, message: Message, *, leave: bool = True) -> None:
+    """Answer a C-STORE of which everything is here, and where it should be, with success.
+
+    Args:
+        association: on which it came.
+        message: the request.
+        leave: throw away what was not read of the data set.
+
+    Raises:
+        HilumError: the association was lost.
+    """
+    if leave:
+        await _drain(message)
+    await _answer(association, message, Dimse.SUCCESS)
+
+
 def instance_of(message: Message) -> Instance:
     """The instance that a C-STORE request carries; to be read while it arrives.
 

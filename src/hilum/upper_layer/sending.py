@@ -21,6 +21,7 @@ class Sender(Link):
         super().__init__(requestor=requestor, max_pdu=max_pdu, timeouts=timeouts)
         self._write_lock = asyncio.Lock()
         self._sent = 0  # messages that have left
+        self._encoded = (Command(command_field=0), b"")  # the last command; many are the same
         self.remote = Negotiation()
 
     async def send(
@@ -37,9 +38,9 @@ class Sender(Link):
                 association is aborted: the peer cannot be told in any other way.
         """
         size = pdu.fragment_size(self.remote.max_pdu)
-        parts = pdu.encode_data(
-            context.id, dimse.encode(command), is_command=True, last=True, size=size
-        )
+        if command != self._encoded[0]:
+            self._encoded = (command, dimse.encode(command))
+        parts = pdu.encode_data(context.id, self._encoded[1], is_command=True, last=True, size=size)
         async with self._write_lock:
             if isinstance(data, bytes):
                 parts += pdu.encode_data(context.id, data, is_command=False, last=True, size=size)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tests.contract.made import Made
 
 from hilum.backends.archive import Archive, open_archive
-from hilum.config.schema import ArchiveMount
+from hilum.config.mounts import ArchiveMount
 from hilum.model.identity import Level, Ref
 from hilum.model.outcome import Stored
 from hilum.model.query import Query

@@ -19,7 +19,7 @@ from tests.contract.made import Made, uid
 
 from hilum.backends.archive import Archive
 from hilum.backends.memory import Memory
-from hilum.config.schema import ArchiveMount
+from hilum.config.mounts import ArchiveMount
 from hilum.model.identity import Level
 from hilum.model.query import Query
 

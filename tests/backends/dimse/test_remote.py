@@ -1,4 +1,5 @@
-from hilum.backends.dimse.remote import remote
+from hilum.backends.dimse.remote import remote, remote_of
+from hilum.config.mounts import DimseMount
 from hilum.config.schema import Peer
 
 
@@ -16,3 +17,15 @@ def test_a_peer_is_called_as_it_is_configured() -> None:
     )
     assert (found.connect_timeout, found.timeouts.acse, found.timeouts.message) == (1.0, 2.0, 3.0)
     assert found.max_pdu == 0
+
+
+def test_a_pacs_is_called_as_its_mount_says() -> None:
+    mount = DimseMount(
+        backend="dimse", aet="PACS", host="pacs.example", port=104, max_pdu=0,
+        connect_timeout=1.0, acse_timeout=2.0, retrieve_timeout=3.0,
+    )  # fmt: skip
+    found = remote_of(mount, "US")
+    assert (found.host, found.port, found.called) == ("pacs.example", 104, "PACS")
+    assert (found.connect_timeout, found.timeouts.acse, found.timeouts.message) == (1.0, 2.0, 3.0)
+    assert (found.max_pdu, found.calling) == (0, "US")
+    assert remote_of(mount.model_copy(update={"calling": "OTHER"}), "US").calling == "OTHER"

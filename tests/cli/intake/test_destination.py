@@ -10,14 +10,8 @@ from hilum.backends.dimse.store import PeerStores
 from hilum.cli.intake.destination import destination, running
 from hilum.cli.intake.web import WebStores
 from hilum.cli.walk.study import study
-from hilum.config.schema import (
-    ArchiveMount,
-    DimseSettings,
-    FrontendSettings,
-    Peer,
-    ServerSettings,
-    Settings,
-)
+from hilum.config.mounts import ArchiveMount
+from hilum.config.schema import DimseSettings, FrontendSettings, Peer, ServerSettings, Settings
 from hilum.model.errors import BackendUnavailable
 from hilum.model.instance import Instance
 

@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,4 +67,4 @@ async def test_a_broker_that_is_gone_cannot_be_reached() -> None:
     [port] = free_ports(1)
     async with WebStores(f"http://127.0.0.1:{port}/aets/X").open() as session:
         with pytest.raises(BackendUnavailable):
-            await session.store(replace(instance(SLICES[0])))
+            await session.store(instance(SLICES[0]))

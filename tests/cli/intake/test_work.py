@@ -8,7 +8,7 @@ import pytest
 from hilum.backends.archive import open_archive
 from hilum.cli.intake.work import bring
 from hilum.cli.walk.study import study
-from hilum.config.schema import ArchiveMount
+from hilum.config.mounts import ArchiveMount
 from hilum.core.backend import StoreSession
 from hilum.core.operations import Originator
 from hilum.model.errors import BackendUnavailable

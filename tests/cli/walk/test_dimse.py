@@ -10,7 +10,8 @@ from hilum.cli.demo import walk
 from hilum.cli.walk import dimse
 from hilum.cli.walk.row import Row
 from hilum.cli.walk.study import study
-from hilum.config.schema import ArchiveMount, DimseSettings, Peer, Settings
+from hilum.config.mounts import ArchiveMount
+from hilum.config.schema import DimseSettings, Peer, Settings
 
 pytestmark = pytest.mark.anyio
 ROWS = (*dimse.SERVICE, *dimse.STORE, *dimse.SEARCH, *dimse.RETRIEVE)

@@ -7,7 +7,8 @@ from tests.cli.served import served
 from hilum.cli.demo import walk
 from hilum.cli.walk import web
 from hilum.cli.walk.row import Row
-from hilum.config.schema import ArchiveMount, Settings
+from hilum.config.mounts import ArchiveMount
+from hilum.config.schema import Settings
 
 pytestmark = pytest.mark.anyio
 ROWS = (*web.SERVICE, *web.STORE, *web.SEARCH, *web.RETRIEVE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import orjson
 from pydicom import Dataset
 
-from hilum.core.backend import BulkData, Retrieval, StoreSession
+from hilum.core.backend import BulkData, Found, Retrieval, StoreSession
 from hilum.core.operations import Originator
 from hilum.model.errors import HilumError
 from hilum.model.identity import Ref
@@ -69,6 +69,7 @@ class Scripted:
     closed: int = 0
     given: int = 0
     queries: list[Query] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     stored: list[tuple[Instance, bytes]] = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -98,7 +99,7 @@ class Scripted:
             raise self.late
 
     @asynccontextmanager
-    async def find(self, query: Query, /) -> AsyncIterator[AsyncIterator[Said]]:
+    async def find(self, query: Query, /) -> AsyncIterator[Found]:
         self.queries.append(query)
 
         async def found() -> AsyncIterator[Said]:
@@ -111,7 +112,7 @@ class Scripted:
                 self._fail()
 
         async with self._open():
-            yield found()
+            yield Found(found(), self.warnings)
 
     @asynccontextmanager
     async def retrieve(self, _refs: Sequence[Ref], /) -> AsyncIterator[Retrieval]:

@@ -6,6 +6,7 @@ import pytest
 from tests.frontends.dicomweb.backend import Scripted
 from tests.frontends.dicomweb.conftest import Served, cut_off
 
+from hilum.frontends.dicomweb import held
 from hilum.model.errors import BackendFault, NotFound
 
 pytestmark = pytest.mark.anyio
@@ -63,8 +64,9 @@ async def test_other_media_types_are_406(served: Served, backend: Scripted) -> N
 
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
 async def test_a_failure_midway_cuts_the_answer_off(
-    served: Served, backend: Scripted, coding: str
+    served: Served, backend: Scripted, monkeypatch: pytest.MonkeyPatch, coding: str
 ) -> None:
+    monkeypatch.setattr(held, "HOLD", 1)
     backend.objects = objects(3, 100_000)
     backend.late = BackendFault("broken")
     async with served(backend) as client:

@@ -15,10 +15,11 @@ REMAINING = '299 {root}: "There are additional results that can be requested"'
 
 
 def numbered(count: int, padding: int = 0) -> list[dict[str, object]]:
+    text = "x" * padding  # one for all: a thousand of them would not fit into memory
     return [
         {
             "00200010": {"vr": "SH", "Value": [str(number)]},
-            "00204000": {"vr": "LT", "Value": ["x" * padding]},
+            "00204000": {"vr": "LT", "Value": [text]},
         }
         for number in range(count)
     ]
@@ -216,3 +217,16 @@ async def test_head_is_get_without_the_body(served: Served, backend: Scripted) -
         answer = await client.head("/dicomweb/studies")
         assert (answer.status_code, answer.content) == (200, b"")
         assert int(answer.headers["content-length"]) > 0
+
+
+@pytest.mark.parametrize("padding", [0, LOOKAHEAD])
+async def test_what_the_far_side_did_not_match_is_told_of(
+    served: Served, backend: Scripted, padding: int
+) -> None:
+    backend.matches = numbered(3, padding)
+    backend.warnings = ["The far side did not say StudyDescription: it may not have been matched."]
+    async with served(backend) as client:
+        answer = await client.get("/aets/ONE/studies?StudyDescription=CHEST")
+        root = f"{client.base_url}".rstrip("/") + "/aets/ONE"
+    assert len(answer.json()) == 3
+    assert answer.headers.get_list("warning") == [f'299 {root}: "{backend.warnings[0]}"']

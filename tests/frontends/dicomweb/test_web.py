@@ -21,7 +21,7 @@ from hilum.backends.memory import Memory
 from hilum.codec import part10, reencode
 from hilum.codec.header import EXPLICIT_BIG, EXPLICIT_LITTLE
 from hilum.codec.multipart import closing, part_head
-from hilum.config.schema import ArchiveMount
+from hilum.config.mounts import ArchiveMount
 from hilum.frontends.dicomweb.wanted import NEVER
 
 pytestmark = [

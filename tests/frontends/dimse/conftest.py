@@ -7,7 +7,7 @@ from tests.frontends.dimse.served import Server, serving
 
 from hilum.backends.archive import open_archive
 from hilum.backends.archive.archive import Archive
-from hilum.config.schema import ArchiveMount
+from hilum.config.mounts import ArchiveMount
 
 
 @pytest.fixture(params=["memory", "archive"])

@@ -18,10 +18,12 @@ from hilum.codec.sop_class import (
     PATIENT_ROOT_FIND,
     STUDY_ROOT_FIND,
 )
+from hilum.core.backend import Found
 from hilum.model.match import Match
-from hilum.model.query import Query
+from hilum.model.query import Path, Query
 
 PENDING, SUCCESS, CANCELLED, MISMATCH = 0xFF00, 0x0000, 0xFE00, 0xA900
+WITHOUT_OPTIONAL_KEYS = 0xFF01
 
 
 def relational(uid: str) -> SOPClassExtendedNegotiation:
@@ -196,11 +198,12 @@ class _Endless:
     def __init__(self) -> None:
         self.left = asyncio.Event()
         self.given = 0
+        self.unmatched: set[Path] = set()
 
     @asynccontextmanager
-    async def find(self, _query: Query, /) -> AsyncIterator[AsyncIterator[Match]]:
+    async def find(self, _query: Query, /) -> AsyncIterator[Found]:
         try:
-            yield self._matches()
+            yield Found(self._matches(), unmatched=self.unmatched)
         finally:
             self.left.set()
 
@@ -231,6 +234,24 @@ def test_a_cancel_ends_a_search_that_would_never_end() -> None:
         association.send_c_cancel(7, None, STUDY_ROOT_FIND)
         assert [status.Status for status, _ in answers][-1] == CANCELLED
         assert endless[0].left.is_set()
+
+
+def test_a_key_that_nobody_matched_is_told_of_in_the_status() -> None:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[_Endless]:
+        endless = _Endless()
+        endless.unmatched.add((0x0008_1030,))
+        yield endless
+
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel, identifier.StudyDescription = "STUDY", "CHEST"
+    with serving(opened) as server, scu(server, (STUDY_ROOT_FIND, [EXPLICIT_LE])) as association:
+        answers = association.send_c_find(identifier, STUDY_ROOT_FIND, msg_id=7)
+        status, match = next(answers)
+        assert status.Status == WITHOUT_OPTIONAL_KEYS
+        assert match.StudyInstanceUID == "1.2"
+        association.send_c_cancel(7, None, STUDY_ROOT_FIND)
+        assert [status.Status for status, _ in answers][-1] == CANCELLED
 
 
 def test_findscu_finds(filled: Server) -> None:

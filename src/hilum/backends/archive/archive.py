@@ -30,13 +30,12 @@ from hilum.backends.archive.retrieve import Reading
 from hilum.backends.archive.session import Session
 from hilum.backends.archive.upgrade import upgrade
 from hilum.backends.archive.writer import Writer
-from hilum.config.schema import ArchiveMount
-from hilum.core.backend import BulkData, Retrieval
+from hilum.config.mounts import ArchiveMount
+from hilum.core.backend import BulkData, Found, Retrieval
 from hilum.core.operations import Originator
 from hilum.model.errors import BackendFault, BackendUnavailable
 from hilum.model.identity import Ref
 from hilum.model.instance import Listed
-from hilum.model.match import Match
 from hilum.model.query import Path as Keys
 from hilum.model.query import Query
 from hilum.state.database import open_database
@@ -134,10 +133,10 @@ class Archive:
             raise BackendFault("the archive's disk is full")
 
     @asynccontextmanager
-    async def find(self, query: Query, /) -> AsyncIterator[AsyncIterator[Match]]:
+    async def find(self, query: Query, /) -> AsyncIterator[Found]:
         """See `core.backend.Finds`. Every attribute can be matched, at every level."""
         async with aclosing(Finding(self._readers, query, self._ae_title).matches()) as matches:
-            yield matches
+            yield Found(matches)
 
     @asynccontextmanager
     async def retrieve(self, refs: Sequence[Ref], /) -> AsyncIterator[Retrieval]:

@@ -1,39 +1,12 @@
 """Whether this process is the only one that uses an archive's folder."""
 
-import os
 from pathlib import Path
 
-from hilum.model.errors import BackendUnavailable
-
-try:
-    import fcntl
-except ImportError:  # Windows: an open file that others may not open does the same
-    fcntl = None  # type: ignore[assignment] # absent there
+from hilum.state import lock
 
 
-class Lock:
-    """Holds a folder from `__init__` to `release`; the system lets go when the process ends.
-
-    Raises:
-        BackendUnavailable: another process has it.
-        OSError: the file `lock` cannot be made.
-    """
+class Lock(lock.Lock):
+    """See `state.lock`."""
 
     def __init__(self, folder: Path) -> None:
-        self._fd = os.open(
-            folder / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600
-        )
-        try:
-            if fcntl is not None:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            else:
-                import msvcrt  # noqa: PLC0415 - Windows only
-
-                msvcrt.locking(self._fd, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            os.close(self._fd)
-            raise BackendUnavailable("another process uses the archive's folder") from error
-
-    def release(self) -> None:
-        """Let others in."""
-        os.close(self._fd)
+        super().__init__(folder, "the archive's folder")

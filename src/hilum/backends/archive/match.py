@@ -8,15 +8,13 @@ its values.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
 
-from pydicom.datadict import dictionary_VR
-
 from hilum.backends.archive import tags
-from hilum.backends.archive.holds import alternatives, key_text, text_holds
+from hilum.backends.archive.holds import key_text
 from hilum.backends.archive.record import whole
-from hilum.backends.archive.wanted import (
+from hilum.core.matching import alternatives, text_holds, vr_of
+from hilum.core.wanted import (
     Names,
     Numbers,
     Spans,
@@ -100,15 +98,6 @@ def conditions(query: Query, ae_title: str) -> Conditions:
             made.below.append(each.look)
             made.below_values += each.values
     return made
-
-
-@lru_cache(maxsize=1024)
-def vr_of(tag: str) -> str:
-    """The VR of the dictionary, the first where it has several; "" if it has none."""
-    try:
-        return dictionary_VR(int(tag, 16)).partition(" ")[0]
-    except KeyError:
-        return ""
 
 
 def _plant(tree: dict[str, Any], path: Sequence[str], value: str) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hilum.backends.archive import names, tags
-from hilum.backends.archive.wanted import date_ends, number_of, time_ends
+from hilum.backends.archive import tags
 from hilum.codec import dicom_json
+from hilum.core import names
+from hilum.core.levels import PATIENT, SERIES, STUDY
+from hilum.core.wanted import date_ends, number_of, time_ends
 from hilum.model.identity import Level
 
 Attributes = Mapping[str, Any]
@@ -68,7 +70,7 @@ def series_columns(attributes: Attributes) -> dict[str, Any]:
     """The columns of a series' row that come from its first instance."""
     columns = _searched(Level.SERIES, attributes)
     columns["answer"] = lines(attributes, tags.DEFAULTS[Level.SERIES], tags.REQUIRED)
-    columns["more"] = lines(attributes, tags.SERIES - tags.DEFAULTS[Level.SERIES])
+    columns["more"] = lines(attributes, SERIES - tags.DEFAULTS[Level.SERIES])
     return columns
 
 
@@ -83,8 +85,8 @@ def study_columns(attributes: Attributes) -> dict[str, Any]:
     study["odd"] |= columns["odd"]
     columns |= study
     for level, kind, wanted in (
-        (Level.PATIENT, "patient", tags.PATIENT),
-        (Level.STUDY, "study", tags.STUDY),
+        (Level.PATIENT, "patient", PATIENT),
+        (Level.STUDY, "study", STUDY),
     ):
         columns[f"{kind}_answer"] = lines(attributes, tags.DEFAULTS[level], tags.REQUIRED)
         columns[f"{kind}_more"] = lines(attributes, wanted - tags.DEFAULTS[level])

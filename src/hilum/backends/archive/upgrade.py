@@ -1,12 +1,11 @@
 """How the index comes to the tables that this version knows."""
 
-import logging
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from hilum.backends.archive.schema import HEAD
-from hilum.model.errors import BackendFault
+from hilum.state import upgrade as generic
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 
@@ -17,33 +16,4 @@ def upgrade(engine: sa.Engine) -> None:
     Raises:
         BackendFault: they were made by a newer version.
     """
-    with engine.begin() as session:
-        found = _revision(session)
-        if found == HEAD:
-            return  # the usual case, and Alembic takes a third of a second to import
-        _run(session, found)
-
-
-def _revision(session: sa.Connection) -> str | None:
-    if not sa.inspect(session).has_table("alembic_version"):
-        return None
-    return session.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-
-
-def _run(session: sa.Connection, found: str | None) -> None:
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # six lines of no use
-    from alembic import command  # noqa: PLC0415 - as above
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = session
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
-        raise BackendFault(
-            f"the archive's index was written by a newer Hilum (its revision is {found}, "
-            f"ours is {HEAD}); run that version, or restore the index that was there before"
-        )
-    command.upgrade(config, "head")
+    generic.upgrade(engine, _SCRIPTS, HEAD, "the archive's index")

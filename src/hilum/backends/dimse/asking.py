@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
-from hilum.codec.dimse import Command, Service
+from hilum.codec import question
+from hilum.codec.dimse import A_DATA_SET, Command, Service
 from hilum.codec.sop_class import EXPLICIT_LE, IMPLICIT_LE
 from hilum.model.errors import (
+    BackendError,
     BackendFault,
+    BackendTimeout,
     BadQuery,
     Forbidden,
     HilumError,
@@ -15,6 +18,8 @@ from hilum.model.errors import (
     OutOfResources,
     UnknownDestination,
 )
+from hilum.model.identity import Level
+from hilum.model.query import Path
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.messages import Context, Message, Responses
 from hilum.upper_layer.receiving import refuse
@@ -82,7 +87,8 @@ async def asked(  # noqa: PLR0913 - a request has that many sides
     """A request that can be cancelled, and its responses.
 
     Leaving before the final one sends C-CANCEL and reads up to it, for `patience` seconds in
-    all; a peer that takes longer is aborted. Whoever is cancelled meanwhile aborts at once.
+    all; a peer that takes longer is aborted, without a C-CANCEL where that is 0. A peer that was
+    silent for too long is aborted at once, and so it is when whoever waits is cancelled.
 
     Raises:
         BackendError: the association was lost, or a response did not come in time.
@@ -92,12 +98,62 @@ async def asked(  # noqa: PLR0913 - a request has that many sides
     ) as responses:
         try:
             yield responses
+        except BackendTimeout:
+            raise
         except Exception:
             with suppress(HilumError):  # what the caller met first is what is told
                 await _stop(association, context, command, responses, patience)
             raise
         else:
             await _stop(association, context, command, responses, patience)
+
+
+@asynccontextmanager
+async def putting(  # noqa: PLR0913 - a question has that many sides
+    association: Association,
+    service: Service,
+    sop_class_uid: str,
+    level: Level,
+    keys: Mapping[Path, str],
+    *,
+    encoding: str = "",
+    destination: str | None = None,
+    message_id: int | None = None,
+    patience: float = PATIENCE,
+) -> AsyncIterator[Responses]:
+    """A C-FIND, C-GET or C-MOVE, and its responses; leaving early as in `asked`.
+
+    Args:
+        association: on which the class was proposed.
+        service: which of the three. Those of a C-GET have the peer's requests between them.
+        sop_class_uid: of the information model.
+        level: of what is asked for.
+        keys: path -> value in C-FIND notation; "" asks for the attribute.
+        encoding: Specific Character Set to ask in; "": chosen by what the keys hold.
+        destination: Move Destination (0000,0600) of a C-MOVE.
+        message_id: Message ID (0000,0110); None: one that is not in use on the association.
+        patience: seconds that the peer gets to honour a C-CANCEL, before it is aborted.
+
+    Raises:
+        BadQuery: a key cannot be written.
+        NotOffered: the peer does not accept the information model.
+        BackendError: the association was lost.
+    """
+    context = context_of(association, sop_class_uid)
+    data = question.encode(level, keys, context.transfer_syntax, encoding)
+    request = Command(
+        command_field=service,
+        message_id=association.next_id() if message_id is None else message_id,
+        data_set_type=A_DATA_SET,
+        affected_sop_class_uid=sop_class_uid,
+        priority=MEDIUM,
+        move_destination=destination,
+    )
+    is_get = service is Service.C_GET
+    async with asked(
+        association, context, request, data, with_requests=is_get, patience=patience
+    ) as responses:
+        yield responses
 
 
 async def _stop(
@@ -108,10 +164,11 @@ async def _stop(
     patience: float,
 ) -> None:
     """C-CANCEL, and what still comes up to the final response (PS3.7 §9.3.2.3)."""
-    if responses.final or association.lost is not None:
-        return
+    if responses.final or association.lost is not None or patience <= 0:
+        return  # the exchange, left before its end, aborts
     cancel = Command(command_field=Service.C_CANCEL, message_id_responded_to=command.message_id)
-    with suppress(TimeoutError):  # the exchange, left before its end, aborts
+    # who leaves has what was wanted: a peer that aborts or falls silent takes nothing from it
+    with suppress(TimeoutError, BackendError):
         async with asyncio.timeout(patience):
             await association.send(context, cancel)
             async for message in responses:

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from hilum.backends.dimse.asking import MEDIUM, PATIENCE, asked, context_of, failure, wanted
-from hilum.codec import dicom_json, question
+from hilum.backends.dimse.asking import PATIENCE, failure, putting, wanted
+from hilum.codec import dicom_json
 from hilum.codec.dicom_json import Described
-from hilum.codec.dimse import A_DATA_SET, Command, Service
+from hilum.codec.dimse import Service
 from hilum.codec.sop_class import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
-from hilum.model.errors import BackendFault, TooLarge
+from hilum.model.errors import BadDataset, TooLarge
 from hilum.model.identity import Level
 from hilum.model.query import Path
 from hilum.upper_layer.association import Association
@@ -23,18 +23,29 @@ _SUCCESS, _PENDING, _WITHOUT_KEYS = 0x0000, 0xFF00, 0xFF01
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One match, as the peer encoded it."""
+    """One match, as the peer encoded it.
 
-    encoded: bytes
+    Attributes:
+        encoded: None where it sent none, or one that has no end.
+        fault: why there is none.
+    """
+
+    encoded: bytes | None
     transfer_syntax_uid: str
+    fault: str = ""
 
-    def described(self) -> Described:
+    def described(self, charset: str | None = None) -> Described:
         """The match in DICOM JSON, text in Unicode.
+
+        Args:
+            charset: Specific Character Set that it is really in, whatever it declares.
 
         Raises:
             BadDataset: it cannot be read.
         """
-        return dicom_json.from_encoded(self.encoded, self.transfer_syntax_uid)
+        if self.encoded is None:
+            raise BadDataset(self.fault)
+        return dicom_json.from_encoded(self.encoded, self.transfer_syntax_uid, charset=charset)
 
 
 class Answers(AsyncIterator[Answer]):
@@ -67,13 +78,13 @@ class Answers(AsyncIterator[Answer]):
                 raise failure(Service.C_FIND, command.status)
             raise StopAsyncIteration
         self.keys_ignored |= command.status == _WITHOUT_KEYS
+        syntax = message.context.transfer_syntax
         if message.data is None:
-            raise BackendFault("the peer answered a C-FIND with a match that has no identifier")
+            return Answer(None, syntax, "it has no identifier")
         try:
-            encoded = await message.identifier()
-        except TooLarge as error:
-            raise BackendFault("the peer answered a C-FIND with an endless identifier") from error
-        return Answer(encoded, message.context.transfer_syntax)
+            return Answer(await message.identifier(), syntax)
+        except TooLarge:
+            return Answer(None, syntax, "its identifier has no end")
 
 
 @asynccontextmanager
@@ -102,14 +113,8 @@ async def find(  # noqa: PLR0913 - a C-FIND has that many sides
         BackendError: the association was lost.
     """
     uid = PATIENT_ROOT_FIND if patient_root else STUDY_ROOT_FIND
-    context = context_of(association, uid)
-    data = question.encode(level, keys, context.transfer_syntax, encoding)
-    request = Command(
-        command_field=Service.C_FIND,
-        message_id=association.next_id(),
-        data_set_type=A_DATA_SET,
-        affected_sop_class_uid=uid,
-        priority=MEDIUM,
+    asking = putting(
+        association, Service.C_FIND, uid, level, keys, encoding=encoding, patience=patience
     )
-    async with asked(association, context, request, data, patience=patience) as responses:
+    async with asking as responses:
         yield Answers(responses)

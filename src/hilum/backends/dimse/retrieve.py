@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from hilum.backends.dimse.asking import MEDIUM, PATIENCE, asked, context_of, failure, wanted
-from hilum.codec import dicom_json, question
-from hilum.codec.dimse import A_DATA_SET, Command, Service
+from hilum.backends.dimse.asking import PATIENCE, failure, putting, wanted
+from hilum.codec import dicom_json
+from hilum.codec.dimse import Command, Service
 from hilum.codec.sop_class import (
     PATIENT_ROOT_GET,
     PATIENT_ROOT_MOVE,
@@ -26,7 +26,8 @@ GET_CONTEXTS = (wanted(STUDY_ROOT_GET), wanted(PATIENT_ROOT_GET))
 MOVE_CONTEXTS = (wanted(STUDY_ROOT_MOVE), wanted(PATIENT_ROOT_MOVE))
 RELATIONAL = b"\1"
 """Extended negotiation that asks for relational retrieval (PS3.4 §C.5.2.1, §C.5.3.1)."""
-_FINISHED = frozenset((0x0000, 0xB000))  # PS3.4 Tables C.4-2, C.4-3
+FINISHED = frozenset((0x0000, 0xB000))
+"""Statuses with which a retrieval went well, or as far as its counts say (PS3.4 Table C.4-2)."""
 _FAILED_UIDS = "00080058"  # Failed SOP Instance UID List
 
 
@@ -75,7 +76,7 @@ class Retrieval(AsyncIterator[Progress]):
         if not message.command.is_response:
             await self._request(message)
         else:
-            self._told = _told(message.command)
+            self._told = counts(message.command)
             if message.command.status not in PENDING:
                 await self._finish(message)
         self.progress = self._counted()
@@ -99,9 +100,9 @@ class Retrieval(AsyncIterator[Progress]):
         self._over = True
         self.status = message.command.status
         self.comment = message.command.error_comment or ""
-        uids = await _failed_uids(message)
+        uids = await failed_uids(message)
         self._failed += [uid for uid in uids if uid not in set(self._failed)]
-        if self.status not in _FINISHED:
+        if self.status not in FINISHED:
             error = failure(self._service, self.status)
             if not self._told.failed and not self._failed:
                 self.progress = self._counted()
@@ -131,7 +132,7 @@ class Retrieval(AsyncIterator[Progress]):
         if self._over:  # while it runs, its counts may be ahead of what has come
             failed = max(failed, told.failed, done - here)
         return Progress(
-            remaining=max(told.remaining + done - here - failed, 0),
+            remaining=max((told.remaining or 0) + done - here - failed, 0),
             completed=self._kept,
             failed=failed,
             warning=self._warned,
@@ -140,7 +141,8 @@ class Retrieval(AsyncIterator[Progress]):
         )
 
 
-def _told(command: Command) -> Progress:
+def counts(command: Command) -> Progress:
+    """What a response counts (PS3.7 Table 9.1-3); what it leaves out is 0."""
     return Progress(
         remaining=command.remaining or 0,
         completed=command.completed or 0,
@@ -149,8 +151,13 @@ def _told(command: Command) -> Progress:
     )
 
 
-async def _failed_uids(message: Message) -> list[str]:
-    """The Failed SOP Instance UID List of a final response (PS3.4 §C.4.2.1.4.2)."""
+async def failed_uids(message: Message) -> list[str]:
+    """The Failed SOP Instance UID List of a final response (PS3.4 §C.4.2.1.4.2).
+
+    Raises:
+        BackendFault: it has no end.
+        BackendError: the association was lost.
+    """
     try:
         data = await message.identifier()
         if not data:
@@ -192,18 +199,8 @@ async def get(  # noqa: PLR0913 - a C-GET has that many sides
         BackendError: the association was lost.
     """
     uid = PATIENT_ROOT_GET if patient_root else STUDY_ROOT_GET
-    context = context_of(association, uid)
-    request = Command(
-        command_field=Service.C_GET,
-        message_id=association.next_id(),
-        data_set_type=A_DATA_SET,
-        affected_sop_class_uid=uid,
-        priority=MEDIUM,
-    )
-    data = question.encode(level, keys, context.transfer_syntax)
-    async with asked(
-        association, context, request, data, with_requests=True, patience=patience
-    ) as responses:
+    asking = putting(association, Service.C_GET, uid, level, keys, patience=patience)
+    async with asking as responses:
         yield Retrieval(association, Service.C_GET, responses, into)
 
 
@@ -215,6 +212,7 @@ async def move(  # noqa: PLR0913 - a C-MOVE has that many sides
     destination: str,
     *,
     patient_root: bool = False,
+    message_id: int | None = None,
     patience: float = PATIENCE,
 ) -> AsyncIterator[Retrieval]:
     """C-MOVE: the peer sends the instances to `destination`; leaving early cancels it.
@@ -225,6 +223,7 @@ async def move(  # noqa: PLR0913 - a C-MOVE has that many sides
         keys: path -> value: the unique key of the level, and of those above it.
         destination: AE title, one that the peer knows.
         patient_root: of the two information models, the Patient Root one.
+        message_id: of the request; None: one that is not in use on the association.
         patience: seconds that the peer gets to honour a C-CANCEL, before it is aborted.
 
     Raises:
@@ -233,15 +232,15 @@ async def move(  # noqa: PLR0913 - a C-MOVE has that many sides
         BackendError: the association was lost.
     """
     uid = PATIENT_ROOT_MOVE if patient_root else STUDY_ROOT_MOVE
-    context = context_of(association, uid)
-    request = Command(
-        command_field=Service.C_MOVE,
-        message_id=association.next_id(),
-        data_set_type=A_DATA_SET,
-        affected_sop_class_uid=uid,
-        priority=MEDIUM,
-        move_destination=destination,
+    asking = putting(
+        association,
+        Service.C_MOVE,
+        uid,
+        level,
+        keys,
+        destination=destination,
+        message_id=message_id,
+        patience=patience,
     )
-    data = question.encode(level, keys, context.transfer_syntax)
-    async with asked(association, context, request, data, patience=patience) as responses:
+    async with asking as responses:
         yield Retrieval(association, Service.C_MOVE, responses)

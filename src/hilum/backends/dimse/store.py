@@ -1,7 +1,8 @@
 """Stores at a peer by C-STORE: where C-MOVE and Send go (PS3.4 Annex B)."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from hilum.codec import reencode
 from hilum.codec.associate import MAX_CONTEXTS
@@ -17,13 +18,20 @@ from hilum.upper_layer.storing import store_on
 
 Need = tuple[str, str]
 """A SOP Class UID and the Transfer Syntax UID of an instance of it."""
+Opens = Callable[[Sequence[Wanted]], AbstractAsyncContextManager[Association]]
+"""Gives an association on which these contexts were proposed."""
 
 
 class PeerStores:
-    """A peer that takes C-STORE. Contexts are planned from what will come."""
+    """A peer that takes C-STORE. Contexts are planned from what will come.
 
-    def __init__(self, remote: Remote) -> None:
-        self._remote = remote
+    Args:
+        remote: the peer.
+        opens: calls it, where not everybody may call it as often as he likes.
+    """
+
+    def __init__(self, remote: Remote, opens: Opens | None = None) -> None:
+        self._opens: Opens = opens or partial(associate, remote)
 
     @asynccontextmanager
     async def open(
@@ -33,9 +41,10 @@ class PeerStores:
 
         Raises:
             BackendError: the peer cannot be reached or refuses, on entering.
+            OutOfResources: it may not be called now, on entering.
         """
         async with AsyncExitStack() as stack:
-            session = _Session(self._remote, contexts, originator, stack)
+            session = _Session(self._opens, contexts, originator, stack)
             if contexts:
                 await session.prepare(contexts[0])
             yield session
@@ -44,12 +53,12 @@ class PeerStores:
 class _Session:
     def __init__(
         self,
-        remote: Remote,
+        opens: Opens,
         needs: Sequence[Need],
         originator: Originator | None,
         stack: AsyncExitStack,
     ) -> None:
-        self._remote = remote
+        self._opens = opens
         self._needs = list(dict.fromkeys(needs))
         self._originator = originator
         self._stack = stack
@@ -66,7 +75,7 @@ class _Session:
         if need not in self._needs:
             self._needs.append(need)
         wanted, self._covered = plan(need, self._needs)
-        self._open = await self._stack.enter_async_context(associate(self._remote, wanted))
+        self._open = await self._stack.enter_async_context(self._opens(wanted))
         return self._open
 
     async def store(self, instance: Instance, /) -> Stored:

@@ -25,7 +25,7 @@ async def destination(settings: Settings, mount: str) -> AsyncIterator[Stores]:
         BackendError: the archive cannot be used, or is held and its holder cannot be asked.
     """
     async with AsyncExitStack() as stack:
-        archive = open_archive(settings.mounts[mount], settings.folder(mount), mount)
+        archive = open_archive(settings.archives[mount], settings.folder(mount), mount)
         try:
             stores: Stores = await stack.enter_async_context(archive)
         except BackendUnavailable:

@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from hilum.backends.dimse.remote import remote
 from hilum.cli.scu.ending import Misuse, NoConnection
 from hilum.codec.associate import Role
+from hilum.config.kinds import ae_title
 from hilum.config.load import ConfigError, load
-from hilum.config.schema import Peer, Settings, ae_title
+from hilum.config.schema import Peer, Settings
 from hilum.model.errors import BackendError
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts

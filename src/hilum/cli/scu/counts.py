@@ -21,7 +21,7 @@ async def follow(retrieval: Retrieval, shown: Bar) -> None:
     try:
         async for now in retrieval:
             done = now.completed + now.failed + now.warning
-            shown.update(task, completed=done, total=done + now.remaining or None)
+            shown.update(task, completed=done, total=done + (now.remaining or 0) or None)
     except HilumError:
         if retrieval.comment:
             print(f"the peer's comment: {printable(retrieval.comment)}", file=sys.stderr)

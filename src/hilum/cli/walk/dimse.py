@@ -27,9 +27,8 @@ _WHAT = {
 
 
 def _broker(walk: Walk) -> Remote:
-    settings = walk.settings
-    called = settings.server.aet if settings.default_mount else next(iter(settings.mounts))
-    return remote(Peer(aet=called, host=walk.host, port=settings.dimse.port), walk.caller)
+    here = Peer(aet=walk.called, host=walk.host, port=walk.settings.dimse.port)
+    return remote(here, walk.caller)
 
 
 async def _echo(walk: Walk) -> str:
@@ -184,6 +183,28 @@ def _move(level: Level) -> Row:
         return f"{counted(len(slices), 'instance')} to {destination}, {kept}"
 
     return Row(f"C-MOVE {level.value}", "dimse", run)
+
+
+def passed_on(destination: str) -> Row:
+    """C-MOVE to a destination that the far side knows, and is asked to send to by itself."""
+
+    async def run(walk: Walk) -> str:
+        slices = _below(walk, Level.STUDY)
+        peers = [peer for peer in walk.settings.peers.values() if peer.aet == destination]
+        async with (
+            associate(_broker(walk), retrieve.MOVE_CONTEXTS) as association,
+            receiver(peers) as played,
+        ):
+            if played is None:
+                raise Failed(f"the port of {destination} is taken")
+            keys = keys_of(_ref(walk, Level.STUDY))
+            moving = retrieve.move(association, Level.STUDY, keys, destination)
+            async with moving as retrieval:
+                await _followed(retrieval, len(slices))
+            _same(played[1], slices)
+        return f"{counted(len(slices), 'instance')} to {destination}, as stored"
+
+    return Row("C-MOVE passed on", "dimse", run)
 
 
 async def _followed(retrieval: retrieve.Retrieval, expected: int) -> None:

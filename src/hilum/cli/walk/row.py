@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import httpx
 
@@ -23,6 +24,7 @@ class Walk:
         dimse_study: the study that is stored over DIMSE.
         web_study: the study that is stored over STOW-RS.
         caller: the AE title that we call by, one the broker knows.
+        mount: which mount is walked; None: the default one, else the first.
     """
 
     settings: Settings
@@ -30,6 +32,27 @@ class Walk:
     dimse_study: Study
     web_study: Study
     caller: str
+    mount: str | None = None
+
+    @property
+    def called(self) -> str:
+        """The AE title to call for the mount."""
+        if self.mount is not None:
+            return self.mount
+        settings = self.settings
+        return settings.server.aet if settings.default_mount else next(iter(settings.mounts))
+
+    @property
+    def root(self) -> str:
+        """The path of the mount's DICOMweb root."""
+        if self.mount is None and self.settings.default_mount is not None:
+            return "/dicomweb"
+        return f"/aets/{quote(self.name, safe='')}"
+
+    @property
+    def name(self) -> str:
+        """The mount's name."""
+        return self.mount or self.settings.default_mount or next(iter(self.settings.mounts))
 
     @property
     def stored(self) -> Study:

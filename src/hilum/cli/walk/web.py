@@ -30,10 +30,9 @@ async def _aets(walk: Walk) -> str:
 
 
 async def _aet(walk: Walk) -> str:
-    name = walk.settings.default_mount or next(iter(walk.settings.mounts))
-    answer = await _get(walk, f"/aets/{name}")
+    answer = await _get(walk, f"/aets/{walk.name}")
     health = answer.json()
-    return f"{name} is {health['status']}, echo in {health['latency_ms']} ms"
+    return f"{walk.name} is {health['status']}, echo in {health['latency_ms']} ms"
 
 
 def _stow(path: str) -> Row:
@@ -42,7 +41,7 @@ def _stow(path: str) -> Row:
         lines = b"".join(_part(each) for each in slices) + f"--{_BOUNDARY}--\r\n".encode()
         kind = f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'
         answer = await walk.client.post(
-            _root(walk) + path.format(s=walk.web_study.uid),
+            walk.root + path.format(s=walk.web_study.uid),
             content=lines,
             headers={"Content-Type": kind, "Accept": _JSON},
         )
@@ -62,7 +61,7 @@ def _part(each: Slice) -> bytes:
 
 def _search(what: str, path: str, expected: Callable[[Walk], int]) -> Row:
     async def run(walk: Walk) -> str:
-        answer = await _get(walk, _root(walk) + _filled(walk, path), accept=_JSON)
+        answer = await _get(walk, walk.root + _filled(walk, path), accept=_JSON)
         found = len(answer.json())
         _expect(found, expected(walk), what)
         return counted(found, what)
@@ -72,7 +71,7 @@ def _search(what: str, path: str, expected: Callable[[Walk], int]) -> Row:
 
 def _retrieve(path: str, expected: Callable[[Walk], list[Slice]]) -> Row:
     async def run(walk: Walk) -> str:
-        answer = await _get(walk, _root(walk) + _filled(walk, path), accept=_PARTS)
+        answer = await _get(walk, walk.root + _filled(walk, path), accept=_PARTS)
         slices = expected(walk)
         parts = answer.content.count(b"\r\nDICM") or answer.content.count(b"DICM")
         _expect(parts, len(slices), "part")
@@ -86,7 +85,7 @@ def _retrieve(path: str, expected: Callable[[Walk], list[Slice]]) -> Row:
 
 def _metadata(path: str, expected: Callable[[Walk], list[Slice]]) -> Row:
     async def run(walk: Walk) -> str:
-        answer = await _get(walk, _root(walk) + _filled(walk, path), accept=_JSON)
+        answer = await _get(walk, walk.root + _filled(walk, path), accept=_JSON)
         uids = {each["00080018"]["Value"][0] for each in answer.json()}
         if uids != {each.sop_instance_uid for each in expected(walk)}:
             raise Failed(f"{counted(len(uids), 'instance')}, others than were stored")
@@ -96,7 +95,7 @@ def _metadata(path: str, expected: Callable[[Walk], list[Slice]]) -> Row:
 
 
 async def _bulk_data(walk: Walk) -> str:
-    (found,) = (await _get(walk, _root(walk) + _filled(walk, f"{_INSTANCE}/metadata"))).json()
+    (found,) = (await _get(walk, walk.root + _filled(walk, f"{_INSTANCE}/metadata"))).json()
     answer = await _get(walk, found["7FE00010"]["BulkDataURI"], accept="application/octet-stream")
     if answer.content not in _one(walk)[0].encoded:
         raise Failed("the pixels are not as they were stored")
@@ -104,18 +103,12 @@ async def _bulk_data(walk: Walk) -> str:
 
 
 async def _capabilities(walk: Walk) -> str:
-    answer = await walk.client.request("OPTIONS", f"{_root(walk)}/studies")
+    answer = await walk.client.request("OPTIONS", f"{walk.root}/studies")
     _good(answer)
     resources = answer.text.count("<resource ")
     if not resources or "POST" not in answer.headers.get("Allow", ""):
         raise Failed(f"no capabilities: {answer.text[:80]}")
     return f"{counted(resources, 'resource')} described"
-
-
-def _root(walk: Walk) -> str:
-    if walk.settings.default_mount is not None:
-        return "/dicomweb"
-    return f"/aets/{next(iter(walk.settings.mounts))}"
 
 
 def _filled(walk: Walk, path: str) -> str:

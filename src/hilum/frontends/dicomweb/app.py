@@ -11,9 +11,11 @@ from starlette.routing import Route
 
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
+from hilum.core.jobs import BackgroundSends
 from hilum.frontends.dicomweb import capabilities, errors
 from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
+from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
     MOUNTS,
     OF_A_MOUNT,
@@ -23,8 +25,16 @@ from hilum.frontends.dicomweb.resources import (
 )
 
 
-def application(broker: Broker, settings: HttpSettings) -> Starlette:
-    """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`."""
+def application(
+    broker: Broker, settings: HttpSettings, sends: BackgroundSends | None = None
+) -> Starlette:
+    """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
+
+    Args:
+        broker: what runs the operations.
+        settings: of the door.
+        sends: what runs them in the background; None: Send is not offered.
+    """
     app = Starlette(
         routes=[*_routes()],
         middleware=[Middleware(Access, settings=settings)],
@@ -34,6 +44,8 @@ def application(broker: Broker, settings: HttpSettings) -> Starlette:
     app.router.redirect_slashes = False
     app.state.broker = broker
     app.state.settings = settings
+    app.state.reports = Reports()
+    app.state.sends = sends
     return app
 
 

@@ -17,6 +17,7 @@ from hilum.core.operations import Bulk
 from hilum.frontends.dicomweb.asked import Asked, accepts, asked
 from hilum.frontends.dicomweb.json_array import resumed
 from hilum.frontends.dicomweb.streamed import Answer, Streamed
+from hilum.frontends.dicomweb.waiting import Waiting
 from hilum.frontends.dicomweb.wanted import AS_STORED
 from hilum.model.errors import BackendFault, NotAcceptable, NotFound
 from hilum.model.query import Path
@@ -30,6 +31,10 @@ async def bulkdata(request: Request) -> Response:
     text = request.path_params["path"]
     if not _PATH.fullmatch(text):
         raise NotFound("a value is addressed by tags, with item numbers between")
+    if about.broker.mounts[about.mount].describes_moves:
+        later = await Waiting(request, about).begun()
+        if later is not None:
+            return later
     return Streamed(request, _Value(about, _path(text), accepts(request)).opened)
 
 
@@ -70,7 +75,9 @@ class _Value:
             else:
                 head = part_head(self.boundary, {"Content-Type": _OCTETS_PART}, first=True)
                 tail = closing(self.boundary)
-                kind, length = self._related(OCTETS), len(head) + bulk.size + len(tail)
+                around = len(head) + len(tail)
+                kind = self._related(OCTETS)
+                length = None if bulk.size is None else around + bulk.size
                 body = _octets(head, bulk, tail)
             async with aclosing(body):
                 first = await anext(body, b"")
@@ -149,6 +156,6 @@ async def _octets(head: bytes, bulk: BulkData, tail: bytes) -> AsyncGenerator[by
         counted += len(chunk)
         yield head + chunk
         head = b""
-    if counted != bulk.size:
+    if bulk.size is not None and counted != bulk.size:
         raise BackendFault("a value has another length than was announced")
     yield head + tail

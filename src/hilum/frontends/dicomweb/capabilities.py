@@ -22,6 +22,7 @@ _SEARCH = (
     *("{attribute}", "includefield", "limit", "offset"),
     *("fuzzymatching", "emptyvaluematching", "multiplevaluematching", "accept"),
 )
+_SEND = ("destination", "{attribute}", "fuzzymatching", "accept")
 _GIVEN = {  # last part of the path -> parameters, media types
     "studies": (_SEARCH, _JSONS),
     "series": (_SEARCH, _JSONS),
@@ -30,6 +31,7 @@ _GIVEN = {  # last part of the path -> parameters, media types
     "{study}": (("accept",), (_PARTS,)),
     "{series}": (("accept",), (_PARTS,)),
     "{instance}": (("accept",), (_PARTS, DICOM)),
+    "{transaction}": (("accept",), _JSONS),
     "{path}": (("accept",), (OCTETS, f'{RELATED}; type="{OCTETS}"')),
 }
 
@@ -66,6 +68,8 @@ def _described(resources: Iterable[Resource]) -> Iterator[dict[str, Any]]:
 
 def _method(path: str, name: str) -> dict[str, Any]:
     """What a method of a resource takes and gives: told by the end of its path."""
+    if name == "POST" and path.endswith("/{transaction}"):
+        return {"name": name, "parameters": _SEND, "gives": _JSONS}
     if name == "POST":
         return {"name": name, "takes": [_PARTS, DICOM], "gives": _JSONS}
     parameters, gives = _GIVEN.get(path.rpartition("/")[2], ((), (JSON,)))

@@ -10,8 +10,10 @@ from starlette.responses import Response
 
 from hilum.core.operations import Describe
 from hilum.frontends.dicomweb.asked import Asked, asked, gzip_accepted, json_type
+from hilum.frontends.dicomweb.held import Shortfall, held
 from hilum.frontends.dicomweb.json_array import array, resumed
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
+from hilum.frontends.dicomweb.waiting import NOTHING, Waiting
 from hilum.model.errors import NotFound
 
 WORTH = 1024  # bytes; less is not compressed
@@ -23,7 +25,12 @@ async def describe(request: Request) -> Response:
     """Everything but bulk data of a study, a series or an instance; 404 when nothing is there."""
     about = asked(request)
     kind = json_type(request)
-    described = _Described(about, kind, compressed=gzip_accepted(request))
+    waiting = Waiting(request, about)
+    if about.broker.mounts[about.mount].describes_moves:
+        later = await waiting.begun()
+        if later is not None:
+            return later
+    described = _Described(about, kind, waiting, compressed=gzip_accepted(request))
     return Streamed(request, described.opened)
 
 
@@ -38,35 +45,43 @@ class _Described:
 
     asked: Asked
     kind: str
+    waiting: Waiting
     compressed: bool
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Answer]:
-        """The answer; the first object is there before it is."""
+        """The answer; its beginning waits for the end, as that of the instances does."""
         operation = Describe(
             mount=self.asked.mount,
             request_id=self.asked.request_id,
             ref=self.asked.ref,
             bulk_root=self.asked.root,
         )
+        short = Shortfall(known=self.waiting.short is not None)
         async with (
             self.asked.broker.describe(operation) as objects,
-            aclosing(array(objects)) as pieces,
+            aclosing(short.noted(objects)) as noted,
+            aclosing(array(noted)) as pieces,
         ):
-            first = await anext(pieces)
+            first, whole = await held(pieces)
+            short.close()
             if first == b"[]":
-                raise NotFound("nothing is kept under these UIDs")
+                raise short.error or NotFound(NOTHING)
             headers: Headers = [("Content-Type", self.kind), ("Vary", "Accept-Encoding")]
-            whole = first.endswith(b"]")  # an object ends in a brace: this is the array's end
+            missing = self.waiting.short or short.error
+            status = 200 if missing is None else 206
+            if missing is not None:
+                headers += self.waiting.told(missing, None)
             zipped = self.compressed and not (whole and len(first) < WORTH)
             if zipped:
                 headers.append(("Content-Encoding", "gzip"))
             if whole:
-                yield Answer(200, headers, zlib.compress(first, LEVEL, _GZIP) if zipped else first)
+                body = zlib.compress(first, LEVEL, _GZIP) if zipped else first
+                yield Answer(status, headers, body)
                 return
-            body = resumed(first, pieces)
-            async with aclosing(_gzipped(body) if zipped else body) as given:
-                yield Answer(200, headers, given)
+            rest = resumed(first, pieces)
+            async with aclosing(_gzipped(rest) if zipped else rest) as given:
+                yield Answer(status, headers, given)
 
 
 async def _gzipped(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -1,6 +1,6 @@
 """How are the searches of QIDO-RS answered? (PS3.18 §10.6)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ from hilum.model.identity import Level
 from hilum.model.match import Match
 from hilum.model.query import Query
 
-LOOKAHEAD = 1024 * 1024  # bytes of matches held back until it is known whether more remains
+LOOKAHEAD = 8 * 1024 * 1024  # bytes of matches held back until it is known whether more remains
 REMAINING = "There are additional results that can be requested"
 
 _STUDY, _SERIES = 0x0020_000D, 0x0020_000E
@@ -67,10 +67,10 @@ class _Search:
         is held back until it is complete, and one more was asked for. Of a big one, a second
         query asks for what comes after it.
         """
-        matches, more = await self._page()
+        matches, more, warnings = await self._page()
         if matches is not None:
             whole = b"[" + b",".join(matches) + b"]"
-            yield Answer(200, self._headers(more=more), whole)
+            yield Answer(200, self._headers(warnings, more=more), whole)
             return
         more = await self._remains()
         async with (
@@ -79,22 +79,23 @@ class _Search:
             aclosing(array(objects)) as body,
         ):
             first = await anext(body)
-            yield Answer(200, self._headers(more=more), resumed(first, body))
+            # What is found out later has no place any more: the page was too big to be held back.
+            yield Answer(200, self._headers(found.warnings, more=more), resumed(first, body))
 
-    async def _page(self) -> tuple[list[bytes] | None, bool]:
-        """The whole page, None if it is too big; and whether more remains."""
+    async def _page(self) -> tuple[list[bytes] | None, bool, Sequence[str]]:
+        """The whole page, None if it is too big; whether more remains; and what is to be said."""
         page: list[bytes] = []
         size = 0
         find = self._find(qido.one_more(self.query))
         async with self.asked.broker.find(find) as found:
             async for match in found:
                 if len(page) == self.limit:
-                    return page, True
+                    return page, True, found.warnings
                 page.append(match.dicom_json(self.asked.root))
                 size += len(page[-1])
                 if size > LOOKAHEAD:
-                    return None, False
-        return page, False
+                    return None, False, ()
+            return page, False, found.warnings
 
     async def _remains(self) -> bool:
         after = replace(self.query, offset=self.query.offset + self.limit, limit=1)
@@ -110,5 +111,6 @@ class _Search:
     def _find(self, query: Query) -> Find:
         return Find(mount=self.asked.mount, request_id=self.asked.request_id, query=query)
 
-    def _headers(self, *, more: bool) -> Headers:
-        return [*self.headers, *([warning(self.asked.root, REMAINING)] if more else [])]
+    def _headers(self, warnings: Sequence[str], *, more: bool) -> Headers:
+        texts = [*warnings, *([REMAINING] if more else [])]
+        return [*self.headers, *(warning(self.asked.root, text) for text in texts)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.frontends.dicomweb import bulkdata, metadata, qido, service, stow, wado
+from hilum.frontends.dicomweb import bulkdata, jobs, metadata, qido, send, service, stow, wado
 from hilum.model.identity import Level
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -28,6 +28,13 @@ _STUDY = "/studies/{study}"
 _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
 
+
+def _sends(search: str, level: Level) -> Resource:
+    """The Sends of what a search resource lists."""
+    methods = {"POST": send.begin(level), "GET": send.status(level), "DELETE": send.stop(level)}
+    return Resource(search + "/send-requests/{transaction}", methods)
+
+
 OF_A_MOUNT = (
     Resource("", {"GET": service.mount}),
     Resource("/studies", {"GET": qido.search(Level.STUDY), "POST": stow.store}),
@@ -43,6 +50,13 @@ OF_A_MOUNT = (
     Resource(_INSTANCE, {"GET": wado.retrieve}),
     Resource(_INSTANCE + "/metadata", {"GET": metadata.describe}),
     Resource(_INSTANCE + "/bulkdata/{path:path}", {"GET": bulkdata.bulkdata}),
+    Resource("/jobs/{job}", {"GET": jobs.status, "DELETE": jobs.give_up}),
+    _sends("/studies", Level.STUDY),
+    _sends("/series", Level.SERIES),
+    _sends("/instances", Level.IMAGE),
+    _sends(_STUDY + "/series", Level.SERIES),
+    _sends(_STUDY + "/instances", Level.IMAGE),
+    _sends(_SERIES + "/instances", Level.IMAGE),
 )
 """Below `/aets/{aet}` and `/dicomweb` (PS3.18 Table 10.3-1)."""
 

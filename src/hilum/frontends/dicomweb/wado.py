@@ -11,11 +11,12 @@ from hilum.codec import part10
 from hilum.codec.media_type import DICOM, RELATED
 from hilum.codec.multipart import closing, new_boundary, part_head
 from hilum.codec.reencode import Reencoder
-from hilum.core.backend import Retrieval
 from hilum.core.operations import Retrieve
 from hilum.frontends.dicomweb.asked import Asked, accepts, asked, warning
+from hilum.frontends.dicomweb.held import Shortfall, held
 from hilum.frontends.dicomweb.json_array import resumed
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
+from hilum.frontends.dicomweb.waiting import NOTHING, Waiting
 from hilum.frontends.dicomweb.wanted import Wanted, wanted
 from hilum.model.errors import BackendFault, BadDataset, NotAcceptable, NotFound
 from hilum.model.identity import Level
@@ -31,11 +32,16 @@ Given = tuple[Instance, Wanted, str]
 async def retrieve(request: Request) -> Response:
     """The instances of a study or series, or one instance.
 
-    200; 206 with a Warning when some cannot be given as asked; 404; 406 when none can.
+    200; 206 with a Warning when some cannot be given as asked, or did not come; 404; 406 when none
+    can. 202 and 503 where the client is to come again (see `waiting`).
     """
     about = asked(request)
     ways = wanted(accepts(request), one=about.ref.level is Level.IMAGE)
-    return Streamed(request, _Retrieved(about, ways).opened)
+    waiting = Waiting(request, about)
+    later = await waiting.begun()
+    if later is not None:
+        return later
+    return Streamed(request, _Retrieved(about, ways, waiting).opened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +54,30 @@ class _Retrieved:
 
     asked: Asked
     ways: Sequence[Wanted]
+    waiting: Waiting
     boundary: str = field(default_factory=new_boundary)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Answer]:
-        """The answer; the first bytes of the first instance are there before it is."""
+        """The answer. Its beginning waits for the end, so that a short one tells what is missing.
+
+        What comes short later is cut off, without its closing boundary.
+        """
         operation = Retrieve(
             mount=self.asked.mount, request_id=self.asked.request_id, refs=(self.asked.ref,)
         )
         async with self.asked.broker.retrieve(operation) as retrieval:
-            plan = self._plan(retrieval.manifest)
-            async with aclosing(self._givable(retrieval, plan)) as givable:
+            there = self.waiting.there(retrieval.manifest)
+            plan = self._plan(there)
+            short = Shortfall(known=self.waiting.short is not None)
+            async with (
+                aclosing(short.noted(retrieval.instances)) as noted,
+                aclosing(self._givable(noted, plan, short)) as givable,
+            ):
                 try:
                     instance, way, syntax = await anext(givable)
                 except StopAsyncIteration:
-                    raise NotFound("nothing is kept under these UIDs") from None
-                status, headers = self._promised(retrieval.manifest, plan)
+                    raise short.error or NotFound(NOTHING) from None
                 if way.alone:
                     kind, length = _kind(syntax), _length([(instance, syntax)])
                     body = _encoded(b"", instance, syntax)
@@ -72,9 +86,14 @@ class _Retrieved:
                     length = None if plan is None else _length(plan, self.boundary)
                     body = self._parts((instance, way, syntax), givable)
                 async with aclosing(body):
-                    first = await anext(body)
+                    first, ended = await held(body)
+                    short.close()
+                    status, headers = self._promised(there, plan, short.left)
+                    if missing := self.waiting.short or short.error:
+                        status = 206
+                        headers += self.waiting.told(missing, retrieval.manifest)
                     headers.append(("Content-Type", kind))
-                    yield Answer(status, headers, resumed(first, body), length)
+                    yield Answer(status, headers, first if ended else resumed(first, body), length)
 
     def _chosen(self, stored: str) -> tuple[Wanted, str] | None:
         """The best way to give what is stored in that syntax, or None."""
@@ -94,7 +113,7 @@ class _Retrieved:
         if manifest is None:
             return None
         if not manifest:
-            raise NotFound("nothing is kept under these UIDs")
+            raise NotFound(NOTHING)
         plan: list[tuple[Listed, str]] = []
         for each in manifest:
             if each.transfer_syntax_uid is None:
@@ -107,33 +126,41 @@ class _Retrieved:
         return plan
 
     def _promised(
-        self, manifest: Sequence[Listed] | None, plan: list[tuple[Listed, str]] | None
+        self, manifest: Sequence[Listed] | None, plan: list[tuple[Listed, str]] | None, left: int
     ) -> tuple[int, Headers]:
         """The status, and a Warning where not everything goes out: "Partial Content"."""
-        if manifest is None or plan is None or len(plan) == len(manifest):
+        if manifest is not None and plan is not None:
+            left = len(manifest) - len(plan)
+        if not left:
             return 200, []
-        left = len(manifest) - len(plan)
-        text = f"{left} of {len(manifest)} instances cannot be given in an accepted Transfer Syntax"
+        of = "" if manifest is None else f" of {len(manifest)}"
+        text = f"{left}{of} instances cannot be given in an accepted Transfer Syntax"
         return 206, [warning(self.asked.root, text)]
 
     async def _givable(
-        self, retrieval: Retrieval, plan: list[tuple[Listed, str]] | None
+        self,
+        instances: AsyncIterator[Instance],
+        plan: list[tuple[Listed, str]] | None,
+        short: Shortfall,
     ) -> AsyncGenerator[Given, None]:
         """The instances that can be given.
 
         Raises:
-            NotAcceptable: one cannot, and that was not known beforehand.
+            NotAcceptable: none can; or one cannot, and the client cannot be told any more.
             BackendFault: not all came that were announced.
         """
-        given = 0
-        async for instance in retrieval.instances:
+        given, refused = 0, None
+        async for instance in instances:
             chosen = self._chosen(instance.transfer_syntax_uid)
             if chosen is not None:
                 given += 1
                 yield instance, *chosen
             elif plan is None:
-                raise _not_acceptable(instance.transfer_syntax_uid)
-        if plan is not None and given != len(plan):
+                refused = _not_acceptable(instance.transfer_syntax_uid)
+                short.leave(refused)
+        if refused is not None and not given:
+            raise refused
+        if plan is not None and given != len(plan) and short.error is None:
             raise BackendFault("other instances came than were announced")
 
     async def _parts(

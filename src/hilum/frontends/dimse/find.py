@@ -60,4 +60,6 @@ async def _send_matches(session: Session, message: Message) -> None:
             at += 1
             await (checkpoint_if_cancelled() if at % _LOOK else checkpoint())
             data = answers.encode(orjson.loads(match.dicom_json()))
-            await session.answer(message, Dimse.PENDING, data=data)
+            # PS3.4 Table C.4-1: FF00 says that the keys were matched on, FF01 that some were not
+            status = Dimse.PENDING_WITHOUT_OPTIONAL_KEYS if matches.unmatched else Dimse.PENDING
+            await session.answer(message, status, data=data)

@@ -143,14 +143,14 @@ class _Retrieving:
             now = time.monotonic()
             if self._cancelled:
                 return
-            if done and progress.remaining and (done <= _EACH or now - told >= _PACE):
+            if done and progress.remaining != 0 and (done <= _EACH or now - told >= _PACE):
                 told = now
                 await self._session.answer(self._message, Dimse.PENDING, progress=progress)
 
     async def _fail(self, error: HilumError) -> None:
         """The final response where not even the source could be read to its end."""
         now = self._progress
-        begun = replace(now, failed=now.failed + now.remaining, remaining=0)
+        begun = replace(now, failed=now.failed + (now.remaining or 0), remaining=0)
         await self._session.answer(
             self._message,
             verdict_on(error).retrieve,
@@ -162,7 +162,10 @@ class _Retrieving:
 
     async def _finish(self) -> None:
         progress = self._progress
-        cancelled = self._cancelled and bool(progress.remaining)
+        cancelled = self._cancelled and progress.remaining != 0
+        if not cancelled and progress.remaining:  # what was not told of to its end has failed
+            failed = progress.failed + progress.remaining
+            progress = replace(progress, remaining=0, failed=failed)
         status = Dimse.CANCELLED if cancelled else _final(progress)
         reason = progress.reason
         if progress.failed or progress.warning:

@@ -7,12 +7,15 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import anyio
 
 from hilum.codec.associate import APPLICATION_CONTEXT, AssociateAccept, AssociateRequest
 from hilum.codec.dimse import Service
+from hilum.codec.sop_class import UNCOMPRESSED
+from hilum.codec.verdict import Dimse
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.frontends.dimse.echo import echo
@@ -21,6 +24,7 @@ from hilum.frontends.dimse.retrieve import get, move
 from hilum.frontends.dimse.session import Session
 from hilum.frontends.dimse.store import store
 from hilum.model.errors import HilumError
+from hilum.net.inbox import Inbox
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.messages import Message
@@ -38,6 +42,8 @@ HANDLERS: Mapping[int, Handler] = MappingProxyType(
         Service.C_MOVE: move,
     }
 )
+FOR_ALL = frozenset((Service.C_ECHO, Service.C_STORE))
+"""What who was let in as the PACS of a mount may ask, to bring what a C-MOVE of ours waits for."""
 UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 §C.5.22
 BACKLOG = 128  # connections that wait to be accepted
 CROWD = 4  # times max_associations: the most connections, those included that say nothing yet
@@ -50,6 +56,7 @@ async def serve(
     broker: Broker,
     settings: Settings,
     *,
+    inbox: Inbox | None = None,
     started: Callable[[str, int], None],
     stop: asyncio.Event,
 ) -> None:
@@ -58,13 +65,14 @@ async def serve(
     Args:
         broker: runs the operations.
         settings: whom to let in, and how long to wait for whom.
+        inbox: our own C-MOVEs, whose instances come through this door; None: there are none.
         started: called with host and port once it listens.
         stop: set when the service stops.
 
     Raises:
         OSError: the port cannot be bound.
     """
-    door = _Door(broker, settings)
+    door = _Door(broker, settings, Inbox() if inbox is None else inbox)
     listener = await asyncio.get_running_loop().create_server(
         door.association,
         settings.dimse.bind,
@@ -103,8 +111,9 @@ async def _stop_accepting(listener: asyncio.Server) -> None:
 class _Door:
     """All associations of the DIMSE frontend."""
 
-    def __init__(self, broker: Broker, settings: Settings) -> None:
+    def __init__(self, broker: Broker, settings: Settings, inbox: Inbox) -> None:
         self._broker = broker
+        self._inbox = inbox
         self._settings = settings
         self._open: set[Association] = set()  # all connections
         self._accepted: set[Association] = set()  # those the limits are about
@@ -198,7 +207,7 @@ class _Door:
             association.fault = f"rejected: {why}"
             association.reject(result, source, reason)
             return
-        accept, contexts = answer(request, self._offer)
+        accept, contexts = answer(request, self._offered(request))
         self._accepted.add(association)
         association.accept(accept, contexts)
         called = request.called_ae_title
@@ -209,6 +218,8 @@ class _Door:
             ae_title=called,
             principal=request.calling_ae_title,
             request_id=request_id,
+            inbox=self._inbox,
+            only_expected=not self._is_let_in(request),
             relational=_agreed(accept, RELATIONAL),
             fuzzy=_agreed(accept, FUZZY),
         )
@@ -239,17 +250,39 @@ class _Door:
         association.abort("the service stops")
 
     async def _run(self, session: Session, message: Message) -> None:
-        handler = HANDLERS.get(message.command.command_field)
+        service = message.command.command_field
+        handler = HANDLERS.get(service)
+        refusal = None
         if handler is None or not message.context.peer_may_ask:
+            refusal = UNRECOGNIZED_OPERATION
+        elif service not in FOR_ALL and not session.is_mount:
+            refusal = Dimse.SOP_CLASS_NOT_SUPPORTED
+        elif service not in FOR_ALL and session.only_expected:
+            refusal = Dimse.NOT_AUTHORIZED
+        if handler is None or refusal is not None:
             if message.data is not None:
                 await message.data.drain()
-            await session.answer(message, UNRECOGNIZED_OPERATION)
+            await session.answer(message, refusal or UNRECOGNIZED_OPERATION)
             return
         try:
             await handler(session, message)
         except HilumError:
             if session.association.lost is None:
                 raise
+
+    def _is_let_in(self, request: AssociateRequest) -> bool:
+        """Whether the caller may ask for all that there is."""
+        accept_all = self._settings.dimse.accept_unknown_callers
+        return accept_all or request.calling_ae_title in self._callers
+
+    def _offered(self, request: AssociateRequest) -> Offer:
+        """What is taken of the caller: where only C-MOVEs of ours receive, whatever comes."""
+        called = request.called_ae_title
+        if self._inbox.uncompressed(called, request.calling_ae_title):
+            return replace(self._offer, transfer_syntaxes=frozenset(UNCOMPRESSED))
+        if self._broker.mounts.meant(called) not in self._broker.mounts:
+            return Offer(self._offer.max_pdu)
+        return self._offer
 
     def _refusal(  # noqa: PLR0911 - one for each reason
         self, association: Association, request: AssociateRequest
@@ -261,10 +294,12 @@ class _Door:
             return _PERMANENT, 2, 2, "protocol version not supported"
         if request.application_context != APPLICATION_CONTEXT:
             return _PERMANENT, 1, 2, "application context not supported"
-        if self._broker.mounts.meant(called) not in self._broker.mounts:
+        is_mount = self._broker.mounts.meant(called) in self._broker.mounts
+        if not is_mount and not self._inbox.receives(called):
             why = f"called AE title {called!r} is no mount; to have it, add [mounts.{_key(called)}]"
             return _PERMANENT, 1, 7, why
-        if not limits.accept_unknown_callers and calling not in self._callers:
+        is_expected = self._inbox.admits(called, calling, association.address)
+        if not is_expected and not self._is_let_in(request):
             why = (
                 f"calling AE title {calling!r} is no peer; to let it in, add "
                 f"[peers.{_key(calling)}] with aet = {json.dumps(calling)}, "

@@ -8,6 +8,7 @@ from hilum.core.backend import StoreSession
 from hilum.core.broker import Broker
 from hilum.core.operations import Originator, Store
 from hilum.model.outcome import Progress
+from hilum.net.inbox import Caller, Inbox
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.messages import Message
 
@@ -17,8 +18,10 @@ class Session:
     """One association that we accepted, and what it may do.
 
     Attributes:
-        mount: AE title of the mount that was called.
+        mount: AE title of the mount that was called; of none where only `inbox` receives there.
         ae_title: the one that was called, as it is written in answers.
+        inbox: where our own C-MOVEs wait for what comes.
+        only_expected: it may bring what they wait for, and nothing else.
         relational: SOP classes for which relational queries or retrieval were agreed on.
         fuzzy: SOP classes for which fuzzy matching of names was agreed on.
         stack: what lives as long as the association.
@@ -30,10 +33,27 @@ class Session:
     ae_title: str
     principal: str
     request_id: str
+    inbox: Inbox = field(default_factory=Inbox)
+    only_expected: bool = False
     relational: frozenset[str] = frozenset()
     fuzzy: frozenset[str] = frozenset()
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _stores: StoreSession | None = None
+
+    @property
+    def is_mount(self) -> bool:
+        """Whether a mount was called, not only a receiver of `inbox`."""
+        return self.mount in self.broker.mounts
+
+    def caller(self, originator: Originator | None) -> Caller:
+        """Who brings an instance."""
+        association = self.association
+        return Caller(
+            called=self.ae_title,
+            calling=association.calling_ae_title,
+            address=association.address,
+            originator=originator,
+        )
 
     async def stores(self, originator: Originator | None) -> StoreSession:
         """The way into the mount, opened once for the association.

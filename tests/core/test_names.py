@@ -1,7 +1,7 @@
 # ruff: noqa: RUF001 - names in many scripts
 import pytest
 
-from hilum.backends.archive import names
+from hilum.core import names
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from datetime import datetime
 
 import pytest
 
-from hilum.backends.archive.wanted import (
+from hilum.core.wanted import (
     Names,
     Numbers,
     Spans,

@@ -1,0 +1,97 @@
+"""Which retrievals can be given again? All that are known, by what they are of."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from hilum.backends.cache.entries import Packed
+from hilum.backends.cache.holding import Holding
+from hilum.backends.cache.share import Share, whole
+from hilum.backends.cache.wish import Wish, key_of, plain
+from hilum.model.errors import Incomplete
+from hilum.model.identity import Ref
+
+
+class Shelf:
+    """All holdings that may be joined: those in the air, and those that stay for a while."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[frozenset[Ref], Holding] = {}
+        self._by_study: dict[str, dict[Holding, None]] = {}
+        self._entries: dict[Holding, int] = {}
+        self.packed = Packed()
+        self.size = 0
+
+    def __iter__(self) -> Iterator[Holding]:
+        return iter(list(self._by_key.values()))
+
+    def put(self, holding: Holding) -> None:
+        """It may be joined from now on."""
+        self._by_key[holding.key] = holding
+        for study in {ref.study for ref in holding.refs} - {None}:
+            self._by_study.setdefault(str(study), {})[holding] = None
+
+    def keep(self, holding: Holding) -> None:
+        """It is an entry of the cache, and counts."""
+        holding.is_entry = True
+        self._entries[holding] = holding.size
+        self.size += self._entries[holding]
+
+    def drop(self, holding: Holding) -> None:
+        """Nobody may join it any more."""
+        if self._by_key.get(holding.key) is holding:
+            del self._by_key[holding.key]
+        for study in {str(ref.study) for ref in holding.refs} & self._by_study.keys():
+            self._by_study[study].pop(holding, None)
+            if not self._by_study[study]:
+                del self._by_study[study]
+        self.size -= self._entries.pop(holding, 0)
+        self.packed.forget(holding)
+
+    def shares(self, refs: Sequence[Ref]) -> tuple[list[Share], list[Ref]]:
+        """What is here or on its way of `refs`, and what of them is not, as it was asked for."""
+        same = self._by_key.get(key_of(refs))
+        if same is not None and is_good(same):
+            self.packed.unpack(same)
+            return [whole(same)], []
+        found: dict[Holding, list[Ref]] = {}
+        left: list[Ref] = []
+        for ref in refs:
+            holding = self._covering(plain(ref))
+            if holding is None:
+                left.append(ref)
+            else:
+                found.setdefault(holding, []).append(plain(ref))
+        return [Share(holding, Wish.of(refs)) for holding, refs in found.items()], left
+
+    def _covering(self, ref: Ref) -> Holding | None:
+        near: Iterable[Holding] = self._by_study.get(ref.study or "", {})
+        if ref.study is None:
+            near = [*self._by_key.values()]
+        same = self._by_key.get(frozenset({ref}))
+        for holding in near if same is None else (same, *near):
+            if is_good(holding):
+                if ref.study is not None:  # or else all there are would be unpacked
+                    self.packed.unpack(holding)
+                if holding.covers(ref):
+                    return holding
+        return None
+
+    def of(self, key: frozenset[Ref]) -> Holding | None:
+        """What is there of exactly these references, good or not."""
+        return self._by_key.get(key)
+
+    def oldest(self) -> Holding | None:
+        """The entry that was not used for the longest time; of those in use only if it must be."""
+        if not self._entries:
+            return None
+        return min(self._entries, key=lambda each: (bool(each.uses), each.used))
+
+
+def is_good(holding: Holding) -> bool:
+    """Whether somebody new may join it."""
+    if not holding.ended:
+        return True
+    if holding.doomed or time.time() > holding.until:
+        return False
+    # What is here of an incomplete one is for the clients of its jobs, who know what is missing.
+    return holding.error is None or (isinstance(holding.error, Incomplete) and bool(holding.jobs))

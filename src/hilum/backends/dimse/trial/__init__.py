@@ -1,0 +1,1 @@
+"""Harmless experiments with a peer, one question each; `..probe` does them in order."""

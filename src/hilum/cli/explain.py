@@ -1,0 +1,137 @@
+"""`hilum explain`: which way a request would go, and why."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+
+from hilum.cli.common import ConfigOption, JsonOption, settings
+from hilum.cli.explained.far import opened
+from hilum.cli.explained.finding import Way, finding, limits
+from hilum.cli.explained.moving import moving
+from hilum.cli.explained.request import Request, of_keys, of_line
+from hilum.cli.scu.asked import KeysOption, LevelOption, ModelOption, RelationalOption, asked
+from hilum.cli.scu.ending import MISUSE, Misuse, end, printable, run
+from hilum.config.schema import Settings
+from hilum.core.levels import UNIQUE
+from hilum.model.identity import Level
+
+command = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes.
+
+    Attributes:
+        backend: what stands behind the mount, and where.
+        notes: what holds for every way.
+    """
+
+    request: str
+    operation: str
+    mount: str
+    backend: str
+    ways: list[Way]
+    notes: list[str]
+
+
+@command.command()
+def explain(  # noqa: PLR0913 - a command line has that many options
+    request: Annotated[
+        str | None,
+        typer.Argument(metavar="[REQUEST]", help="'GET /aets/PACS/studies?PatientName=A*'"),
+    ] = None,
+    *,
+    mount: Annotated[
+        str | None,
+        typer.Option(
+            "--mount", "-m", help="AE title that a C-FIND is for; else the default mount's."
+        ),
+    ] = None,
+    keys: KeysOption = None,
+    level: LevelOption = None,
+    model: ModelOption = None,
+    relational: RelationalOption = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print which way a request would go: mount, backend, what is sent, what is filtered here.
+
+    The request is an HTTP request line, or a C-FIND given by --key. Nothing is called: where it
+    depends on what the far side is able to, each way is printed.
+
+    Ends with 0; 1 for a wrong configuration; 2 for a request that would be refused.
+    """
+    told = settings(config)
+    by_keys = bool(keys or level or mount or model)
+    if (request is None) is not by_keys:
+        end(MISUSE, "give a request line, or a C-FIND by --key, --level and --mount", as_json=False)
+    try:
+        if request is not None:
+            what = of_line(request, told)
+        else:
+            found = asked(keys, level, model, Level.STUDY)
+            what = of_keys(found, mount, told, relational=relational)
+    except Misuse as error:
+        end(MISUSE, str(error), as_json=as_json)
+    route = run(_route(what, told), as_json=as_json)
+    if as_json:
+        print(json.dumps(asdict(route)))
+        return
+    for line in _lines(route):
+        print(printable(line))
+
+
+async def _route(request: Request, told: Settings) -> Route:
+    """The route of a request.
+
+    Raises:
+        Misuse: it would be refused.
+    """
+    ways: list[Way] = []
+    notes = list(request.warnings)
+    async with opened(told, request.mount) as far:
+        if request.query is not None and not _is_named(request):
+            ways += finding(request.query, far)
+            notes += limits(request.query, far) if request.operation == "find" else []
+        if request.operation != "find":
+            ways += moving(request, far, told)
+        return Route(request.text, request.operation, request.mount, far.named, ways, notes)
+
+
+def _is_named(request: Request) -> bool:
+    """Whether the keys of a Send say by themselves what is to be sent."""
+    query = request.query
+    if query is None or request.operation != "send":
+        return False
+    return set(query.match) == {(UNIQUE[query.level],)}
+
+
+def _lines(route: Route) -> Iterator[str]:
+    yield f"{route.request}: {route.operation}"
+    yield f"mount {route.mount} ({route.backend})"
+    for way in route.ways:
+        yield ""
+        yield from _of_way(way)
+    if route.notes:
+        yield ""
+    for note in route.notes:
+        yield f"- {note}"
+
+
+def _of_way(way: Way) -> Iterator[str]:
+    if way.when:
+        yield f"{way.when}:"
+    if way.refused:
+        yield f"  refused: {way.refused}"
+    for number, step in enumerate(way.steps, 1):
+        yield f"  {number}. {step.level} level: {step.why}"
+        for at, question in enumerate(step.sends):
+            yield from ["     and"] if at else []
+            yield from (f"       {line}" for line in question)
+        if step.filtered:
+            yield f"     answers that contradict this are dropped: {', '.join(step.filtered)}"
+    yield from (f"  - {note}" for note in way.notes)

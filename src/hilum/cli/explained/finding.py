@@ -1,0 +1,125 @@
+"""Which way a search goes: what is sent, and what is filtered here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote
+
+from hilum.backends.archive.match import conditions
+from hilum.cli.explained.far import Far
+from hilum.cli.scu.ending import Misuse
+from hilum.config.mounts import DicomwebMount, DimseMount
+from hilum.core.backend import Abilities, Asks
+from hilum.core.plan import Plan, Step, planned
+from hilum.core.sift import named
+from hilum.model.errors import BadQuery, HilumError
+from hilum.model.identity import Level
+from hilum.model.query import Path, Query
+
+_ALL = frozenset(Level)
+_BELOW = _ALL - {Level.PATIENT}
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is sent in one step.
+
+    Attributes:
+        why: it is.
+        sends: lines to read; one list for each question.
+        filtered: keys that the answers are held against.
+    """
+
+    level: str
+    why: str
+    sends: list[list[str]]
+    filtered: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to answer.
+
+    Attributes:
+        when: it is taken; "": always.
+        refused: why there is no answer this way.
+    """
+
+    when: str
+    steps: list[Asking] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    refused: str = ""
+
+
+def finding(query: Query, far: Far) -> list[Way]:
+    """The ways of a search: several where only the far side can tell which one it takes.
+
+    Raises:
+        Misuse: a key cannot be honoured.
+    """
+    if far.asks is None:
+        try:
+            conditions(query, far.name)
+        except BadQuery as error:
+            raise Misuse(str(error)) from None
+        return [Way("", notes=["answered from the index of the archive: nothing is sent"])]
+    found: dict[str, Way] = {}
+    for when, abilities in _choices(query, far):
+        way = _way(when, query, abilities, far.asks)
+        found.setdefault(str(replace(way, when="")), way)
+    ways = list(found.values())
+    return ways if len(ways) > 1 else [replace(ways[0], when="")]
+
+
+def limits(query: Query, far: Far) -> Iterator[str]:
+    """What is said of the number of matches."""
+    if query.offset:
+        yield f"the first {query.offset} matches are left out here"
+    if query.limit is None:
+        return
+    yield f"at most {query.limit} matches are given, and one more is looked for"
+    if isinstance(far.mount, DimseMount):
+        how = "C-CANCEL" if far.mount.cancel == "cancel" else "ending the association"
+        yield f"then the PACS is stopped by {how}"
+
+
+def _choices(query: Query, far: Far) -> list[tuple[str, Abilities]]:
+    """What the far side may turn out to be able to, and in what words."""
+    if isinstance(far.mount, DicomwebMount):
+        return [
+            ("where the server searches across levels", Abilities(_BELOW, relational=True)),
+            ("where the server does not search across levels", Abilities(_BELOW, relational=False)),
+        ]
+    if query.level is Level.PATIENT:
+        return [
+            ("where the PACS takes the Patient Root model", Abilities(_ALL, relational=False)),
+            ("where the PACS does not take it", Abilities(_BELOW, relational=False)),
+        ]
+    hierarchical = Abilities(_ALL, relational=False)
+    if isinstance(far.mount, DimseMount) and far.mount.relational == "never":
+        return [("", hierarchical)]
+    return [
+        ("where the PACS agrees to relational queries", Abilities(_ALL, relational=True)),
+        ("where the PACS does not agree to relational queries", hierarchical),
+    ]
+
+
+def _way(when: str, query: Query, abilities: Abilities, asks: Asks) -> Way:
+    try:
+        plan: Plan = planned(query, abilities)
+        steps = [_asking(each, asks) for each in plan.steps]
+    except HilumError as error:
+        return Way(when, refused=str(error))
+    return Way(when, steps, list(plan.notes))
+
+
+def _asking(step: Step, asks: Asks) -> Asking:
+    given: dict[Path, str] = {(tag,): f"{{{named((tag,))}}}" for tag in step.given}
+    questions = [replace(each, match={**given, **each.match}) for each in step.questions]
+    sends = [[_readable(line) for line in asks.told(each)] for each in questions]
+    filtered = [f"{named(path)} = {value}" for path, value in step.checks]
+    return Asking(step.level.value, step.why, sends, filtered)
+
+
+def _readable(line: str) -> str:
+    """Names in braces stand for what the step before finds; a URL has them escaped."""
+    return line.replace(quote("{"), "{").replace(quote("}"), "}")

@@ -1,0 +1,151 @@
+"""Which way instances and their metadata go: to whoever asks, to the far side, elsewhere."""
+
+from collections.abc import Iterator, Mapping
+
+from hilum.backends.dicomweb.resources import of_ref
+from hilum.cli.explained.far import Far
+from hilum.cli.explained.finding import Asking, Way
+from hilum.cli.explained.request import Request, nearest
+from hilum.cli.scu.ending import Misuse
+from hilum.codec.question import keys_of
+from hilum.config.mounts import ArchiveMount, DicomwebMount, DimseMount, Remote
+from hilum.config.schema import Settings
+from hilum.core.sift import named
+from hilum.model.identity import Ref
+
+OURS: Mapping[str, str] = {
+    "mount": "the broker says itself what the mount offers",
+    "job": "the broker says itself how far a retrieval is",
+    "sending": "the broker says itself how far a Send is",
+}
+"""Operations that go nowhere."""
+
+_WAITS = {
+    "stream": "bytes go out while the far side still sends",
+    "retry_after": "503 with Retry-After until everything is here",
+    "job": "202 with a status resource until everything is here",
+}
+
+
+def moving(request: Request, far: Far, settings: Settings) -> list[Way]:
+    """The way of anything but a search.
+
+    Raises:
+        Misuse: nobody knows the destination of a Send.
+    """
+    if request.operation in OURS:
+        return [Way("", notes=[OURS[request.operation]])]
+    if request.operation == "store":
+        return [Way("", list(_stored(request.ref, far)), _kept(far))]
+    if request.operation == "send":
+        return [Way("", notes=[_sent(request.destination, far, settings)])]
+    if request.operation == "retrieve":
+        return [Way("", list(_retrieved(request.ref, far, settings)), list(_waits(far)))]
+    return list(_described(request, far, settings))
+
+
+def _retrieved(ref: Ref, far: Far, settings: Settings) -> Iterator[Asking]:
+    level = ref.level.value
+    match far.mount:
+        case ArchiveMount():
+            yield Asking(level, "read from the files of the archive", [], [])
+        case DicomwebMount():
+            root = far.mount.wado_url or far.mount.url
+            yield Asking(level, "WADO-RS", [[f"GET {root}{of_ref(ref)}"]], [])
+        case DimseMount():
+            keys = [f"{named(path)} = {value}" for path, value in keys_of(ref).items()]
+            where = f"{far.mount.aet} at {far.mount.host}:{far.mount.port}"
+            why = "what there is, to hold against it what comes"
+            yield Asking("IMAGE", why, [[f"C-FIND to {where}", *keys]], [])
+            receivers = ", ".join(far.mount.receivers or (settings.server.aet,))
+            how = {
+                "get": f"C-GET from {where}",
+                "move": f"C-MOVE by {where} to {receivers}: us, at port {settings.dimse.port}",
+                "auto": f"C-GET from {where}; where it does not take that, C-MOVE to {receivers}",
+            }[far.mount.retrieve]
+            yield Asking(level, "at the level that was asked for", [[how, *keys]], [])
+
+
+def _waits(far: Far) -> Iterator[str]:
+    if not isinstance(far.mount, Remote):
+        return
+    yield f"wait = {far.mount.wait}: {_WAITS[far.mount.wait]}"
+    if far.mount.cache.is_on:
+        yield "what is in the cache already is not asked for"
+    elif far.mount.is_spooled:
+        yield "who asks for the same meanwhile shares the retrieval"
+
+
+def _described(request: Request, far: Far, settings: Settings) -> Iterator[Way]:
+    retrieved = list(_retrieved(request.ref, far, settings))
+    match far.mount:
+        case ArchiveMount():
+            what = "the index" if request.operation == "describe" else "the instance's file"
+            yield Way("", notes=[f"answered from {what} of the archive: nothing is sent"])
+        case DicomwebMount():
+            root = far.mount.wado_url or far.mount.url
+            asked = Asking(
+                request.ref.level.value,
+                "WADO-RS",
+                [[f"GET {root}{of_ref(request.ref)}/metadata"]],
+                [],
+            )
+            bulk = request.operation == "bulk"
+            notes = ["then the URL that it gives for the value"] if bulk else []
+            yield Way("where the server has metadata", [asked], notes)
+            yield Way("where the server has none", retrieved, [_READ, *_waits(far)])
+        case DimseMount():
+            yield Way("", retrieved, [_READ, *_waits(far)])
+
+
+_READ = "the metadata is read here, from the instances as they stream by"
+
+
+def _stored(ref: Ref, far: Far) -> Iterator[Asking]:
+    match far.mount:
+        case ArchiveMount():
+            yield Asking("IMAGE", "written to the files of the archive", [], [])
+        case DicomwebMount():
+            root = far.mount.stow_url or far.mount.url
+            below = f"/{ref.study}" if ref.study else ""
+            yield Asking("IMAGE", "STOW-RS", [[f"POST {root}/studies{below}"]], [])
+        case DimseMount():
+            where = f"{far.mount.aet} at {far.mount.host}:{far.mount.port}"
+            yield Asking("IMAGE", "an instance at a time", [[f"C-STORE to {where}"]], [])
+
+
+def _kept(far: Far) -> list[str]:
+    if isinstance(far.mount, ArchiveMount):
+        return [f"duplicates: {far.mount.duplicates}; durability: {far.mount.durability}"]
+    return ["nothing is kept here; success is what the far side says of each instance"]
+
+
+def _sent(name: str, far: Far, settings: Settings) -> str:
+    """What becomes of a Send."""
+    target = _target(name, settings)
+    how = ""
+    if isinstance(far.mount, DimseMount) and name in far.mount.destinations:
+        how, unless = f"passed on: C-MOVE by {far.mount.aet} to {name}", " (A801)"
+    elif isinstance(far.mount, DicomwebMount) and far.mount.send:
+        how, unless = f"passed on: Send by {far.mount.url} to {name}", ""
+    if how:
+        return f"{how}; where it does not know that{unless}: {target}" if target else how
+    if not target:
+        names = [*settings.mounts, *settings.destinations]
+        names += [peer.aet for peer in settings.peers.values()]
+        raise Misuse(f"no peer, mount or URL has the name {name}{nearest(name, names)}")
+    return target
+
+
+def _target(name: str, settings: Settings) -> str:
+    """Where instances that are retrieved here are stored; "" where nobody knows."""
+    own = name == settings.server.aet and name not in settings.mounts
+    title = settings.default_mount if own else name
+    if title in settings.mounts:
+        return f"retrieved, and stored at the mount {title}"
+    for peer in settings.peers.values():
+        if peer.aet == name:
+            return f"retrieved, and stored by C-STORE at {peer.aet} ({peer.host}:{peer.port})"
+    if name in settings.destinations:
+        return f"retrieved, and stored by STOW-RS at {settings.destinations[name].url}/studies"
+    return ""

@@ -1,0 +1,86 @@
+"""Which attribute describes a patient, which a study, a series, an instance (PS3.4 §C.6)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hilum.codec.identifier import UNIQUE_KEYS
+from hilum.codec.qido import INSTANCE
+from hilum.model.identity import Level
+from hilum.model.query import Path
+
+PATIENT_ID: Final = UNIQUE_KEYS[Level.PATIENT]
+UNIQUE: Final[Mapping[Level, int]] = UNIQUE_KEYS
+"""The unique key of each level (PS3.4 §C.6.1.1)."""
+MODALITY: Final = 0x0008_0060
+MODALITIES: Final = 0x0008_0061
+ISSUER: Final = 0x0010_0021  # of Patient ID
+PATIENT_COUNTS: Final = (0x0020_1200, 0x0020_1202, 0x0020_1204)
+"""Number of Patient Related Studies, Series and Instances."""
+STUDY_COUNTS: Final = (0x0020_1206, 0x0020_1208)
+"""Number of Study Related Series and Instances."""
+SERIES_COUNT: Final = 0x0020_1209  # Number of Series Related Instances
+
+PATIENT: Final = frozenset(
+    """
+    00081120 00100010 00100020 00100021 00100022 00100024 00100026 00100027 00100030 00100032
+    00100033 00100034 00100035 00100040 00100050 00100101 00100200 00100212 00100213 00100214
+    00100215 00100216 00100217 00100218 00100219 00100221 00100222 00100223 00100229 00101000
+    00101001 00101002 00101005 00101040 00101050 00101060 00101080 00101081 00101090 00101100
+    00102150 00102152 00102154 00102155 00102160 00102161 00102201 00102202 00102292 00102293
+    00102294 00102295 00102296 00102297 00102298 00102299 001021F0 00104000 00120010 00120020
+    00120021 00120030 00120031 00120040 00120042 00120062 00120063 00120064 00120081 00120082
+    """.split()  # noqa: SIM905 - 60 quoted words are harder to read
+)
+"""Patient, Clinical Trial Subject (PS3.3 §C.7.1), and what C-FIND asks of patients."""
+
+STUDY: Final = frozenset(
+    """
+    00080020 00080030 00080050 00080051 00080090 00080092 00080094 00080096 0008009C 0008009D
+    00081030 00081032 00081048 00081049 00081060 00081062 00081080 00081084 00081110 00101010
+    00101020 00101021 00101022 00101023 00101024 00101030 00102000 00102110 00102180 001021A0
+    001021B0 001021C0 001021D0 00102203 00120050 00120051 00120052 00120053 00120083 0020000D
+    00200010 00320012 00321032 00321033 00321034 00321060 00321064 00380010 00380014 00380060
+    00380062 00380064 00380500 00401012 00401060
+    """.split()  # noqa: SIM905 - 60 quoted words are harder to read
+)
+"""General Study, Patient Study, Clinical Trial Study (PS3.3 §C.7.2)."""
+
+SERIES: Final = frozenset(
+    """
+    00080021 00080031 00080060 00080068 00080070 00080080 00080081 00080082 00081010 00081040
+    00081041 0008103E 0008103F 00081050 00081052 00081070 00081072 00081090 00081111 00081250
+    00102210 00120060 00120061 00120071 00120072 00120073 00180015 0018100A 0018100B 00181000
+    00181002 00181008 00181020 00181030 00181200 00181201 00185100 0020000E 00200011 00200052
+    00200060 00201040 00280108 00280109 00400244 00400245 00400250 00400251 00400253 00400254
+    00400260 00400275 00400280
+    """.split()  # noqa: SIM905 - 60 quoted words are harder to read
+)
+"""General Series, Clinical Trial Series, Frame of Reference, Equipment (PS3.3 §C.7.3-5)."""
+
+_COMPUTED: Final[Mapping[str, Level]] = {
+    "00080061": Level.STUDY,
+    "00080062": Level.STUDY,
+    "00201200": Level.PATIENT,
+    "00201202": Level.PATIENT,
+    "00201204": Level.PATIENT,
+    "00201206": Level.STUDY,
+    "00201208": Level.STUDY,
+    "00201209": Level.SERIES,
+}
+"""Attributes that no data set has (PS3.4 §C.3.4)."""
+
+_OF_IMAGES: Final = INSTANCE - {(0x0008_0056,), (0x0008_0201,)}  # those stand at every level
+
+
+def level_of(path: Path) -> Level | None:
+    """The level at which an attribute is asked for (PS3.4 §C.6); None: not known."""
+    tag = f"{path[0]:08X}"
+    if tag in _COMPUTED:
+        return _COMPUTED[tag]
+    if tag in PATIENT:
+        return Level.PATIENT
+    if tag in STUDY:
+        return Level.STUDY
+    if tag in SERIES:
+        return Level.SERIES
+    return Level.IMAGE if path[:1] in _OF_IMAGES else None

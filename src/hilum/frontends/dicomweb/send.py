@@ -1,0 +1,254 @@
+"""How is something sent elsewhere, and how is that told of? (Supplement 248, provisional)."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from hilum.codec import dicom_json, qido, send_status
+from hilum.core.jobs import BackgroundSends
+from hilum.core.operations import Find, Send
+from hilum.core.transactions import Transaction
+from hilum.frontends.dicomweb.asked import Asked, asked, json_type
+from hilum.frontends.dicomweb.streamed import Unanswered
+from hilum.model.errors import (
+    BackendFault,
+    BadQuery,
+    BadRequest,
+    NotFound,
+    NotOffered,
+    TooLarge,
+    UnsupportedMedia,
+)
+from hilum.model.identity import Level, Ref, is_uid
+from hilum.model.match import Match
+from hilum.model.query import Query
+
+MAX_MATCHES: Final = 10_000
+"""Studies, series or instances in one Send; the names of all are kept until it has ended."""
+RETRY_AFTER: Final = 5
+"""Seconds that a client shall wait before it asks again how far a Send is."""
+
+_STUDY, _SERIES, _INSTANCE = 0x0020_000D, 0x0020_000E, 0x0008_0018
+_UIDS = {
+    Level.STUDY: (_STUDY,),
+    Level.SERIES: (_STUDY, _SERIES),
+    Level.IMAGE: (_STUDY, _SERIES, _INSTANCE),
+}
+_NAMES = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
+_NO_KEYS = frozenset({"limit", "offset", "includefield"})
+_ANYTHING = "*?\\-^= "  # what a value may be made of that matches whatever there is
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def begin(level: Level) -> Handler:
+    """The handler of POST below a resource that lists studies, series or instances."""
+
+    async def handler(request: Request) -> Response:
+        """Send what matches to `destination`.
+
+        202 once it is recorded; 400 malformed, nothing chosen, or a key that is not honoured;
+        404 no such destination, or nothing matches; 409 the UID is in use; 413 too much matches.
+        """
+        about = _addressed(request, level)
+        kind = json_type(request)
+        try:
+            await _without_payload(request)
+        except ClientDisconnect:
+            return Unanswered()
+        parameters = request.query_params.multi_items()
+        destination = _destination(parameters)
+        query = _query(about, [pair for pair in parameters if pair[0].lower() != "destination"])
+        operation = Send(
+            mount=about.asked.mount,
+            request_id=about.asked.request_id,
+            refs=(),
+            destination=destination,
+        )
+        await about.sends.check(about.uid, operation)
+        operation = replace(operation, refs=await _refs(about, query))
+        return about.answer(await about.begun(operation), 202, kind)
+
+    return handler
+
+
+def status(level: Level) -> Handler:
+    """The handler of GET: how far a Send is."""
+
+    async def handler(request: Request) -> Response:
+        """200 with counts and what failed; 404 when there is none of that UID, or no longer."""
+        about = _addressed(request, level)
+        kind = json_type(request)
+        return about.answer(await about.found(), 200, kind)
+
+    return handler
+
+
+def stop(level: Level) -> Handler:
+    """The handler of DELETE, an extension: give a Send up."""
+
+    async def handler(request: Request) -> Response:
+        """200 once it has stopped, 202 when it is about to; 404 as GET; 409 it has ended."""
+        about = _addressed(request, level)
+        kind = json_type(request)
+        await about.found()
+        stopped = await about.sends.stop(about.uid)
+        return about.answer(stopped, 200 if stopped.sending.state.is_final else 202, kind)
+
+    return handler
+
+
+@dataclass(frozen=True, slots=True)
+class _Addressed:
+    """What the path of a request names.
+
+    Attributes:
+        level: what the search resource lists.
+        uid: the Transaction UID.
+    """
+
+    asked: Asked
+    sends: BackgroundSends
+    level: Level
+    uid: str
+
+    @property
+    def resource(self) -> str:
+        """The search resource, below the mount."""
+        ref = self.asked.ref
+        within = f"studies/{ref.study}/" if ref.study is not None else ""
+        within += f"series/{ref.series}/" if ref.series is not None else ""
+        return within + _NAMES[self.level]
+
+    async def begun(self, operation: Send) -> Transaction:
+        """A new Send."""
+        return await self.sends.begin(self.uid, operation, self.resource)
+
+    async def found(self) -> Transaction:
+        """The Send of that UID that was asked of this resource.
+
+        Raises:
+            Refused: the caller may not send this, and so may not know of it.
+            NotFound: there is none.
+        """
+        found = await self.sends.status(self.uid)
+        mount = found.operation.mount
+        if (mount, found.resource) != (self.asked.mount, self.resource):
+            raise NotFound("no Send has this Transaction UID here")
+        self.asked.broker.admit(replace(found.operation, request_id=self.asked.request_id))
+        return found
+
+    def answer(self, transaction: Transaction, code: int, kind: str) -> Response:
+        """The status of a Send, and where and when to ask for it again."""
+        url = f"{self.asked.root}/{self.resource}/send-requests/{self.uid}"
+        headers = {"Content-Location": url, "Cache-Control": "no-store"}
+        if code == 202:  # noqa: PLR2004
+            headers["Location"] = url
+        if not transaction.sending.state.is_final:
+            headers["Retry-After"] = str(RETRY_AFTER)
+        told = send_status.encode(transaction.uid, transaction.sending)
+        return Response(dicom_json.dumps(told), code, headers, media_type=kind)
+
+
+def _addressed(request: Request, level: Level) -> _Addressed:
+    about = asked(request)
+    uid = request.path_params["transaction"]
+    if not is_uid(uid):
+        raise BadRequest("the Transaction UID in the path is no UID")
+    sends: BackgroundSends | None = request.app.state.sends
+    if sends is None:
+        raise NotOffered(f"{about.mount} does not offer send")
+    return _Addressed(about, sends, level, uid)
+
+
+async def _without_payload(request: Request) -> None:
+    """Refuse what is not known to mean anything here, such as credentials.
+
+    Raises:
+        UnsupportedMedia: the request has a payload.
+    """
+    async for piece in request.stream():
+        if piece:
+            raise UnsupportedMedia("a Send has no payload: what to send is in the URL")
+
+
+def _destination(parameters: Iterable[tuple[str, str]]) -> str:
+    given = {value.strip() for name, value in parameters if name.lower() == "destination"}
+    if len(given) != 1 or not all(given):
+        raise BadRequest("name one destination: ?destination=")
+    return given.pop()
+
+
+def _query(about: _Addressed, parameters: Sequence[tuple[str, str]]) -> Query:
+    """What is chosen.
+
+    Stricter than a search, as what is sent by mistake cannot be called back: a parameter that
+    would be ignored there is refused here.
+
+    Raises:
+        BadQuery: a parameter is unknown, malformed or not honoured, or nothing is chosen.
+    """
+    for name, value in parameters:
+        if name.lower() in _NO_KEYS:
+            raise BadQuery(f"{name} has no meaning in a Send, which sends all that matches")
+        if not value.strip():
+            raise BadQuery("a matching key has no value")
+    within = about.asked.ref
+    keys = {_STUDY: within.study, _SERIES: within.series}
+    search = qido.parse(
+        about.level, parameters, {tag: uid for tag, uid in keys.items() if uid is not None}
+    )
+    if search.warnings:
+        raise BadQuery(search.warnings[0])
+    if not any(value.strip(_ANYTHING) for value in search.query.match.values()):
+        raise BadQuery("choose what to send: by a study in the path, or by a matching key")
+    # Only what names a match, but for those of the levels above, is of use here.
+    return replace(search.query, include=frozenset())
+
+
+async def _refs(about: _Addressed, query: Query) -> tuple[Ref, ...]:
+    """What there is to send, at the level of the resource.
+
+    Raises:
+        NotFound: nothing.
+        TooLarge: more than one Send takes.
+        BadQuery: it cannot be said for certain what matches.
+    """
+    within = about.asked.ref
+    paths = [(_STUDY,)] * (within.study is not None) + [(_SERIES,)] * (within.series is not None)
+    is_whole = set(query.match) == set(paths)  # all of a study or series: asked for by its name
+    limit = 1 if is_whole else MAX_MATCHES + 1
+    find = Find(
+        mount=about.asked.mount,
+        request_id=about.asked.request_id,
+        query=replace(query, limit=limit),
+    )
+    refs: dict[Ref, None] = {}
+    async with about.asked.broker.find(find) as found:
+        async for ref in _each(found, about.level):
+            refs[ref] = None
+        warnings = [] if is_whole else found.warnings
+    if not refs:
+        raise NotFound("nothing matches")
+    if warnings:
+        raise BadQuery(f"what matches is not certain: {warnings[0]}")
+    if is_whole:
+        return (within,)
+    if len(refs) > MAX_MATCHES:
+        raise TooLarge(f"more than {MAX_MATCHES} match: choose less")
+    return tuple(refs)
+
+
+async def _each(found: AsyncIterator[Match], level: Level) -> AsyncIterator[Ref]:
+    async for match in found:
+        attributes = orjson.loads(match.dicom_json())
+        values = [attributes.get(f"{tag:08X}", {}).get("Value") for tag in _UIDS[level]]
+        uids = [str(value[0]) for value in values if value]
+        if len(uids) < len(values) or not all(map(is_uid, uids)):
+            raise BackendFault("a match does not name what it is")
+        yield Ref(*islice((*uids, None, None), 3))

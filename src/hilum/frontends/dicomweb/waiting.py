@@ -1,0 +1,207 @@
+"""How does a client wait for a retrieval? At the open connection, or by coming again.
+
+`stream`: the answer begins with the first instances. `retry_after`: 503 until all is here. `job`:
+202 with a status resource, also where the client prefers that (RFC 7240 §4.1).
+"""
+
+from collections.abc import Sequence
+from copy import copy
+from math import ceil
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hilum.codec.media_type import JSON
+from hilum.codec.verdict import verdict_on
+from hilum.core.backend import Fetches, Fetching
+from hilum.core.mounts import Mount
+from hilum.core.operations import Retrieve
+from hilum.frontends.dicomweb.asked import Asked, warning
+from hilum.frontends.dicomweb.reports import Reports
+from hilum.frontends.dicomweb.streamed import Headers
+from hilum.model.errors import HilumError, Incomplete, NotFound
+from hilum.model.identity import Ref
+from hilum.model.instance import Listed
+
+NOTHING = "nothing is kept under these UIDs"
+
+
+class Waiting:
+    """One request for instances, and how its client waits.
+
+    Attributes:
+        short: what is missing, where that is known before the answer begins.
+    """
+
+    def __init__(self, request: Request, asked: Asked) -> None:
+        self._asked = asked
+        self._prefers = _respond_async(request)
+        self._reports: Reports = request.app.state.reports
+        self._operation = Retrieve(
+            mount=asked.mount, request_id=asked.request_id, refs=(asked.ref,)
+        )
+        self._fetching: Fetching | None = None
+        self.short: Incomplete | None = None
+
+    async def begun(self) -> Response | None:
+        """What to answer now; None when the instances are to be given.
+
+        Raises:
+            NotFound: there are none.
+            HilumError: they could not be had, after all that was tried.
+        """
+        mount = self._asked.broker.mounts[self._asked.mount]
+        wait = "job" if self._prefers else mount.wait
+        if wait == "stream" or mount.fetches is None:
+            return None
+        fetches = self._asked.broker.fetches(self._operation)
+        fetching = self._fetching = fetches.fetch(self._operation.refs)
+        if fetching.ended:
+            await self._counted(fetching)
+            self._judge(fetching)
+            if not self._prefers or fetching.announced:
+                return None
+        fetching.announced = True
+        return self._later(mount, fetching, wait)
+
+    async def _counted(self, fetching: Fetching) -> None:
+        """How many there are, where nothing had to be brought and so nobody has looked."""
+        if fetching.expected is None and fetching.error is None:
+            async with self._asked.broker.retrieve(self._operation) as retrieval:
+                if retrieval.manifest is not None:
+                    fetching.expected = fetching.arrived = len(retrieval.manifest)
+
+    def _judge(self, fetching: Fetching) -> None:
+        """Go on when there is something to give."""
+        if failed := failure(fetching):
+            fetching.told = True
+            raise copy(failed)
+        self.short = shortfall(fetching)
+
+    def _later(self, mount: Mount, fetching: Fetching, wait: str) -> Response:
+        """What tells the client to come again."""
+        said = described(fetching, self._asked.root)
+        url = job_url(self._asked.root, fetching.id)
+        headers = {"Retry-After": retry_after(mount), "Link": _link(url)}
+        if wait != "job":
+            text = "the instances are being retrieved: come again"
+            content = orjson.dumps({"error": text, **said, "job": url})
+            return Response(content, 503, headers, media_type=JSON)
+        headers |= {"Location": url, "Content-Location": url}
+        if self._prefers:
+            headers["Preference-Applied"] = "respond-async"
+        return Response(orjson.dumps({**said, "job": url}), 202, headers, media_type=JSON)
+
+    def there(self, manifest: Sequence[Listed] | None) -> Sequence[Listed] | None:
+        """The manifest without what is known to be missing."""
+        if self.short is None or manifest is None:
+            return manifest
+        missing = set(self.short.missing)
+        return [each for each in manifest if each.sop_instance_uid not in missing]
+
+    def told(self, short: Incomplete, manifest: Sequence[Listed] | None) -> Headers:
+        """The headers that tell of what is missing, and where each is named."""
+        text = f"{short.count or 'some'} instances could not be retrieved"
+        if manifest is not None:
+            text = f"{short.count} of {len(manifest)} instances could not be retrieved"
+        if self._fetching is not None:
+            name = self._fetching.id
+        else:
+            expected = None if manifest is None else len(manifest)
+            name = self._reports.add(
+                self._asked.mount,
+                {
+                    "state": "incomplete",
+                    "status": 206,
+                    "expected": expected,
+                    "arrived": None if expected is None else expected - short.count,
+                    "missing": list(short.missing),
+                    "error": str(short),
+                    "result": result_url(self._asked.root, self._asked.ref),
+                },
+            )
+        url = job_url(self._asked.root, name)
+        return [warning(self._asked.root, text), ("Link", _link(url))]
+
+
+def described(fetching: Fetching, root: str) -> dict[str, Any]:
+    """How far it is, for a client."""
+    failed = failure(fetching) if fetching.ended else None
+    short = shortfall(fetching) if fetching.ended else None
+    state, status = "running", None
+    if fetching.ended:
+        state, status = "complete", 200
+    if short is not None:
+        state, status = "incomplete", 206
+    if failed is not None:
+        state, status = "failed", int(verdict_on(failed).http)
+    error = failed or short
+    return {
+        "id": fetching.id,
+        "state": state,
+        "status": status,
+        "expected": fetching.expected,
+        "arrived": fetching.arrived,
+        "missing": list(fetching.missing),
+        "attempts": fetching.attempts,
+        "error": None if error is None else str(error),
+        "result": result_url(root, *fetching.refs[:1]),
+    }
+
+
+def failure(fetching: Fetching) -> HilumError | None:
+    """Why nothing can be given, of one that has ended."""
+    if fetching.error is not None:
+        return fetching.error
+    return NotFound(NOTHING) if fetching.expected == 0 else None
+
+
+def shortfall(fetching: Fetching) -> Incomplete | None:
+    """What is missing of one that has ended, and of which the rest can be given."""
+    count = len(fetching.missing)
+    if fetching.expected is not None:
+        count = max(count, fetching.expected - fetching.arrived)
+    if fetching.error is not None or not count:
+        return None
+    return Incomplete("not all instances could be retrieved", fetching.missing, count)
+
+
+def retry_after(mount: Mount) -> str:
+    """The value of Retry-After: whole seconds (RFC 9110 §10.2.3)."""
+    return str(ceil(mount.retry_after))
+
+
+def job_url(root: str, name: str) -> str:
+    """The status resource."""
+    return f"{root}/jobs/{name}"
+
+
+def result_url(root: str, ref: Ref = Ref()) -> str:  # noqa: B008 - a frozen value
+    """Where the instances themselves are to be had."""
+    levels = (("studies", ref.study), ("series", ref.series), ("instances", ref.instance))
+    return root + "".join(f"/{name}/{uid}" for name, uid in levels if uid is not None)
+
+
+def _link(url: str) -> str:
+    """A link to the status of what was asked for (RFC 8631 §4)."""
+    return f'<{url}>; rel="status"; type="{JSON}"'
+
+
+def _respond_async(request: Request) -> bool:
+    """Whether the client prefers not to wait (RFC 7240 §4.1)."""
+    preferences = ",".join(request.headers.getlist("prefer")).split(",")
+    names = (each.partition(";")[0].partition("=")[0].strip().lower() for each in preferences)
+    return "respond-async" in names
+
+
+def fetches_of(asked: Asked) -> Fetches:
+    """What knows the jobs of a mount.
+
+    Raises:
+        NotFound: it has none.
+    """
+    if asked.broker.mounts[asked.mount].fetches is None:
+        raise NotFound("no such job")
+    return asked.broker.fetches(Retrieve(mount=asked.mount, request_id=asked.request_id, refs=()))

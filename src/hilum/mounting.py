@@ -1,0 +1,146 @@
+"""What stands behind each mount of the configuration: backends, opened and put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from hilum.backends.archive import open_archive
+from hilum.backends.cache import Kept, Straight, open_kept
+from hilum.backends.dicomweb import open_origin, open_url_stores
+from hilum.backends.dimse.pacs import open_pacs
+from hilum.backends.dimse.remote import remote
+from hilum.backends.dimse.store import PeerStores
+from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount
+from hilum.config.schema import Settings
+from hilum.core.adapt import Adapted
+from hilum.core.backend import Retrieves, Stores
+from hilum.core.described import Described
+from hilum.core.mounts import Mount, Mounts
+from hilum.model.errors import HilumError
+from hilum.net.inbox import Inbox
+
+
+class CannotMount(Exception):
+    """What a mount needs is not to be had; the text begins with its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """What the broker works with.
+
+    Attributes:
+        destinations: where a C-MOVE or Send may go, by name, besides the mounts.
+    """
+
+    mounts: Mounts
+    destinations: dict[str, Stores]
+
+
+@asynccontextmanager
+async def mounted(settings: Settings, inbox: Inbox) -> AsyncIterator[Mounted]:
+    """All mounts and destinations, until the block is left.
+
+    Raises:
+        CannotMount: a folder, a lock or a file of one is not to be had.
+    """
+    async with AsyncExitStack() as stack:
+        mounts: dict[str, Mount] = {}
+        for name, mount in settings.mounts.items():
+            try:
+                mounts[name] = await _mount(settings, name, mount, inbox, stack)
+            except HilumError as error:
+                where = f": {settings.folder(name)}" if isinstance(mount, ArchiveMount) else ""
+                raise CannotMount(f"mounts.{name}{where}: {error}") from error
+        own = settings.server.aet
+        destinations: dict[str, Stores] = {
+            peer.aet: PeerStores(remote(peer, own)) for peer in settings.peers.values()
+        }
+        for name, destination in settings.destinations.items():
+            destinations[name] = await stack.enter_async_context(open_url_stores(destination, name))
+        yield Mounted(Mounts(mounts, settings.default_mount, own), destinations)
+
+
+async def _mount(
+    settings: Settings, name: str, mount: AnyMount, inbox: Inbox, stack: AsyncExitStack
+) -> Mount:
+    match mount:
+        case ArchiveMount():
+            return await _archive(settings, name, mount, stack)
+        case DimseMount():
+            return await _pacs(settings, name, mount, inbox, stack)
+        case DicomwebMount():
+            return await _origin(settings, name, mount, stack)
+
+
+async def _archive(
+    settings: Settings, name: str, mount: ArchiveMount, stack: AsyncExitStack
+) -> Mount:
+    archive = await stack.enter_async_context(open_archive(mount, settings.folder(name), name))
+    return Mount(
+        name=name,
+        backend=mount.backend,
+        echoes=archive,
+        finds=archive,
+        retrieves=archive,
+        describes=archive,
+        stores=archive,
+        fetches=Straight(archive),
+    )
+
+
+async def _pacs(
+    settings: Settings, name: str, mount: DimseMount, inbox: Inbox, stack: AsyncExitStack
+) -> Mount:
+    calling = mount.calling or settings.server.aet
+    pacs = await stack.enter_async_context(open_pacs(mount, calling, inbox))
+    kept = await _kept(settings, name, mount, pacs, stack)
+    return Mount(
+        name=name,
+        backend=mount.backend,
+        echoes=pacs,
+        finds=Adapted(pacs, mount.walk_limit),
+        retrieves=kept,
+        describes=Described(kept),
+        describes_moves=True,
+        stores=pacs,
+        asks=pacs,
+        sends=pacs if mount.destinations else None,
+        passed_on=frozenset(mount.destinations),
+        fetches=kept,
+        wait=mount.wait,
+        retry_after=mount.retry_after,
+    )
+
+
+async def _origin(
+    settings: Settings, name: str, mount: DicomwebMount, stack: AsyncExitStack
+) -> Mount:
+    origin = await stack.enter_async_context(open_origin(mount, name))
+    kept = await _kept(settings, name, mount, origin, stack)
+    return Mount(
+        name=name,
+        backend=mount.backend,
+        echoes=origin,
+        finds=Adapted(origin, mount.walk_limit),
+        retrieves=kept,
+        describes=Described(kept, origin),
+        stores=origin,
+        asks=origin,
+        sends=origin if mount.send else None,
+        passed_on=None if mount.send else frozenset(),
+        fetches=kept,
+        wait=mount.wait,
+        retry_after=mount.retry_after,
+    )
+
+
+async def _kept(
+    settings: Settings,
+    name: str,
+    mount: DimseMount | DicomwebMount,
+    retrieves: Retrieves,
+    stack: AsyncExitStack,
+) -> Kept:
+    """The way through the spool, which all that is retrieved takes where there is one."""
+    folder = settings.spool(name)
+    return await stack.enter_async_context(open_kept(name, mount, retrieves, folder))

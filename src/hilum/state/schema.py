@@ -1,0 +1,41 @@
+"""What tables the state has that is no archive's: what was promised and has to outlive a restart.
+
+A change here needs a migration.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+HEAD: Final = "0001"
+"""The migration that makes what is described here."""
+
+METADATA: Final = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+SEND: Final = sa.Table(
+    "send",
+    METADATA,
+    sa.Column("transaction_uid", sa.Text, primary_key=True),
+    sa.Column("mount", sa.Text, nullable=False),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("principal", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False, comment="it was asked of, below the mount"),
+    sa.Column("refs", sa.Text, nullable=False, comment="JSON: [patient, study, series, instance]"),
+    sa.Column("state", sa.Text, nullable=False, comment="see model.sending.State"),
+    sa.Column("remaining", sa.Integer, comment="NULL where nobody knows"),
+    sa.Column("completed", sa.Integer, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
+    sa.Column("warning", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Text, nullable=False, comment="JSON: [instance, class, reason, text]"),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("asked", sa.Float, nullable=False, comment="seconds since the epoch"),
+    sa.Column("changed", sa.Float, nullable=False, comment="seconds since the epoch"),
+    sa.Index("ix_send_state_changed", "state", "changed"),
+)
+"""Sends that run in the background, and those that ended a while ago."""

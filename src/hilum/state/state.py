@@ -1,0 +1,76 @@
+"""The state of the service that is no archive's: opened, and what is in it."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio.to_thread
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from hilum.model.errors import BackendFault, BackendUnavailable
+from hilum.state.database import open_database
+from hilum.state.lock import Lock
+from hilum.state.schema import HEAD
+from hilum.state.sends import Sends
+from hilum.state.upgrade import upgrade
+
+_SCRIPTS = Path(__file__).with_name("migrations")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is kept beyond the end of the process.
+
+    Attributes:
+        sends: Sends that run in the background (`core.transactions.SendRecords`).
+    """
+
+    sends: Sends
+
+
+@asynccontextmanager
+async def open_state(folder: Path) -> AsyncIterator[State]:
+    """The state kept in `folder`, which is made; for one process at a time.
+
+    Raises:
+        BackendUnavailable: another process has the folder, or it cannot be used.
+        BackendFault: the database is from a newer version, or broken.
+    """
+    # One thread: so writes keep their order, and leaving waits for the last of them, which anyio's
+    # threads do not where a task is cancelled by asyncio.
+    thread = ThreadPoolExecutor(1, "state")
+    opened = ExitStack()
+    try:
+        engine = await asyncio.get_running_loop().run_in_executor(thread, _open, folder, opened)
+        yield State(Sends(engine, thread))
+    finally:
+        closed = thread.submit(opened.close)
+        await anyio.to_thread.run_sync(thread.shutdown)
+        closed.result()
+
+
+def _open(folder: Path, opened: ExitStack) -> sa.Engine:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = Lock(folder, "the state's folder")
+        opened.callback(lock.release)
+        engine = open_database(folder / "state.db", writes=True)
+        event.listen(engine, "connect", _durable)
+        opened.callback(engine.dispose)
+        upgrade(engine, _SCRIPTS, HEAD, "the state's database")
+    except OSError as error:
+        text = f"the state's folder cannot be used: {error.strerror or error}"
+        raise BackendUnavailable(text) from error
+    except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
+        raise BackendFault("the state's database cannot be used") from error
+    return engine
+
+
+def _durable(connection: sqlite3.Connection, _record: object) -> None:
+    """What is answered for is on the disk when a commit returns."""
+    connection.execute("PRAGMA synchronous=FULL").close()

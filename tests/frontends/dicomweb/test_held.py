@@ -1,0 +1,59 @@
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from hilum.frontends.dicomweb import held as module
+from hilum.frontends.dicomweb.held import HOLD, Shortfall, held
+from hilum.model.errors import BackendFault, Incomplete, NotAcceptable
+
+pytestmark = pytest.mark.anyio
+
+
+async def given(pieces: Sequence[bytes], error: Exception | None = None) -> AsyncIterator[bytes]:
+    for each in pieces:
+        yield each
+    if error is not None:
+        raise error
+
+
+async def test_a_short_body_is_held_whole() -> None:
+    assert await held(given([b"a", b"b"])) == (b"ab", True)
+    assert await held(given([])) == (b"", True)
+
+
+async def test_of_a_long_one_only_the_beginning() -> None:
+    body = given([bytes(HOLD - 1), b"a", b"b"])
+    first, ended = await held(body)
+    assert (len(first), ended) == (HOLD, False)
+    assert await anext(body) == b"b"
+
+
+async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", -1.0)
+    assert await held(given([b"a", b"b"])) == (b"a", False)
+
+
+async def test_what_is_missing_is_noted_while_it_can_be_told() -> None:
+    short, error = Shortfall(), Incomplete("x", ("1.2",))
+    assert [each async for each in short.noted(given([b"a"], error))] == [b"a"]
+    assert short.error is error
+    late = Shortfall()
+    late.close()
+    with pytest.raises(Incomplete):
+        assert [each async for each in late.noted(given([b"a"], error))]
+    with pytest.raises(NotAcceptable):
+        late.leave(NotAcceptable("x"))
+
+
+async def test_what_was_told_before_may_come_late() -> None:
+    short = Shortfall(known=True)
+    short.close()
+    error = Incomplete("x", ("1.2",))
+    assert [each async for each in short.noted(given([b"a"], error))] == [b"a"]
+
+
+async def test_other_failures_are_not_noted() -> None:
+    short = Shortfall()
+    with pytest.raises(BackendFault):
+        assert [each async for each in short.noted(given([], BackendFault("x")))]
+    assert short.error is None
