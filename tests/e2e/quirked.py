@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from pydicom import dcmread
+from tests.backends.dicomweb.wire import file_of
 from tests.contract.made import CT, Made, made, uid
 from tests.quirky import HOST, Make, Pacs, Quirks, quirky
 
@@ -19,16 +20,17 @@ from hilum.backends.dimse import retrieve as retrieving
 from hilum.backends.dimse.contexts import storage
 from hilum.backends.dimse.find import Answer
 from hilum.backends.dimse.pool import Pool
+from hilum.backends.dimse.store import PeerStores
 from hilum.codec import question
 from hilum.config.mounts import DimseMount
-from hilum.config.schema import DimseSettings, HttpSettings, ServerSettings, Settings
+from hilum.config.schema import DimseSettings, HttpSettings, Peer, ServerSettings, Settings
 from hilum.core.broker import Broker
 from hilum.frontends.dicomweb.app import application
 from hilum.frontends.dimse import server
 from hilum.model.errors import HilumError
 from hilum.model.identity import Level, Ref
 from hilum.model.instance import Instance
-from hilum.model.outcome import Stored
+from hilum.model.outcome import Progress, Stored
 from hilum.mounting import mounted
 from hilum.net import http
 from hilum.net.inbox import Inbox
@@ -130,18 +132,22 @@ class Brokered:
     @asynccontextmanager
     async def associated(self) -> AsyncIterator[Association]:
         """An association with the broker."""
-        remote = Remote(
+        remote = self._remote()
+        services = [*finding.CONTEXTS, *retrieving.GET_CONTEXTS, *retrieving.MOVE_CONTEXTS]
+        held = storage([CT], beside=len(services))
+        wanted = [*services, *held.wanted]
+        extended = {uid: finding.RELATIONAL for uid, _ in finding.CONTEXTS}
+        async with associate(remote, wanted, roles=held.roles, extended=extended) as association:
+            yield association
+
+    def _remote(self) -> Remote:
+        return Remote(
             host=HOST,
             port=self.port,
             calling="VIEWER",
             called="PACS",
             timeouts=Timeouts(acse=10, message=30),
         )
-        held = storage([CT], beside=4)
-        wanted = [*finding.CONTEXTS, *retrieving.GET_CONTEXTS, *held.wanted]
-        extended = {uid: finding.RELATIONAL for uid, _ in finding.CONTEXTS}
-        async with associate(remote, wanted, roles=held.roles, extended=extended) as association:
-            yield association
 
     async def find(
         self, level: Level, keys: Mapping[tuple[int, ...], str], *, patient_root: bool = False
@@ -171,6 +177,39 @@ class Brokered:
         failed = retrieval.progress.failed_uids
         return Got(basket.uids, retrieval.status, retrieval.status == 0, failed)
 
+    async def move(
+        self, ref: Ref, destination: str, *, patient_root: bool = False
+    ) -> tuple[int | None, Progress]:
+        """The final status and counts of a C-MOVE; None: it failed as a whole, or was lost."""
+        keys = question.keys_of(ref)
+        async with self.associated() as association:
+            moving = retrieving.move(
+                association, ref.level, keys, destination, patient_root=patient_root
+            )
+            with suppress(HilumError):
+                async with moving as retrieval:
+                    async for _ in retrieval:
+                        pass
+        return retrieval.status, retrieval.progress
+
+    async def store(self, instances: Sequence[Made]) -> list[Stored]:
+        """What became of each, by C-STORE on one association."""
+        remote = self._remote()
+        needs = [(each.sop_class_uid, each.transfer_syntax_uid) for each in instances]
+        async with PeerStores(remote).open(needs) as session:
+            return [await session.store(each.instance()) for each in instances]
+
+    async def stow(self, instances: Sequence[Made]) -> httpx.Response:
+        """One STOW-RS request with all of them."""
+        body = b"".join(
+            b"--sep\r\nContent-Type: application/dicom\r\n\r\n" + file_of(each) + b"\r\n"
+            for each in instances
+        )
+        headers = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=sep'}
+        return await self.client.post(
+            f"{self.url}/aets/PACS/studies", headers=headers, content=body + b"--sep--\r\n"
+        )
+
     async def idle(self) -> None:
         """Wait until no slot is in use: at once, or as soon as a peer has been said goodbye to."""
         until = time.monotonic() + 6
@@ -186,9 +225,19 @@ async def brokering(
     held: Sequence[Made] = FOUR,
     *,
     make: Make = Make.OWN,
+    peers: Mapping[str, int] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Brokered]:
-    """The broker, until the block is left; then no slot is in use, and no task is left behind."""
+    """The broker, until the block is left; then no slot is in use, and no task is left behind.
+
+    Args:
+        folder: for its files.
+        quirks: of the PACS.
+        held: what the PACS has.
+        make: what the PACS is made of.
+        peers: AE title -> port on this machine, of where a C-MOVE may go.
+        settings: of the mount.
+    """
     with quirky(held, quirks, make=make) as pacs:
         mount = DimseMount(
             backend="dimse",
@@ -199,7 +248,7 @@ async def brokering(
             **{**SETTINGS, **settings},
         )
         before = asyncio.all_tasks()
-        async with _running(folder, mount, pacs) as running:
+        async with _running(folder, mount, pacs, peers or {}) as running:
             yield running
             await running.idle()
         left = asyncio.all_tasks() - before
@@ -207,12 +256,19 @@ async def brokering(
 
 
 @asynccontextmanager
-async def _running(folder: Path, mount: DimseMount, pacs: Pacs) -> AsyncIterator[Brokered]:
+async def _running(
+    folder: Path, mount: DimseMount, pacs: Pacs, peers: Mapping[str, int]
+) -> AsyncIterator[Brokered]:
+    pacs.destinations.update({name: (HOST, port) for name, port in peers.items()})
     settings = Settings(
         server=ServerSettings(aet="HILUM", data=folder),
         dimse=DimseSettings(bind=HOST, port=0, accept_unknown_callers=True, graceful_shutdown=1.0),
         http=HttpSettings(bind=HOST, port=0, graceful_shutdown=1.0),
         mounts={"PACS": mount},
+        peers={
+            name: Peer(aet=name, host=HOST, port=port, message_timeout=2.0)
+            for name, port in peers.items()
+        },
     )
     inbox, stop = Inbox(), asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from hilum.backends.dimse.store import plan
 from hilum.codec import identifier
 from hilum.codec.associate import AssociateAccept, AssociateRequest
 from hilum.codec.dimse import A_DATA_SET, NO_DATA_SET, RESPONSE, Command, Service
-from hilum.codec.sop_class import FIND, PATIENT_ROOT
+from hilum.codec.sop_class import FIND, PATIENT_ROOT, is_storage
 from hilum.core.operations import Originator
 from hilum.model.errors import BadQuery, HilumError
 from hilum.model.instance import Instance
@@ -23,7 +23,7 @@ from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.messages import Context, Message
 from hilum.upper_layer.negotiation import Offer, answer
-from hilum.upper_layer.receiving import receive
+from hilum.upper_layer.receiving import instance_of, receive
 from hilum.upper_layer.requestor import Remote, associate
 from hilum.upper_layer.storing import store_on
 
@@ -136,7 +136,7 @@ class _Talk:
                 await self.answer(message, SUCCESS)
             case Service.C_STORE:
                 self.pacs.asked.append(Asked("C-STORE", self.association.calling_ae_title))
-                await receive(self.association, message, self.pacs.holding.memory)
+                await self._store(message)
             case Service.C_FIND:
                 self._is_spared = self.quirks.spares_queries
                 await self._cancellable(message, self._find)
@@ -145,6 +145,24 @@ class _Talk:
                 await self._cancellable(message, self._retrieve)
             case _:
                 await self.answer(message, 0x0211)
+
+    async def _store(self, message: Message) -> None:
+        quirks, memory, done = self.quirks, self.pacs.holding.memory, len(self.pacs.taken)
+        instance = instance_of(message)
+        if Point.TAKING in (quirks.drops, quirks.stalls) and done == quirks.after:
+            await anext(instance.chunks, b"")
+            await self._break(Point.TAKING, done)
+        if quirks.store_status and done >= quirks.after:
+            assert message.data is not None
+            await message.data.drain()
+            await self.answer(message, quirks.store_status)
+            return
+        if Point.TAKEN in (quirks.drops, quirks.stalls) and done == quirks.after:
+            await memory.store(instance)
+            await self._break(Point.TAKEN, done)
+        stored = await receive(self.association, message, memory)
+        assert stored.failure is None, stored.failure
+        self.pacs.taken.append(stored.sop_instance_uid)
 
     async def _cancellable(
         self, message: Message, handle: Callable[[Message], Awaitable[None]]
@@ -411,7 +429,11 @@ def _worse(
 ) -> tuple[AssociateAccept, dict[int, Context]]:
     """The answer to an association request, with what the quirks take away."""
     for number, each in tuple(contexts.items()):
-        if each.abstract_syntax in quirks.refuses:
+        if each.abstract_syntax in quirks.refuses or (
+            quirks.syntaxes is not None
+            and is_storage(each.abstract_syntax)
+            and each.transfer_syntax not in quirks.syntaxes
+        ):
             del contexts[number]
         elif quirks.no_roles and each.we_may_ask:
             contexts[number] = replace(each, we_may_ask=False, peer_may_ask=True)

@@ -36,6 +36,7 @@ class Pacs:
         calls: the association requests (of our own make only).
         asked: the requests, in order.
         sent: SOP Instance UIDs of what it sent, in order.
+        taken: those of what was stored at it (our own make only).
         answers: C-FIND answers that it sent.
         cancels: C-CANCELs that came.
         open: associations that are open.
@@ -49,6 +50,7 @@ class Pacs:
     calls: list[AssociateRequest] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
     answers: int = 0
     cancels: int = 0
     open: int = 0

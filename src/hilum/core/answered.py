@@ -57,6 +57,10 @@ class Answered:
             attributes.setdefault(_CHARSET, _utf_8())
         return dicom_json.dumps(dict(sorted(attributes.items())))
 
+    def decoded(self) -> Attributes:
+        """See `model.match.Match`."""
+        return self._attributes
+
     def dataset(self) -> Dataset:
         """See `model.match.Match`."""
         return dicom_json.to_dataset(dicom_json.loads(self.dicom_json()))

@@ -1,6 +1,7 @@
 """One answer to a query."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from pydicom import Dataset
 
@@ -21,6 +22,9 @@ class Match(Protocol):
             retrieve_root: base URL of the mount, without a slash at its end
                 (`http://host/aets/ARCHIVE`), from which RetrieveURL (0008,1190) is made.
         """
+
+    def decoded(self) -> Mapping[str, Any]:
+        """The same, read: attributes by tag in eight digits. Not to be changed."""
 
     def dataset(self) -> Dataset:
         """The same attributes as a data set."""

@@ -344,6 +344,7 @@ class Association(Sender):
                 self._finish(pdu.ReleaseAnswered(), AssociationLost("the peer released"))
             else:
                 self._state, self._since = State.RELEASING, self._loop.time()
+                self._flush()
                 self._transport.write(pdu.encode(pdu.ReleaseRequested()))
         await self.closed()
 

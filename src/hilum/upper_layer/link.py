@@ -19,6 +19,7 @@ from hilum.model.errors import BackendFault, BackendTimeout, BackendUnavailable,
 
 UNREAD_HIGH = 1024 * 1024  # bytes nobody has read yet, from which on we stop reading
 UNREAD_LOW = 256 * 1024  # bytes, from which on we go on reading
+HELD = 64 * 1024  # bytes, the most that waits to be sent together
 WRITE_HIGH = 512 * 1024  # bytes waiting to be sent, from which on a sender waits
 LINGER = 2.0  # seconds a peer gets to close the connection after the last PDU
 _TICK = 1.0  # seconds, the longest between two looks at the clock
@@ -81,6 +82,7 @@ class Link(asyncio.Protocol, ABC):
         self._timer: asyncio.TimerHandle | None = None
         self._unread = 0
         self._paused = False
+        self._held = bytearray()
         self._error: HilumError | None = None
         self._on_lost: Callable[[], None] | None = None
         self.peer = ""
@@ -226,6 +228,7 @@ class Link(asyncio.Protocol, ABC):
         if self._state in (State.CLOSING, State.LOST):
             return
         self._state, self._since = State.CLOSING, self._loop.time()
+        self._flush()
         self._transport.write(pdu.encode(last))
         if self._paused:  # what still comes is thrown away, so that the close is seen
             self._paused = False
@@ -258,10 +261,24 @@ class Link(asyncio.Protocol, ABC):
         if callback is not None and self._error is not None:
             callback()
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, *, soon: bool = False) -> None:
+        """Send; `soon`, with what else is said before the event loop turns: in one segment."""
         if self._state in (State.CLOSING, State.LOST):
             raise self._error or AssociationLost("the association is over")
-        self._transport.write(data)
+        if not soon and not self._held:
+            self._transport.write(data)
+            return
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held += data
+        if not soon or len(self._held) >= HELD:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = bytes(self._held), bytearray()
+            if self._state is not State.LOST:
+                self._transport.write(held)
 
     async def _drain(self) -> None:
         """Wait until the transport has room again, as long as the peer takes something."""

@@ -29,8 +29,16 @@ class Sender(Link):
         context: Context,
         command: Command,
         data: bytes | AsyncIterator[bytes] | None = None,
+        *,
+        soon: bool = False,
     ) -> None:
         """Send one message; returns when the transport has room again.
+
+        Args:
+            context: to send in.
+            command: the message's.
+            data: its data set.
+            soon: it may wait for others that are said before the event loop turns.
 
         Raises:
             BackendError: the association was lost, or the peer takes nothing for too long.
@@ -46,7 +54,7 @@ class Sender(Link):
                 parts += pdu.encode_data(context.id, data, is_command=False, last=True, size=size)
             elif data is not None:
                 parts = await self._send_stream(context, parts, data, size)
-            self._write(b"".join(parts))
+            self._write(b"".join(parts), soon=soon)
             self._sent += 1
             await self._drain()
 

@@ -23,6 +23,9 @@ class Said:
 
     attributes: dict[str, object]
 
+    def decoded(self) -> dict[str, object]:
+        return dict(orjson.loads(self.dicom_json()))
+
     def dicom_json(self, retrieve_root: str | None = None) -> bytes:
         url = {"00081190": {"vr": "UR", "Value": [retrieve_root]}} if retrieve_root else {}
         return orjson.dumps({**url, **self.attributes})

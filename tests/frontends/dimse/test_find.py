@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import orjson
 import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence
@@ -212,6 +213,9 @@ class _Endless:
             self.given += 1
             yield self  # type: ignore[misc]  # it is its own match
             await asyncio.sleep(0.01 if self.given < 5 else 3600)
+
+    def decoded(self) -> dict[str, object]:
+        return dict(orjson.loads(self.dicom_json()))
 
     def dicom_json(self, _root: str | None = None) -> bytes:
         return b'{"0020000D":{"vr":"UI","Value":["1.2"]}}'

@@ -14,6 +14,7 @@ from hilum.backends.archive import tags
 from hilum.backends.archive.deflated import dictionary_of, inflate
 from hilum.backends.archive.select import Read
 from hilum.codec import dicom_json
+from hilum.codec.dicom_json import Attributes
 from hilum.model.identity import Level
 from hilum.model.query import Query
 
@@ -143,9 +144,13 @@ class Found:
         answer = b'{"%s}' % b',"'.join(lines)
         return answer if answer.find(_NO_VALUES) < 0 else answer.replace(_NO_VALUES, b"")
 
+    def decoded(self) -> Attributes:
+        """See `model.match.Match`."""
+        return dicom_json.loads(self.dicom_json())
+
     def dataset(self) -> Dataset:
         """See `model.match.Match`."""
-        return dicom_json.to_dataset(dicom_json.loads(self.dicom_json()))
+        return dicom_json.to_dataset(self.decoded())
 
 
 def _with_bulk(lines: list[bytes], url: str) -> list[bytes]:

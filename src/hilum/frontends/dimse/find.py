@@ -1,7 +1,6 @@
 """Answers C-FIND (PS3.4 §C.4.1, PS3.7 §9.1.2)."""
 
 import anyio
-import orjson
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from hilum.codec import identifier
@@ -58,8 +57,9 @@ async def _send_matches(session: Session, message: Message) -> None:
         at = 0
         async for match in matches:
             at += 1
-            await (checkpoint_if_cancelled() if at % _LOOK else checkpoint())
-            data = answers.encode(orjson.loads(match.dicom_json()))
+            if at % _LOOK == 0:
+                await checkpoint()
+            data = answers.encode(match.decoded())
             # PS3.4 Table C.4-1: FF00 says that the keys were matched on, FF01 that some were not
             status = Dimse.PENDING_WITHOUT_OPTIONAL_KEYS if matches.unmatched else Dimse.PENDING
-            await session.answer(message, status, data=data)
+            await session.answer(message, status, data=data, soon=True)

@@ -83,6 +83,7 @@ class Session:
         comment: str | None = None,
         progress: Progress | None = None,
         with_remaining: bool = True,
+        soon: bool = False,
     ) -> None:
         """Send one response to `message`, in one write.
 
@@ -94,6 +95,7 @@ class Session:
             progress: counts of sub-operations, where there are any.
             with_remaining: tell of the remaining ones too; a final response does only when it
                 was cancelled (PS3.7 §9.1.4.1.7).
+            soon: it may wait a moment for others, and leave with them.
         """
         asked = message.command
         response = Command(
@@ -113,4 +115,4 @@ class Session:
                 failed=progress.failed,
                 warning=progress.warning,
             )
-        await self.association.send(message.context, response, data)
+        await self.association.send(message.context, response, data, soon=soon)
