@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from hilum.backends.dimse.asking import failure, putting, wanted
+from hilum.backends.dimse.chunks import Chunks
 from hilum.backends.dimse.planned import Ask, contexts_of, first_asks, second_asks
 from hilum.backends.dimse.pool import Pool
 from hilum.backends.dimse.proof import Proof
@@ -27,7 +28,6 @@ from hilum.model.errors import (
     BadRequest,
     HilumError,
     NotOffered,
-    OutOfResources,
 )
 from hilum.model.identity import is_uid
 from hilum.model.instance import Instance
@@ -62,7 +62,7 @@ class Got(AsyncIterator[Instance]):
         self._association: Association | None = None
         self._responses: Responses | None = None
         self._first: Message | None = None
-        self._current: _Chunks | None = None
+        self._current: Chunks | None = None
         self._last = 0.0  # when an instance came
 
     async def __aenter__(self) -> Self:
@@ -255,7 +255,7 @@ class Got(AsyncIterator[Instance]):
         self._ask.part.came += 1
         self._proof.give(uid)
         self._last = self._loop.time()
-        self._current = _Chunks(self._association, message, instance.chunks, self._deadline)
+        self._current = Chunks(self._association, message, instance.chunks, self._deadline)
         return replace(instance, chunks=self._current)
 
     async def _wanted(self, instance: Instance) -> Instance:
@@ -298,73 +298,3 @@ class Got(AsyncIterator[Instance]):
             error = failure(Service.C_GET, command.status)
         part.told = replace(counts(command), failed_uids=uids, reason=error)
         await self._close(error)
-
-
-class _Chunks(AsyncIterator[bytes]):
-    """The data set of one instance. It is answered once all of it is here, read or not.
-
-    So the PACS makes the next one ready while the reader still sends this one on.
-
-    Attributes:
-        is_over: it was read to its end, or broke off.
-    """
-
-    def __init__(
-        self,
-        association: Association,
-        message: Message,
-        rest: AsyncIterator[bytes],
-        deadline: float,
-    ) -> None:
-        self.association = association
-        self.message = message
-        self.is_over = False
-        self._rest = rest
-        self._deadline = deadline
-        self._is_answered = False
-
-    async def __anext__(self) -> bytes:
-        """The next piece.
-
-        Raises:
-            BackendError: the rest does not come.
-        """
-        if self.is_over:
-            raise StopAsyncIteration
-        try:
-            if asyncio.get_running_loop().time() > self._deadline:
-                late = BackendTimeout("the retrieval took longer than it may")
-                self.association.abort(str(late), told=late)
-                raise late
-            if not self._is_answered and await self._is_here():
-                await self._answer(leave=False)
-            return await anext(self._rest)
-        except StopAsyncIteration:
-            self.is_over = True
-            if not self._is_answered:
-                await self._answer(leave=True)
-            raise
-        except HilumError:
-            self.is_over = True
-            raise
-
-    async def leave(self) -> None:
-        """Turn it away, as its reader does not want it; too late where it was answered already.
-
-        Raises:
-            HilumError: the association was lost.
-        """
-        self.is_over = True
-        if self._is_answered:
-            self.message.leave()
-        else:
-            await refuse(self.association, self.message, OutOfResources("its reader left it"))
-
-    async def _is_here(self) -> bool:
-        data = self.message.data
-        return data is not None and await data.gathered()
-
-    async def _answer(self, *, leave: bool) -> None:
-        self._is_answered = True
-        with suppress(HilumError):  # it is here, whatever becomes of the association
-            await confirm(self.association, self.message, leave=leave)
