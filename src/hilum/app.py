@@ -42,7 +42,7 @@ async def serve(
         CannotStart: a folder, a lock or a port is not to be had.
     """
     async with AsyncExitStack() as stack:
-        inbox = Inbox(settings.server.aet, settings.server.data / "spill")
+        inbox = Inbox(settings.server.aet, settings.spill)
         try:
             found = await stack.enter_async_context(mounted(settings, inbox))
         except CannotMount as error:
@@ -70,7 +70,7 @@ async def serve(
 
 async def _sends(settings: Settings, broker: Broker, stack: AsyncExitStack) -> BackgroundSends:
     """What sends in the background; those that a stop interrupted begin again."""
-    folder = settings.server.data / "state"
+    folder = settings.state
     try:
         state = await stack.enter_async_context(open_state(folder))
     except HilumError as error:
@@ -89,33 +89,43 @@ def _doors(
     stop: asyncio.Event,
 ) -> dict[str, Door]:
     doors: dict[str, Door] = {}
+    answered = asyncio.Event() if settings.has_http else None
     if settings.has_dimse:
-        doors["dimse"] = lambda started: _dimse(settings, broker, inbox, started, stop)
-    if settings.has_http:
-        doors["http"] = lambda started: _http(settings, broker, sends, started, stop)
+        doors["dimse"] = lambda started: _dimse(settings, broker, inbox, started, stop, answered)
+    if answered is not None:
+        doors["http"] = lambda started: _http(settings, broker, sends, started, stop, answered)
     return doors
 
 
-async def _dimse(
-    settings: Settings, broker: Broker, inbox: Inbox, started: Started, stop: asyncio.Event
+async def _dimse(  # noqa: PLR0913, PLR0917 - called in one place
+    settings: Settings,
+    broker: Broker,
+    inbox: Inbox,
+    started: Started,
+    stop: asyncio.Event,
+    answered: asyncio.Event | None,
 ) -> None:
     from hilum.frontends.dimse import server  # noqa: PLC0415 - only where that door opens
 
-    await server.serve(broker, settings, inbox=inbox, started=started, stop=stop)
+    await server.serve(broker, settings, inbox=inbox, started=started, stop=stop, answered=answered)
 
 
-async def _http(
+async def _http(  # noqa: PLR0913, PLR0917 - called in one place
     settings: Settings,
     broker: Broker,
     sends: BackgroundSends | None,
     started: Started,
     stop: asyncio.Event,
+    answered: asyncio.Event,
 ) -> None:
     from hilum.frontends.dicomweb.app import application  # noqa: PLC0415 - only where that door opens
     from hilum.net import http  # noqa: PLC0415 - only where that door opens
 
     app = application(broker, settings.http, sends)
-    await http.serve(app, settings.http, started=started, stop=stop)
+    try:
+        await http.serve(app, settings.http, started=started, stop=stop)
+    finally:
+        answered.set()
 
 
 async def _open(

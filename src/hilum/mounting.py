@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from hilum.backends.archive import open_archive
 from hilum.backends.cache import Kept, Straight, open_kept
@@ -13,7 +14,7 @@ from hilum.backends.dimse.store import PeerStores
 from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount
 from hilum.config.schema import Settings
 from hilum.core.adapt import Adapted
-from hilum.core.backend import Retrieves, Stores
+from hilum.core.backend import Asks, Echoes, Retrieves, Stores
 from hilum.core.described import Described
 from hilum.core.mounts import Mount, Mounts
 from hilum.model.errors import HilumError
@@ -93,22 +94,14 @@ async def _pacs(
 ) -> Mount:
     calling = mount.calling or settings.server.aet
     pacs = await stack.enter_async_context(open_pacs(mount, calling, inbox))
-    kept = await _kept(settings, name, mount, pacs, stack)
-    return Mount(
-        name=name,
-        backend=mount.backend,
-        echoes=pacs,
-        finds=Adapted(pacs, mount.walk_limit),
-        retrieves=kept,
+    far, kept = await _far(settings, name, mount, pacs, stack)
+    # its metadata is read from the instances
+    return replace(
+        far,
         describes=Described(kept),
         describes_moves=True,
-        stores=pacs,
-        asks=pacs,
         sends=pacs if mount.destinations else None,
         passed_on=frozenset(mount.destinations),
-        fetches=kept,
-        wait=mount.wait,
-        retry_after=mount.retry_after,
     )
 
 
@@ -116,31 +109,38 @@ async def _origin(
     settings: Settings, name: str, mount: DicomwebMount, stack: AsyncExitStack
 ) -> Mount:
     origin = await stack.enter_async_context(open_origin(mount, name))
-    kept = await _kept(settings, name, mount, origin, stack)
-    return Mount(
-        name=name,
-        backend=mount.backend,
-        echoes=origin,
-        finds=Adapted(origin, mount.walk_limit),
-        retrieves=kept,
-        describes=Described(kept, origin),
-        stores=origin,
-        asks=origin,
+    far, kept = await _far(settings, name, mount, origin, stack)
+    return replace(
+        far,
+        describes=Described(kept, origin, kept.holds),
         sends=origin if mount.send else None,
         passed_on=None if mount.send else frozenset(),
+    )
+
+
+class _Far(Asks, Echoes, Retrieves, Stores, Protocol):
+    """What every system elsewhere offers."""
+
+
+async def _far(
+    settings: Settings,
+    name: str,
+    mount: DimseMount | DicomwebMount,
+    far: _Far,
+    stack: AsyncExitStack,
+) -> tuple[Mount, Kept]:
+    """A mount on a system elsewhere, and what all of its retrievals go through."""
+    kept = await stack.enter_async_context(open_kept(name, mount, far, settings.spool(name)))
+    made = Mount(
+        name=name,
+        backend=mount.backend,
+        echoes=far,
+        finds=Adapted(far, mount.walk_limit),
+        retrieves=kept,
+        stores=far,
+        asks=far,
         fetches=kept,
         wait=mount.wait,
         retry_after=mount.retry_after,
     )
-
-
-async def _kept(
-    settings: Settings,
-    name: str,
-    mount: DimseMount | DicomwebMount,
-    retrieves: Retrieves,
-    stack: AsyncExitStack,
-) -> Kept:
-    """The way through the spool, which all that is retrieved takes where there is one."""
-    folder = settings.spool(name)
-    return await stack.enter_async_context(open_kept(name, mount, retrieves, folder))
+    return made, kept

@@ -52,12 +52,38 @@ def test_a_c_find_goes_to_the_default_mount(tmp_path: Path) -> None:
     assert as_json(tmp_path, "-k", "PatientID=7")["mount"] == "PACS"
 
 
+def sent(folder: Path, line: str) -> str:
+    """The first question."""
+    return str(as_json(folder, line)["ways"][0]["steps"][0]["sends"][0][0])
+
+
+def test_what_is_sent_asks_for_one_more_than_is_given(tmp_path: Path) -> None:
+    root = "GET https://cloud.example.org/dicom-web/studies?00100020=7"
+    line = "/aets/CLOUD/studies?PatientID=7"
+    assert sent(tmp_path, f"GET {line}") == f"{root}&limit=1001"
+    assert sent(tmp_path, f"GET {line}&limit=5&offset=2") == f"{root}&limit=8"
+
+
+def test_a_send_shows_the_search_as_it_is_sent(tmp_path: Path) -> None:
+    root, to = "https://cloud.example.org/dicom-web", "send-requests/1.9?destination=ARCHIVE"
+    line = f"POST /aets/CLOUD/studies/{to}&PatientID=7"
+    assert sent(tmp_path, line) == f"GET {root}/studies?00100020=7&limit=5000"  # the first page
+    line = f"POST /aets/CLOUD/studies/1.2/series/{to}"
+    assert sent(tmp_path, line) == f"GET {root}/studies/1.2/series?limit=1"
+
+
+def test_what_is_asked_again_is_told(tmp_path: Path) -> None:
+    way, *_ = as_json(tmp_path, "GET /aets/CLOUD/studies?PatientName=M\u00fcller*")["ways"]
+    assert "again for PatientName = M*ller*" in way["notes"][-1]
+    way, *_ = as_json(tmp_path, "GET /aets/CLOUD/studies?PatientName=M*")["ways"]
+    assert way["notes"] == []
+
+
 def test_a_send_by_other_keys_shows_the_search_before_it(tmp_path: Path) -> None:
     line = "POST /aets/PACS/studies/send-requests/1.9?destination=ARCHIVE&PatientID=7"
     search, send = as_json(tmp_path, line)["ways"]
     assert search["steps"][0]["level"] == "STUDY"
     assert send["notes"] == ["retrieved, and stored at the mount ARCHIVE"]
-    (send,) = as_json(tmp_path, line.replace("PatientID=7", "StudyInstanceUID=1.2"))["ways"]
     assert send["steps"] == []
 
 
@@ -66,6 +92,9 @@ def test_what_would_be_refused_ends_with_2(tmp_path: Path) -> None:
     assert (code, out) == (2, "")
     assert "did you mean PACS?" in err
     assert explain(tmp_path, "--level", "series")[0] == 2
+    send = "POST /aets/PACS/studies/send-requests/1.9?destination=VIEWER"
+    assert "choose what to send" in explain(tmp_path, send)[2]
+    assert "limit has no meaning" in explain(tmp_path, f"{send}&PatientID=7&limit=1")[2]
     assert explain(tmp_path)[0] == 2
     assert explain(tmp_path, "GET /aets/PACS/studies", "-k", "PatientID")[0] == 2
     code, out, _ = explain(tmp_path, "--json", "GET /aets/ARCHIVE/studies?StudyDate=x")

@@ -138,6 +138,7 @@ class Replies:
         self.keys_ignored = keys_ignored
         self.is_fuzzy = is_fuzzy
         self.unreadable = unreadable
+        self.is_cut = False
 
     def __aiter__(self) -> "Replies":
         return self

@@ -208,6 +208,16 @@ class Offers:
         return self._kept.bulk(ref, path)
 
 
+async def test_the_far_side_is_not_asked_for_what_is_here() -> None:
+    kept, other = await memory(made.made()), await memory(made.made(PatientName="Roe"))
+    described = Described(Pieces(kept), Offers(other), {Ref(uid(1)), here(1)}.__contains__)
+    (found,) = await objects(described, Ref(uid(1)))
+    assert found["00100010"]["Value"] == [{"Alphabetic": "Doe^Jane"}]
+    (found,) = await objects(described, Ref(uid(1), uid(1, 1)))
+    assert found["00100010"]["Value"] == [{"Alphabetic": "Roe"}]
+    assert (await value(described, here(1), PIXELS))[2][:1] == b"\1"
+
+
 @pytest.mark.parametrize("offered", [True, False])
 async def test_the_far_side_is_asked_first(*, offered: bool) -> None:
     kept, other = await memory(made.made()), await memory(made.made(PatientName="Roe"))

@@ -40,6 +40,7 @@ from hilum.upper_layer.requestor import Remote, associate
 
 STUDY, SERIES, INSTANCE = (0x0020000D,), (0x0020000E,), (0x00080018,)
 FOUR = [made(1, series, number) for series in (1, 2) for number in (1, 2)]
+ONE = f"studies/{uid(1)}"
 UIDS = [uid(1, series, number) for series in (1, 2) for number in (1, 2)]
 MANY = [made(number, PatientName=f"Doe^{number}") for number in range(1, 31)]
 SETTINGS = {  # of the mount: seconds

@@ -14,6 +14,7 @@ from tests.e2e.quirked import (
     FOUR,
     INSTANCE,
     MANY,
+    ONE,
     SERIES,
     STUDY,
     UIDS,
@@ -29,7 +30,6 @@ from hilum.model.identity import Level, Ref
 pytestmark = pytest.mark.anyio
 WAYS = pytest.mark.parametrize("way", ["get", "move"])
 BOTH = pytest.mark.parametrize("make", list(Make), ids=lambda each: each.value)
-ONE = f"studies/{uid(1)}"
 NAME = (0x00100010,)
 B000, A702 = 0xB000, 0xA702
 
@@ -205,6 +205,17 @@ async def test_pending_responses_without_end(tmp_path: Path, way: str) -> None:
 
 
 @WAYS
+async def test_the_deadline_is_for_the_listing_too(tmp_path: Path, way: str) -> None:
+    held = [made(1, 1, number) for number in range(1, 41)]
+    async with brokering(
+        tmp_path, Quirks(slow=0.1), held, retrieve=way, retrieve_deadline=1.0
+    ) as broker:
+        began = time.monotonic()
+        assert (await broker.wado(ONE)).status == 504
+        assert time.monotonic() - began < 2.5
+
+
+@WAYS
 @pytest.mark.parametrize("kind", ["stalls", "drops"])
 @pytest.mark.parametrize(
     ("point", "after"),
@@ -334,6 +345,22 @@ async def test_doubled_answers_come_once(tmp_path: Path, make: Make) -> None:
         answers, _ = await broker.find(Level.STUDY, {STUDY: ""})
         assert len(answers) == 30
         assert len((await broker.qido("studies?limit=10&offset=25")).json()) == 5
+
+
+@BOTH
+async def test_who_gets_as_many_as_there_are_at_most_is_warned(tmp_path: Path, make: Make) -> None:
+    async with brokering(tmp_path, Quirks(cap=10), MANY, make=make, max_answers=10) as broker:
+        for path, count, warned in (
+            ("studies", 10, "there may be more"),
+            ("studies?limit=20", 10, "there may be more"),
+            ("studies?limit=4&offset=8", 2, "there may be more"),
+            ("studies?limit=9", 9, "additional results"),
+            ("studies?PatientName=Doe^2", 1, ""),
+        ):
+            answer = await broker.qido(path)
+            assert (answer.status_code, len(answer.json())) == (200, count), path
+            assert warned in answer.headers.get("Warning", ""), path
+            assert bool(warned) is ("Warning" in answer.headers), path
 
 
 @BOTH

@@ -150,7 +150,7 @@ async def test_a_full_disk_fails_the_instance_and_no_other(
     assert await read(box) == {"1.2": b"a" * 50}
 
 
-async def test_one_that_its_reader_leaves_is_refused_and_makes_room() -> None:
+async def test_one_that_its_reader_leaves_makes_room_and_is_taken_to_its_end() -> None:
     box = Arrivals()
     await box.store(instance("1.1", b"a" * 1000))
     await box.store(instance("1.2", b"b"))
@@ -159,16 +159,30 @@ async def test_one_that_its_reader_leaves_is_refused_and_makes_room() -> None:
     assert box.memory == 1
 
     async with asyncio.TaskGroup() as tasks:
-
-        async def refused() -> None:
-            with pytest.raises(OutOfResources):
-                await box.store(instance("1.3", b"a", b"b", b"c", pace=0.02))
-
-        tasks.create_task(refused())
+        left = tasks.create_task(box.store(instance("1.3", b"a", b"b", b"c", pace=0.02)))
         assert (await anext(box)).sop_instance_uid == "1.3"
+        await box.store(instance("1.4", b"d"))
+        assert (await anext(box)).sop_instance_uid == "1.4"
+        assert (await left).failure is None  # the peer did its part
         box.end()
         with pytest.raises(StopAsyncIteration):
             await anext(box)
+    assert box.memory == 0
+    assert not box.cut
+
+
+async def test_one_that_comes_when_nobody_reads_any_more_is_refused() -> None:
+    box = Arrivals()
+    async with asyncio.TaskGroup() as tasks:
+
+        async def refused() -> None:
+            with pytest.raises(OutOfResources):
+                await box.store(instance("1.1", b"a", b"b", b"c", pace=0.02))
+
+        tasks.create_task(refused())
+        assert (await anext(box)).sop_instance_uid == "1.1"
+        await box.aclose()
+    assert box.memory == 0
 
 
 async def test_the_end_is_told_behind_what_is_here() -> None:

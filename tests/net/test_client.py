@@ -374,6 +374,40 @@ async def test_a_private_authority_makes_tls_good(tmp_path: Path) -> None:
         assert await body(asked, liar.url) == b"good"
 
 
+async def test_a_silent_server_is_a_timeout_also_over_tls(tmp_path: Path) -> None:
+    async def silent(_request: Request, _writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(10)
+
+    ca = trustme.CA()
+    file = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(file)
+    async with (
+        lying(silent, _tls(ca, "127.0.0.1")) as liar,
+        client(liar.url, 0.3, ca_file=file) as asked,
+    ):
+        with pytest.raises(errors.BackendTimeout):
+            await body(asked, liar.url)
+
+
+async def test_a_connection_that_breaks_before_the_answer_is_tried_again_also_over_tls(
+    tmp_path: Path,
+) -> None:
+    ca = trustme.CA()
+    file = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(file)
+
+    async def answers(_request: Request, writer: asyncio.StreamWriter) -> None:
+        if len(liar.asked) < 2:
+            raise EOFError
+        writer.write(OK)
+
+    async with (
+        lying(answers, _tls(ca, "127.0.0.1")) as liar,
+        client(liar.url, ca_file=file) as asked,
+    ):
+        assert await body(asked, liar.url) == b"good"
+
+
 @pytest.mark.parametrize("fault", ["authority", "name"])
 async def test_a_server_that_cannot_be_trusted_is_told_of_at_once(
     tmp_path: Path, fault: str

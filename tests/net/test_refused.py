@@ -44,6 +44,14 @@ def test_what_tls_failed_by_is_told() -> None:
     assert untrusted(broken)
 
 
+@pytest.mark.parametrize("inner", [ssl.SSLWantReadError(2, "x"), ssl.SSLEOFError(8, "x")])
+def test_a_connection_that_is_silent_or_ends_is_no_fault_of_tls(inner: ssl.SSLError) -> None:
+    broken = httpcore.ReadTimeout("x")
+    broken.__context__ = inner
+    assert isinstance(unanswered(broken, "it"), errors.BackendTimeout)
+    assert not untrusted(broken)
+
+
 def test_only_without_a_connection_is_nothing_sent() -> None:
     assert unsent(httpcore.ConnectError("x"))
     assert unsent(httpcore.ConnectTimeout("x"))

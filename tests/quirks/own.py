@@ -14,6 +14,7 @@ from hilum.backends.dimse.store import plan
 from hilum.codec import identifier
 from hilum.codec.associate import AssociateAccept, AssociateRequest
 from hilum.codec.dimse import A_DATA_SET, NO_DATA_SET, RESPONSE, Command, Service
+from hilum.codec.identifier import PATIENT_ID
 from hilum.codec.sop_class import FIND, PATIENT_ROOT, is_storage
 from hilum.core.operations import Originator
 from hilum.model.errors import BadQuery, HilumError
@@ -277,8 +278,12 @@ class _Talk:
         self.pacs.asked.append(Asked(name, calling, says.level, says.keys, to))
         await self._break(Point.REQUEST)
         try:
-            refs = identifier.to_refs(says, patient_root=context.abstract_syntax in PATIENT_ROOT)
+            patient_root = context.abstract_syntax in PATIENT_ROOT
+            refs = identifier.to_refs(says, patient_root=patient_root)
         except BadQuery:
+            await self.answer(message, WRONG)
+            return
+        if patient_root and not quirks.relational and not says.keys.get((PATIENT_ID,)):
             await self.answer(message, WRONG)
             return
         if is_move and to not in self.pacs.destinations:

@@ -70,7 +70,8 @@ class Quirks:
             out.
         no_lists: ModalitiesInStudy with more than one value matches nothing.
         no_image_level, no_patient_level: refused with A900.
-        relational: unique keys above the level may be left out, else A900.
+        relational: unique keys above the level may be left out, else A900; that of the patient in
+            C-GET and C-MOVE, too.
         agrees: answers that relational queries were agreed on; None: as it is.
 
         cancel: what becomes of a C-CANCEL.

@@ -5,9 +5,17 @@ from pathlib import Path
 import pytest
 
 from hilum.backends.archive.lock import Lock
-from hilum.config.mounts import ArchiveMount
-from hilum.config.schema import DimseSettings, HttpSettings, ServerSettings, Settings
+from hilum.config.mounts import ArchiveMount, DimseMount
+from hilum.config.schema import (
+    DimseSettings,
+    FrontendSettings,
+    HttpSettings,
+    ServerSettings,
+    Settings,
+)
 from hilum.service import checks
+
+PACS = DimseMount(backend="dimse", aet="PACS", host="127.0.0.1", port=104)
 
 
 def with_ports(bind: str, port: int) -> Settings:
@@ -80,6 +88,39 @@ def test_an_archive_that_another_process_uses_is_named(tmp_path: Path) -> None:
 def test_too_little_space_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
     monkeypatch.setattr(checks, "ENOUGH", free * 2)
-    settings = Settings(mounts={"A": ArchiveMount(path=tmp_path)})
+    settings = Settings(
+        server=ServerSettings(data=tmp_path),
+        mounts={"A": ArchiveMount(path=tmp_path), "B": ArchiveMount(), "PACS": PACS},
+    )
+    problems = list(checks.folders(settings))
+    assert [each.partition(": only ")[0] for each in problems] == ["mounts.A.path", "server.data"]
+
+
+@pytest.mark.parametrize("name", ["state", "spool", "spill"])
+def test_the_folders_beside_the_archives_are_looked_at(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    settings = Settings(server=ServerSettings(data=tmp_path), mounts={"PACS": PACS})
+    assert list(checks.folders(settings)) == [f"server.data: {tmp_path}/{name} is not a folder"]
+
+
+def test_folders_that_nothing_uses_are_not_looked_at(tmp_path: Path) -> None:
+    for name in ("state", "spool", "spill"):
+        (tmp_path / name).touch()
+    settings = Settings(
+        server=ServerSettings(data=tmp_path),
+        frontend=FrontendSettings(mode="dimse"),
+        mounts={"ARCHIVE": ArchiveMount()},
+    )
+    assert not list(checks.folders(settings))
+
+
+def test_a_running_service_is_named_once(tmp_path: Path) -> None:
+    settings = Settings(server=ServerSettings(data=tmp_path), mounts={"PACS": PACS})
+    locks = []
+    for folder in (settings.state, settings.spool("PACS")):
+        folder.mkdir(parents=True)
+        locks.append(Lock(folder))
     [problem] = checks.folders(settings)
-    assert problem.startswith("mounts.A.path: only ")
+    assert problem.startswith(f"server.data: {settings.state} is used by another process")
+    for lock in locks:
+        lock.release()

@@ -14,8 +14,8 @@ from hilum.cli.explained.moving import moving
 from hilum.cli.explained.request import Request, of_keys, of_line
 from hilum.cli.scu.asked import KeysOption, LevelOption, ModelOption, RelationalOption, asked
 from hilum.cli.scu.ending import MISUSE, Misuse, end, printable, run
+from hilum.codec import qido
 from hilum.config.schema import Settings
-from hilum.core.levels import UNIQUE
 from hilum.model.identity import Level
 
 command = typer.Typer(add_completion=False)
@@ -94,20 +94,14 @@ async def _route(request: Request, told: Settings) -> Route:
     ways: list[Way] = []
     notes = list(request.warnings)
     async with opened(told, request.mount) as far:
-        if request.query is not None and not _is_named(request):
+        if request.query is not None and request.operation == "find":
+            ways += finding(qido.one_more(request.query), far)
+            notes += limits(request.query, far)
+        elif request.query is not None:
             ways += finding(request.query, far)
-            notes += limits(request.query, far) if request.operation == "find" else []
         if request.operation != "find":
             ways += moving(request, far, told)
         return Route(request.text, request.operation, request.mount, far.named, ways, notes)
-
-
-def _is_named(request: Request) -> bool:
-    """Whether the keys of a Send say by themselves what is to be sent."""
-    query = request.query
-    if query is None or request.operation != "send":
-        return False
-    return set(query.match) == {(UNIQUE[query.level],)}
 
 
 def _lines(route: Route) -> Iterator[str]:

@@ -133,6 +133,9 @@ class DimseMount(Remote):
     charset: Charset | None = None
     """The Specific Character Set its answers are really in, whatever they declare; by default
     what they declare, and where that is nothing, what they look like."""
+    max_answers: Annotated[int, Field(ge=1)] | None = None
+    """The most answers it gives to one query, where it leaves out the others without a word: who
+    gets as many is warned that there may be more."""
     retrieve: Literal["auto", "get", "move"] = "auto"
     """C-GET, or C-MOVE to ourselves; `auto` takes C-GET where the PACS accepts it."""
     receivers: AeTitles = ()

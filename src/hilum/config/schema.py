@@ -188,6 +188,16 @@ class Settings(Section):
         """Where what is retrieved through that mount goes through disk."""
         return self.server.data / "spool" / _as_name(mount)
 
+    @property
+    def state(self) -> Path:
+        """Where the Sends are kept that run in the background."""
+        return self.server.data / "state"
+
+    @property
+    def spill(self) -> Path:
+        """Where what a PACS sends waits that comes faster than it is taken."""
+        return self.server.data / "spill"
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         problems = [*self._clashes()]

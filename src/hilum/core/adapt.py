@@ -168,7 +168,7 @@ async def _sifted(
                 yield attributes
         attributes = await anext(replies, None)
         if attributes is None:
-            remarks.ended(replies.unreadable)
+            remarks.ended(replies)
             return
 
 

@@ -94,11 +94,13 @@ class Replies(Protocol):
             never says.
         is_fuzzy: names are matched fuzzily, as it was asked for, or it never says.
         unreadable: answers so far that could not be read, and are not among these.
+        is_cut: so many came so far that it may leave out others.
     """
 
     keys_ignored: bool
     is_fuzzy: bool
     unreadable: int
+    is_cut: bool
 
     def __aiter__(self) -> AsyncIterator[Attributes]: ...
 

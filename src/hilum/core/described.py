@@ -1,6 +1,6 @@
 """Makes metadata of instances that are retrieved, where the far side gives none."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from hilum.codec import dicom_json
@@ -35,11 +35,18 @@ class Described:
     Args:
         retrieves: gives the instances.
         describes: is asked first, where there is one.
+        here: whether the instances need not be brought from anywhere; then it is not asked.
     """
 
-    def __init__(self, retrieves: Retrieves, describes: Describes | None = None) -> None:
+    def __init__(
+        self,
+        retrieves: Retrieves,
+        describes: Describes | None = None,
+        here: Callable[[Ref], bool] = lambda _: False,
+    ) -> None:
         self._retrieves = retrieves
         self._describes = describes
+        self._here = here
 
     @asynccontextmanager
     async def describe(self, ref: Ref, bulk_root: str, /) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -49,7 +56,7 @@ class Described:
             Incomplete: at the end, when some could not be read or did not come.
         """
         async with AsyncExitStack() as stack:
-            if self._describes is not None:
+            if self._describes is not None and not self._here(ref):
                 try:
                     theirs = self._describes.describe(ref, bulk_root)
                     objects = await stack.enter_async_context(theirs)
@@ -66,7 +73,7 @@ class Described:
     async def bulk(self, ref: Ref, path: Path, /) -> AsyncIterator[BulkData]:
         """See `core.backend.Describes`."""
         async with AsyncExitStack() as stack:
-            if self._describes is not None:
+            if self._describes is not None and not self._here(ref):
                 try:
                     bulk = await stack.enter_async_context(self._describes.bulk(ref, path))
                 except NotOffered:

@@ -6,6 +6,7 @@ from typing import Any
 from pydicom.datadict import keyword_for_tag
 
 from hilum.codec.dicom_json import Attributes
+from hilum.core.backend import Replies
 from hilum.core.levels import MODALITIES, PATIENT_ID
 from hilum.core.matching import Verdict, Wish, combined_holds, verdict
 from hilum.core.plan import Checks
@@ -23,6 +24,7 @@ _DATES = {  # of a time: the date that may be one moment with it
 _MODALITIES = f"{MODALITIES:08X}"
 _NONE: dict[str, Any] = {}
 LITERAL = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
+CUT = "The far side gives no more answers than these to one query: there may be more."
 _NOT_ANSWERED = ("00080052", "00080053")  # Query/Retrieve Level and View: of the message
 
 
@@ -48,10 +50,12 @@ class Remarks:
         if question.fuzzy and not is_fuzzy:
             self.warn(LITERAL)
 
-    def ended(self, unreadable: int) -> None:
-        """Keep how many answers could not be read."""
-        if unreadable:
-            self.warn(f"{unreadable} of the far side's answers could not be read.")
+    def ended(self, replies: Replies) -> None:
+        """Keep how many answers could not be read, and whether they may not be all."""
+        if replies.unreadable:
+            self.warn(f"{replies.unreadable} of the far side's answers could not be read.")
+        if replies.is_cut:
+            self.warn(CUT)
 
     def untold(self, path: Path) -> None:
         """Keep that a key could not be held against an answer."""

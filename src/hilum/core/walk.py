@@ -175,7 +175,7 @@ class Walk:
                             return
                 elif sift.take(attributes, ignored=replies.keys_ignored):
                     yield attributes
-            self._remarks.ended(replies.unreadable)
+            self._remarks.ended(replies)
 
     async def _looked_into(
         self, studies: Sequence[Attributes], sift: Sift

@@ -42,16 +42,21 @@ class Arrival(AsyncIterator[bytes]):
         self.error: HilumError | None = None
 
     async def put(self, chunk: bytes) -> None:
-        """Take in what came.
+        """Take in what came; nothing of it is kept where its reader has left this one.
+
+        That the reader cannot use it is no fault of the peer, and many a PACS ends its C-MOVE at
+        the first C-STORE that fails.
 
         Raises:
-            OutOfResources: its reader left it, or the disk is full.
+            OutOfResources: nobody waits for anything any more, or the disk is full.
         """
-        if self.left:
-            raise OutOfResources("its reader left it")
-        self.size += len(chunk)
         if self._gathered and self._gathered_size + len(chunk) > CHUNK:
             await self._write()
+        if self.left:
+            if self.error is not None:
+                raise OutOfResources("nobody waits for it any more")
+            return
+        self.size += len(chunk)
         self._gathered.append(chunk)
         self._gathered_size += len(chunk)
         if self._box.memory + self._gathered_size <= HIGH:

@@ -109,6 +109,15 @@ class Receiving:
                 self._mount.aet, ", ".join(self.receivers),
             )  # fmt: skip
 
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """A retrieval runs, which may be brought here; from before its first C-MOVE."""
+        self._inbox.retrievals += 1
+        try:
+            yield
+        finally:
+            self._inbox.retrievals -= 1
+
     def opened(self) -> Arrivals:
         """Where the instances of one retrieval arrive."""
         return Arrivals(self._inbox.folder)
@@ -145,11 +154,15 @@ class Inbox:
     Args:
         aet: our own AE title: the receiver of mounts that name none.
         folder: for what arrives faster than it is read; None: the system's for temporary files.
+
+    Attributes:
+        retrievals: how many run whose instances may be brought here.
     """
 
     def __init__(self, aet: str = "", folder: Path | None = None) -> None:
         self.aet = aet
         self.folder = folder
+        self.retrievals = 0
         self._receiving: list[Receiving] = []
         self._expecting: list[Expecting] = []
         self._turns: dict[tuple[str, str, int], Turns] = {}

@@ -72,13 +72,23 @@ def untrusted(error: Exception) -> bool:
     return _tls(error) is not None
 
 
+_NOT_TLS = (
+    ssl.SSLWantReadError,  # behind every timeout over TLS
+    ssl.SSLWantWriteError,
+    ssl.SSLZeroReturnError,
+    ssl.SSLEOFError,
+    ssl.SSLSyscallError,
+)
+"""What says that a connection is silent, or ended."""
+
+
 def _tls(error: BaseException) -> str | None:
     """What TLS failed by; None where it was something else."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
             return str(getattr(seen, "verify_message", "") or "certificate not verified")
-        if isinstance(seen, ssl.SSLError):
+        if isinstance(seen, ssl.SSLError) and not isinstance(seen, _NOT_TLS):
             return str(getattr(seen, "reason", None) or "no agreement").lower().replace("_", " ")
         seen = seen.__cause__ or seen.__context__
     return None

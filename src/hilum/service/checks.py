@@ -10,10 +10,11 @@ from pathlib import Path
 
 from hilum.backends.archive.lock import Lock
 from hilum.config import units
+from hilum.config.mounts import DimseMount
 from hilum.config.schema import Settings
 from hilum.model.errors import BackendUnavailable
 
-ENOUGH = 10**9  # bytes; with less free space an archive does not live long
+ENOUGH = 10**9  # bytes; with less free space an archive or a spool does not live long
 
 
 def ports(settings: Settings) -> Iterator[str]:
@@ -55,31 +56,52 @@ def _why(section: str, bind: str, port: int, error: OSError) -> str:
 
 
 def folders(settings: Settings) -> Iterator[str]:
-    """One line for each mount whose folder could not be made, written or filled."""
+    """One line for each folder that could not be made, written or filled, or is in use.
+
+    What is wrong with several folders of one setting in the same way is told once.
+    """
+    told: set[tuple[str, str]] = set()
+    for key, folder in _folders(settings):
+        for about, text in _wrong(folder):
+            if (key, about) not in told:
+                told.add((key, about))
+                yield f"{key}: {text}"
+
+
+def _folders(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Every folder that the service writes into, by the setting that it follows from."""
     for name, mount in settings.archives.items():
         key = f"mounts.{name}.path" if mount.path is not None else "server.data"
-        yield from _folder(key, settings.folder(name))
+        yield key, settings.folder(name)
+    if settings.has_http:
+        yield "server.data", settings.state
+    for name in settings.mounts:
+        if name not in settings.archives:
+            yield "server.data", settings.spool(name)
+    if any(isinstance(mount, DimseMount) for mount in settings.mounts.values()):
+        yield "server.data", settings.spill
 
 
-def _folder(key: str, folder: Path) -> Iterator[str]:
+def _wrong(folder: Path) -> Iterator[tuple[str, str]]:
+    """What is wrong with a folder: what it is about, and the text."""
     there = next(each for each in (folder, *folder.parents) if each.exists())
     if not there.is_dir():
-        yield f"{key}: {there} is not a folder"
+        yield str(there), f"{there} is not a folder"
         return
     try:
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free
     except OSError as error:
-        yield f"{key}: {there} cannot be written: {error.strerror}"
+        yield str(there), f"{there} cannot be written: {error.strerror}"
         return
     if held(folder):
-        yield f"{key}: {folder} is used by another process; does a broker run already?"
+        yield "held", f"{folder} is used by another process; does a broker run already?"
     if free < ENOUGH:
-        yield f"{key}: only {units.spell_size(free // 10**6 * 10**6)} free at {there}"
+        yield "free", f"only {units.spell_size(free // 10**6 * 10**6)} free at {there}"
 
 
 def held(folder: Path) -> bool:
-    """Whether a process uses the archive in that folder now."""
+    """Whether a process uses what is in that folder now."""
     if not (folder / "lock").exists():
         return False
     try:

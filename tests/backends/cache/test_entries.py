@@ -76,6 +76,31 @@ async def test_what_came_later_is_asked_for(far: Far, tmp_path: Path) -> None:
     assert len(far.asked) == 2
 
 
+async def test_an_entry_that_cannot_be_read_any_more_is_fetched_again(
+    far: Far, tmp_path: Path
+) -> None:
+    async with kept(far, tmp_path, cache=KEEPS) as backend:
+        await read(backend, Ref(uid(1)))
+        await entries_in(tmp_path, 1)
+        _shortened(tmp_path)
+        assert isinstance(await failure(read(backend, Ref(uid(1)))), BackendFault)
+        assert await read(backend, Ref(uid(1))) == datasets(*study(1))
+        await until(lambda: len(folders(tmp_path)) == 1)
+    assert len(far.asked) == 2
+
+
+async def test_what_the_cache_has_all_of_is_known(far: Far, tmp_path: Path) -> None:
+    one = Ref(uid(1), uid(1, 1), uid(1, 1, 1))
+    async with kept(far, tmp_path, cache=KEEPS) as backend:
+        assert not backend.holds(Ref(uid(1)))
+        await read(backend, Ref(uid(1)))
+        await entries_in(tmp_path, 1)
+        assert backend.holds(Ref(uid(1)))
+        assert backend.holds(one)
+        assert not backend.holds(Ref(uid(1), uid(1, 2)))
+        assert not backend.holds(Ref(uid(2)))
+
+
 def _killed(script: str) -> None:
     """Run it until it says so, and kill it."""
     root = Path(__file__).parents[3]
@@ -210,6 +235,10 @@ def _aged(folder: Path) -> int:
         os.utime(path, (1000.0, 1000.0))
         one = sum(each.stat().st_size for each in path.parent.glob("*.dcm"))
     return one
+
+
+def _shortened(folder: Path) -> None:
+    next(folder.glob("*/000002.dcm")).write_bytes(b"short")
 
 
 def _unlinked(folder: Path) -> None:

@@ -106,5 +106,11 @@ def test_what_a_url_escapes_becomes_a_wild_card_in_a_looser_question() -> None:
     )
     loose = loosened(query)
     assert loose is not None
-    assert loose.match == {NAME: "M?l?ler^A*", (0x0020_0010,): "A?B\\C", (0x0008_0020,): "2020-"}
+    assert loose.match == {NAME: "M*l*ler^A*", (0x0020_0010,): "A*B\\C", (0x0008_0020,): "2020-"}
     assert loosened(Query(Level.STUDY, {NAME: "DOE^JANE", STUDY: "1.2.3"})) is None
+
+
+def test_a_looser_question_never_asks_for_everything() -> None:
+    loose = loosened(Query(Level.STUDY, {NAME: "\u5c71\u7530^\u592a"}))
+    assert loose is not None
+    assert loose.match == {NAME: "??^?"}

@@ -21,7 +21,7 @@ def test_every_resource_of_a_mount_is_known_with_its_methods(
     for name, value in UIDS.items():
         path = path.replace(f"{{{name}}}", value)
     for method in METHODS:
-        line = f"{method} /aets/ARCHIVE{path}?destination=PACS"
+        line = f"{method} /aets/ARCHIVE{path}?destination=PACS&PatientID=7"
         if "send-requests" not in path or method != "POST":
             line = line.partition("?")[0]
         if method in methods or (method == "HEAD" and "GET" in methods):

@@ -56,6 +56,20 @@ def test_every_reference_leads_somewhere(reference: str) -> None:
     assert node
 
 
+def keys(node: object) -> Iterator[tuple[str, object]]:
+    if isinstance(node, dict):
+        yield from node.items()
+        for value in node.values():
+            yield from keys(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from keys(value)
+
+
+def test_no_text_is_cut_at_a_comma() -> None:
+    assert [name for name, value in keys(DOCUMENT) if value is None] == []
+
+
 def test_every_operation_says_what_it_is() -> None:
     for path, item in DOCUMENT["paths"].items():
         names = {

@@ -114,6 +114,22 @@ async def test_one_instance_alone(served: Served, backend: Scripted) -> None:
         assert answer.status_code == 400
 
 
+async def test_the_length_of_one_alone_is_known_where_http_says_it(
+    served: Served, backend: Scripted
+) -> None:
+    data = file(padding=200_000)
+
+    async def chunked() -> AsyncIterator[bytes]:
+        yield data
+
+    headers = {"Content-Type": "application/dicom"}
+    async with served(backend) as client:
+        for content in (data, chunked()):
+            answer = await client.post(PATH, content=content, headers=headers)
+            assert answer.status_code == 200
+    assert [each.size for each, _ in backend.stored] == [len(dataset_of(data)), None]
+
+
 async def test_a_chunked_body_in_small_pieces(served: Served, backend: Scripted) -> None:
     whole = body(file(), file("1.9.2"))
 

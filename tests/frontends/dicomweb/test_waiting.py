@@ -111,6 +111,7 @@ async def test_come_again_until_all_is_here(far: Far, tmp_path: Path) -> None:
         answer = await client.get(STUDY)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
         assert answer.json()["state"] == "running"
+        assert "come again" in answer.json()["error"]
         assert (await client.get(STUDY)).status_code == 503
         assert (await client.get(STUDY + "/metadata")).status_code == 503
         assert (await client.get(SERIES)).status_code == 503

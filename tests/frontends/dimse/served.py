@@ -25,6 +25,7 @@ from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts
 from hilum.core.operations import Operation
 from hilum.frontends.dimse.server import serve
+from hilum.net.inbox import Inbox
 
 _config.LOG_HANDLER_LEVEL = "none"  # a log record for each PDU is slow
 _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
@@ -67,6 +68,7 @@ def serving(
     *,
     mounts: Sequence[str] = ("ARCHIVE",),
     peers: Mapping[str, int] | None = None,
+    inbox: Inbox | None = None,
     **limits: object,
 ) -> Iterator[Server]:
     """The DIMSE frontend, with one backend behind all of `mounts`, the first being the default.
@@ -75,6 +77,7 @@ def serving(
         opens: the backend; None: a `Memory`.
         mounts: their AE titles.
         peers: AE title -> port on this machine; PEER is always one.
+        inbox: where C-MOVEs of ours wait.
         limits: further settings of [dimse].
     """
     settings = Settings(
@@ -103,7 +106,7 @@ def serving(
                 {each.aet: PeerStores(remote(each, "HILUM")) for each in settings.peers.values()},
                 server.asked.append,
             )
-            await serve(broker, settings, started=started, stop=server.stop)
+            await serve(broker, settings, inbox=inbox, started=started, stop=server.stop)
 
     def work() -> None:
         try:

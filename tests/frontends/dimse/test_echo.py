@@ -1,10 +1,16 @@
 import time
+from typing import Self
 
 import pytest
 from tests import peers
 from tests.frontends.dimse.served import HOST, scu, serving, settle
 
 from hilum.codec.sop_class import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, VERIFICATION
+from hilum.codec.verdict import Dimse
+from hilum.config.mounts import DimseMount
+from hilum.core.operations import Echo
+from hilum.model.errors import BackendUnavailable
+from hilum.net.inbox import Inbox
 
 
 @pytest.mark.parametrize("syntax", [IMPLICIT_LE, EXPLICIT_LE, EXPLICIT_BE])
@@ -16,10 +22,50 @@ def test_pynetdicom_gets_an_echo(syntax: str, called: str) -> None:
             assert association.send_c_echo(msg_id=number).Status == 0
 
 
-def test_an_echo_asks_for_us_and_not_for_what_stands_behind_the_mount() -> None:
+def test_an_echo_asks_what_stands_behind_the_mount() -> None:
+    with serving() as server, scu(server, (VERIFICATION, [IMPLICIT_LE])) as peer:
+        assert peer.send_c_echo().Status == 0
+        [asked] = server.asked
+        assert (type(asked), asked.mount, asked.principal) == (Echo, "ARCHIVE", "PEER")
+
+
+def test_an_echo_of_what_does_not_live_says_so_and_why() -> None:
+    with serving(Dead) as server, scu(server, (VERIFICATION, [IMPLICIT_LE])) as peer:
+        answer = peer.send_c_echo()
+        assert answer.Status == Dimse.PROCESSING_FAILURE
+        assert answer.ErrorComment == "no connection to it"
+        settle(peer)
+        assert peer.send_c_echo().Status == Dimse.PROCESSING_FAILURE  # and can be asked again
+
+
+def test_an_echo_of_what_cannot_be_asked_asks_for_us() -> None:
     with serving(Nothing) as server, scu(server, (VERIFICATION, [IMPLICIT_LE])) as peer:
         assert peer.send_c_echo().Status == 0
+
+
+def test_a_pacs_that_asks_whether_it_may_bring_something_is_not_asked_back() -> None:
+    inbox = Inbox("ARCHIVE")
+    mount = DimseMount(backend="dimse", aet="PEER", host="192.0.2.1", port=104)
+    inbox.register(mount, "HILUM")
+    with (
+        serving(Dead, inbox=inbox) as server,
+        scu(server, (VERIFICATION, [IMPLICIT_LE]), called="ARCHIVE") as peer,
+    ):
+        assert peer.send_c_echo().Status == 0
         assert server.asked == []
+
+
+class Dead:
+    """A backend that cannot be reached."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def echo(self) -> None:
+        raise BackendUnavailable("no connection to it")
 
 
 class Nothing:

@@ -1,6 +1,8 @@
+import logging
 import time
 from io import BytesIO
 from pathlib import Path
+from typing import Self
 
 import pydicom
 import pytest
@@ -18,11 +20,15 @@ from tests.frontends.dimse.served import (
     scu,
     send,
     serving,
+    settle,
+    store,
     study,
 )
 
 from hilum.codec.sop_class import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, STUDY_ROOT_FIND
+from hilum.codec.verdict import Dimse
 from hilum.core.operations import Originator, Store
+from hilum.model.errors import BackendUnavailable
 
 PRIVATE = "1.3.12.2.1107.5.9.1"
 
@@ -247,3 +253,39 @@ _OPTIONS = {
     "1.2.840.10008.1.2.4.90": "-xv",
     "1.2.840.10008.1.2.5": "-xr",
 }
+
+
+class Down:
+    """A backend that cannot be reached."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    def open(self, *_: object) -> None:
+        raise BackendUnavailable("no connection to it")
+
+    def find(self, _query: object) -> None:
+        raise BackendUnavailable("no connection to it")
+
+
+def test_what_fails_is_told_in_the_log_once_for_each_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "hilum.frontends.dimse.session")
+    contexts = [(CT, [EXPLICIT_LE]), (STUDY_ROOT_FIND, [EXPLICIT_LE])]
+    with serving(Down) as server, scu(server, *contexts) as association:
+        for _ in range(2):
+            assert store(association, ct()) == Dimse.OUT_OF_RESOURCES
+        settle(association)
+        keys = pydicom.Dataset()
+        keys.QueryRetrieveLevel, keys.StudyInstanceUID = "STUDY", ""
+        [(answer, _)] = association.send_c_find(keys, STUDY_ROOT_FIND)
+        assert answer.Status == Dimse.OUT_OF_RESOURCES
+    lines = [(each.levelname, each.getMessage().partition(": ")[2]) for each in caplog.records]
+    assert lines == [
+        ("WARNING", "a C-STORE failed: no connection to it"),
+        ("WARNING", "a C-FIND failed: no connection to it"),
+    ]

@@ -83,6 +83,11 @@ class Kept:
             if ending:  # what was behind it is free when the block has been left
                 await asyncio.wait(ending)
 
+    def holds(self, ref: Ref) -> bool:
+        """Whether the cache has all of it."""
+        shares, left = self._shelf.shares([ref])
+        return not left and all(share.holding.is_entry for share in shares)
+
     def fetch(self, refs: Sequence[Ref], /) -> Fetching:
         """See `core.backend.Fetches`.
 

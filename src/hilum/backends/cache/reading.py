@@ -117,6 +117,7 @@ class Reading:
                 await held.changed()
         except OSError as error:
             log.exception("%s cannot be read", held.path(piece))
+            held.doomed = True  # who asks next has it fetched again
             raise BackendFault("the file of this instance cannot be read") from error
         finally:
             opened.close()

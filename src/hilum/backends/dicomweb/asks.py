@@ -126,11 +126,13 @@ class _Replies:
         keys_ignored: always True, as QIDO-RS has no way to say that a key was not honoured.
         is_fuzzy: always True, for the same reason.
         unreadable: always 0, as an answer that cannot be read is an error.
+        is_cut: always False: what a page leaves out is asked for.
     """
 
     keys_ignored = True
     is_fuzzy = True
     unreadable = 0
+    is_cut = False
 
     def __init__(self, asking: Asking, query: Query, stack: AsyncExitStack) -> None:
         self._asking = asking

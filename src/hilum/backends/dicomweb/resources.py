@@ -100,12 +100,23 @@ def loosened(query: Query) -> Query | None:
     match = dict(query.match)
     for path, value in query.match.items():
         if len(path) == 1 and vr_of(f"{path[0]:08X}") in _WITH_WILDCARDS:
-            match[path] = "".join(each if _is_plain(each) else "?" for each in value)
+            match[path] = "\\".join(_with_wildcards(each) for each in value.split("\\"))
     return None if match == query.match else replace(query, match=match)
 
 
+def _with_wildcards(value: str) -> str:
+    """A value with wild cards for what is escaped.
+
+    Orthanc keeps names without their letters beyond ASCII, so that a "?" has nothing to stand
+    for there; a "*" has, but must not be all that remains: that would ask for everything.
+    """
+    is_telling = any(each.isalnum() and _is_plain(each) for each in value)
+    wild = "*" if is_telling else "?"
+    return "".join(each if _is_plain(each) else wild for each in value)
+
+
 def _is_plain(character: str) -> bool:
-    return quote(character, safe=_PLAIN + "\\") == character  # a list is split before
+    return quote(character, safe=_PLAIN) == character
 
 
 def _parted(query: Query) -> list[Query]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from pydicom.charset import python_encoding
@@ -12,11 +12,11 @@ from hilum.backends.dimse.find import CONTEXTS, RELATIONAL, Answer, Answers, fin
 from hilum.backends.dimse.keys import keys_of, line
 from hilum.backends.dimse.pool import Pool
 from hilum.codec.dicom_json import Attributes
-from hilum.codec.identifier import QUERY_RETRIEVE_LEVEL
+from hilum.codec.identifier import PATIENT_ID, QUERY_RETRIEVE_LEVEL
 from hilum.codec.sop_class import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from hilum.config.mounts import DimseMount
 from hilum.core.backend import Abilities
-from hilum.model.errors import BackendTimeout, BadDataset
+from hilum.model.errors import BackendTimeout, BadDataset, BadQuery
 from hilum.model.identity import Level
 from hilum.model.query import Path, Query
 from hilum.upper_layer.association import Association
@@ -31,11 +31,18 @@ class Replies(AsyncIterator[Attributes]):
 
     Attributes:
         unreadable: how many answers were passed over, because they cannot be read.
+        is_cut: as many came as the PACS gives to one query, so that there may be more.
         is_fuzzy: the PACS matches names fuzzily, as it was asked to.
     """
 
     def __init__(
-        self, answers: Answers, charset: str | None, called: str, *, is_fuzzy: bool
+        self,
+        answers: Answers,
+        charset: str | None,
+        called: str,
+        *,
+        is_fuzzy: bool,
+        most: int | None = None,
     ) -> None:
         self._answers = answers
         self._charset = charset
@@ -43,7 +50,10 @@ class Replies(AsyncIterator[Attributes]):
         self._first: Answer | None = None
         self.keys_ignored = False
         self.unreadable = 0
+        self.is_cut = False
         self.is_fuzzy = is_fuzzy
+        self._most = most
+        self._count = 0
 
     async def begin(self) -> None:
         """Wait for the first answer, or for the end.
@@ -64,6 +74,8 @@ class Replies(AsyncIterator[Attributes]):
             answer, self._first = self._first, None
             if answer is None:
                 answer = await anext(self._answers)
+            self._count += 1
+            self.is_cut = self._count == self._most or self.is_cut
             self.keys_ignored = self._answers.keys_ignored
             try:
                 attributes = answer.described(self._charset).attributes
@@ -89,6 +101,7 @@ class Asking:
         self._mount = mount
         self._learned: Abilities | None = None
         self._learned_from: Association | None = None
+        self._wants_patient = False  # in the Patient Root model; see `_turns_to_studies`
 
     async def abilities(self) -> Abilities:
         """See `core.backend.Asks`: what the PACS accepted when it was last called.
@@ -134,46 +147,87 @@ class Asking:
         out_of_time = partial(association.abort, text, told=BackendTimeout(text))
         timer = asyncio.get_running_loop().call_later(deadline, out_of_time)
         try:
-            keys = self._keys(query)
-            finding = find(
-                association,
-                query.level,
-                keys,
-                patient_root=self._is_patient_root(query.level),
-                encoding=self._encoding(keys),
-                patience=_PATIENCE if self._mount.cancel == "cancel" else 0.0,
-            )
-            async with finding as answers:
-                agreed = self._extended(association, query.level)[2:3] == b"\1"
-                charset, called = self._mount.charset, self._mount.aet
-                replies = Replies(answers, charset, called, is_fuzzy=query.fuzzy and agreed)
-                await replies.begin()
+            async with AsyncExitStack() as stack:
+                try:
+                    asked = self._asked(query, association)
+                    replies = await stack.enter_async_context(asked)
+                except BadQuery:
+                    if not self._turns_to_studies(query, association):
+                        raise
+                    asked = self._asked(query, association)
+                    replies = await stack.enter_async_context(asked)
                 yield replies
         finally:
             timer.cancel()
 
+    @asynccontextmanager
+    async def _asked(self, query: Query, association: Association) -> AsyncIterator[Replies]:
+        """One C-FIND, up to its first answer."""
+        keys = self._keys(query)
+        finding = find(
+            association,
+            query.level,
+            keys,
+            patient_root=self._is_patient_root(query),
+            encoding=self._encoding(keys),
+            patience=_PATIENCE if self._mount.cancel == "cancel" else 0.0,
+        )
+        async with finding as answers:
+            agreed = self._extended(association, self._model(query))[2:3] == b"\1"
+            mount = self._mount
+            replies = Replies(
+                answers,
+                mount.charset,
+                mount.aet,
+                is_fuzzy=query.fuzzy and agreed,
+                most=mount.max_answers,
+            )
+            await replies.begin()
+            yield replies
+
+    def _turns_to_studies(self, query: Query, association: Association) -> bool:
+        """Whether what was refused is asked in the Study Root model, from now on.
+
+        A PACS may want one Patient ID with every question below PATIENT level of the Patient
+        Root model (PS3.4 §C.4.1.2.2.1); who has none has the other model, where it is offered.
+        """
+        accepted = {each.abstract_syntax for each in association.contexts.values()}
+        can = STUDY_ROOT_FIND in accepted and query.level is not Level.PATIENT
+        if can and self._is_patient_root(query) and not _names_patient(query):
+            self._wants_patient, self._learned = True, None
+            _LOG.info(
+                "%s wants a Patient ID in the Patient Root model: what names none is asked "
+                "in the Study Root model from now on",
+                self._mount.aet,
+            )
+            return True
+        return False
+
     def told(self, query: Query, /) -> Sequence[str]:
         """See `core.backend.Asks`."""
         mount = self._mount
-        model = "Patient" if self._is_patient_root(query.level) else "Study"
+        model = "Patient" if self._is_patient_root(query) else "Study"
         return (
             f"C-FIND ({model} Root) to {mount.aet} at {mount.host}:{mount.port}",
             line((QUERY_RETRIEVE_LEVEL,), query.level.value),
             *(line(path, value) for path, value in self._keys(query).items()),
         )
 
-    def _is_patient_root(self, level: Level) -> bool:
-        return level is Level.PATIENT or self._mount.information_model == "patient"
+    def _is_patient_root(self, query: Query) -> bool:
+        if query.level is Level.PATIENT:
+            return True
+        wants = self._wants_patient and not _names_patient(query)
+        return self._mount.information_model == "patient" and not wants
 
-    def _model(self, level: Level) -> str:
-        return PATIENT_ROOT_FIND if self._is_patient_root(level) else STUDY_ROOT_FIND
+    def _model(self, query: Query) -> str:
+        return PATIENT_ROOT_FIND if self._is_patient_root(query) else STUDY_ROOT_FIND
 
-    def _extended(self, association: Association, level: Level) -> bytes:
-        """What the PACS agreed to of the model that is used at a level."""
-        return association.remote.extended.get(self._model(level), b"")
+    def _extended(self, association: Association, model: str) -> bytes:
+        """What the PACS agreed to of a model."""
+        return association.remote.extended.get(model, b"")
 
     def _keys(self, query: Query) -> dict[Path, str]:
-        return keys_of(query, patient_root=self._is_patient_root(query.level))
+        return keys_of(query, patient_root=self._is_patient_root(query))
 
     def _encoding(self, keys: Mapping[Path, str]) -> str:
         """The Specific Character Set to ask in; "": by what the keys hold.
@@ -190,11 +244,18 @@ class Asking:
             return self._learned
         accepted = {each.abstract_syntax for each in association.contexts.values()}
         below = {Level.STUDY, Level.SERIES, Level.IMAGE}
-        levels = below if self._model(Level.STUDY) in accepted else set()
+        model = self._model(Query(Level.STUDY))
+        levels = below if model in accepted else set()
         if PATIENT_ROOT_FIND in accepted:
             levels.add(Level.PATIENT)
-        agreed = self._extended(association, Level.STUDY)[:1] == RELATIONAL
+        agreed = self._extended(association, model)[:1] == RELATIONAL
         is_relational = agreed and self._mount.relational == "auto"
         self._learned = Abilities(frozenset(levels), is_relational)
         self._learned_from = association
         return self._learned
+
+
+def _names_patient(query: Query) -> bool:
+    """Whether it has one Patient ID, as a question below PATIENT level may have to."""
+    value = query.match.get((PATIENT_ID,), "")
+    return bool(value) and not any(each in value for each in "*?\\")

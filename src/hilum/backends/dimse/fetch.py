@@ -16,7 +16,7 @@ from hilum.backends.dimse.pool import Pool
 from hilum.backends.dimse.proof import Proof
 from hilum.config.mounts import DimseMount
 from hilum.core.backend import Retrieval
-from hilum.model.errors import NotOffered
+from hilum.model.errors import BackendTimeout, NotOffered
 from hilum.model.identity import Ref
 from hilum.model.instance import Instance, Listed
 from hilum.net.inbox import Inbox
@@ -57,12 +57,18 @@ class Fetcher:
                 then instead of the first instance.
         """
         deadline = asyncio.get_running_loop().time() + self._mount.retrieve_deadline
-        parts = await parts_of(self._pool, self._mount, refs)
-        proof = Proof(part for part in parts if part.listed is None or part.listed)
-        if not proof.parts:
-            yield Retrieval([], _nothing())
-            return
         async with AsyncExitStack() as stack:
+            if not self._gets:
+                stack.enter_context(self._receiving.busy())
+            try:
+                async with asyncio.timeout_at(deadline):
+                    parts = await parts_of(self._pool, self._mount, refs)
+            except TimeoutError:
+                raise BackendTimeout("the retrieval took longer than it may") from None
+            proof = Proof(part for part in parts if part.listed is None or part.listed)
+            if not proof.parts:
+                yield Retrieval([], _nothing())
+                return
             instances = await self._begun(proof, deadline, stack)
             yield Retrieval(self._manifest(proof), instances)
 

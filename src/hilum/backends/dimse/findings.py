@@ -14,7 +14,7 @@ from hilum.upper_layer.requestor import Remote
 
 Value = bool | int | float | str | list[str] | dict[str, bool] | None
 """What was found, for programs; None: it could not be found out."""
-Setting = str | bool | list[str]
+Setting = str | bool | int | list[str]
 _BARE_KEY = re.compile("[A-Za-z0-9_-]+")
 _PLAIN = re.compile("[A-Za-z0-9_-]")
 
@@ -139,7 +139,7 @@ def block(
         settings: beside those that say where it is.
         calling: the AE title we call by, where that is not the server's own.
     """
-    found: dict[str, Setting | int] = {
+    found: dict[str, Setting] = {
         "backend": "dimse",
         "aet": to.called,
         "host": to.host,

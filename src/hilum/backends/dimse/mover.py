@@ -48,7 +48,11 @@ class Mover:
             NotOffered, OutOfResources, BackendError: it cannot be reached.
         """
         deadline = asyncio.get_running_loop().time() + self._mount.retrieve_deadline
-        found = await parts_of(self._pool, self._mount, refs)
+        try:
+            async with asyncio.timeout_at(deadline):
+                found = await parts_of(self._pool, self._mount, refs)
+        except TimeoutError:
+            raise BackendTimeout("a C-MOVE took longer than it may") from None
         parts = [part for part in found if part.listed is None or part.listed]
         async with AsyncExitStack() as stack:
             yield _Moving(self._pool, self._mount, parts, destination, deadline, stack)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from hilum.backends.archive.match import conditions
+from hilum.backends.dicomweb.resources import loosened
 from hilum.cli.explained.far import Far
 from hilum.cli.scu.ending import Misuse
 from hilum.config.mounts import DicomwebMount, DimseMount
@@ -64,7 +65,7 @@ def finding(query: Query, far: Far) -> list[Way]:
         return [Way("", notes=["answered from the index of the archive: nothing is sent"])]
     found: dict[str, Way] = {}
     for when, abilities in _choices(query, far):
-        way = _way(when, query, abilities, far.asks)
+        way = _way(when, query, abilities, far)
         found.setdefault(str(replace(way, when="")), way)
     ways = list(found.values())
     return ways if len(ways) > 1 else [replace(ways[0], when="")]
@@ -103,13 +104,28 @@ def _choices(query: Query, far: Far) -> list[tuple[str, Abilities]]:
     ]
 
 
-def _way(when: str, query: Query, abilities: Abilities, asks: Asks) -> Way:
+def _way(when: str, query: Query, abilities: Abilities, far: Far) -> Way:
+    assert far.asks is not None  # noqa: S101 - an archive has no ways
     try:
         plan: Plan = planned(query, abilities)
-        steps = [_asking(each, asks) for each in plan.steps]
+        steps = [_asking(each, far.asks) for each in plan.steps]
     except HilumError as error:
         return Way(when, refused=str(error))
-    return Way(when, steps, list(plan.notes))
+    again = _looser(plan) if isinstance(far.mount, DicomwebMount) else ()
+    return Way(when, steps, [*plan.notes, *again])
+
+
+def _looser(plan: Plan) -> Iterator[str]:
+    """What an origin server is asked once more that finds nothing."""
+    for question in (each for step in plan.steps for each in step.questions):
+        loose = loosened(question)
+        if loose is not None:
+            keys = ", ".join(
+                f"{named(path)} = {value}"
+                for path, value in loose.match.items()
+                if value != question.match[path]
+            )
+            yield f"a server that finds nothing is asked again for {keys}: some undo no escapes"
 
 
 def _asking(step: Step, asks: Asks) -> Asking:

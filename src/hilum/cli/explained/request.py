@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from hilum.cli.scu.asked import Asked
 from hilum.cli.scu.ending import Misuse
 from hilum.codec import identifier, qido
+from hilum.codec.chosen import chosen
 from hilum.config.schema import Settings
 from hilum.model.errors import BadQuery
 from hilum.model.identity import Level, Ref, is_uid
@@ -91,8 +92,20 @@ def of_line(text: str, settings: Settings) -> Request:
         parameters = [each for each in parameters if each[0] != "destination"]
     if operation not in {"find", "send"}:
         return Request(text, mount, operation, ref)
-    query, warnings = _query(names, parameters, settings)
-    return Request(text, mount, operation, ref, query, destination, warnings)
+    level = _LISTED[names["list"]]
+    try:
+        if operation == "send":
+            choice = chosen(level, ref, parameters)
+            return Request(text, mount, operation, ref, choice.query, destination)
+        within = {tag: names[name] for name, tag in _UID_TAGS.items() if name in names}
+        search = qido.parse(level, parameters, within)
+    except BadQuery as error:
+        raise Misuse(str(error)) from None
+    limit = search.query.limit
+    if limit is None:
+        limit = settings.http.query_limit
+    query = replace(search.query, limit=limit)
+    return Request(text, mount, operation, ref, query, warnings=search.warnings)
 
 
 def of_keys(asked: Asked, mount: str | None, settings: Settings, *, relational: bool) -> Request:
@@ -162,17 +175,3 @@ def _resource(method: str, path: str) -> tuple[str, dict[str, str]]:
     if allowed:
         raise Misuse(f"{method} is not allowed there: {', '.join(sorted(allowed))}")
     raise Misuse("there is no such resource below a mount")
-
-
-def _query(
-    names: dict[str, str], parameters: list[tuple[str, str]], settings: Settings
-) -> tuple[Query, Sequence[str]]:
-    within = {tag: names[name] for name, tag in _UID_TAGS.items() if name in names}
-    try:
-        search = qido.parse(_LISTED[names["list"]], parameters, within)
-    except BadQuery as error:
-        raise Misuse(str(error)) from None
-    limit = search.query.limit
-    if limit is None:
-        limit = settings.http.query_limit
-    return replace(search.query, limit=limit), search.warnings

@@ -1,6 +1,6 @@
 """How is something sent elsewhere, and how is that told of? (Supplement 248, provisional)."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -9,7 +9,8 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from hilum.codec import dicom_json, qido, send_status
+from hilum.codec import dicom_json, send_status
+from hilum.codec.chosen import MAX_MATCHES, Chosen, chosen
 from hilum.core.jobs import BackgroundSends
 from hilum.core.operations import Find, Send
 from hilum.core.transactions import Transaction
@@ -26,10 +27,7 @@ from hilum.model.errors import (
 )
 from hilum.model.identity import Level, Ref, is_uid
 from hilum.model.match import Match
-from hilum.model.query import Query
 
-MAX_MATCHES: Final = 10_000
-"""Studies, series or instances in one Send; the names of all are kept until it has ended."""
 RETRY_AFTER: Final = 5
 """Seconds that a client shall wait before it asks again how far a Send is."""
 
@@ -40,8 +38,6 @@ _UIDS = {
     Level.IMAGE: (_STUDY, _SERIES, _INSTANCE),
 }
 _NAMES = {Level.STUDY: "studies", Level.SERIES: "series", Level.IMAGE: "instances"}
-_NO_KEYS = frozenset({"limit", "offset", "includefield"})
-_ANYTHING = "*?\\-^= "  # what a value may be made of that matches whatever there is
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -63,7 +59,8 @@ def begin(level: Level) -> Handler:
             return Unanswered()
         parameters = request.query_params.multi_items()
         destination = _destination(parameters)
-        query = _query(about, [pair for pair in parameters if pair[0].lower() != "destination"])
+        keys = [pair for pair in parameters if pair[0].lower() != "destination"]
+        choice = chosen(level, about.asked.ref, keys)
         operation = Send(
             mount=about.asked.mount,
             request_id=about.asked.request_id,
@@ -71,7 +68,7 @@ def begin(level: Level) -> Handler:
             destination=destination,
         )
         await about.sends.check(about.uid, operation)
-        operation = replace(operation, refs=await _refs(about, query))
+        operation = replace(operation, refs=await _refs(about, choice))
         return about.answer(await about.begun(operation), 202, kind)
 
     return handler
@@ -184,34 +181,7 @@ def _destination(parameters: Iterable[tuple[str, str]]) -> str:
     return given.pop()
 
 
-def _query(about: _Addressed, parameters: Sequence[tuple[str, str]]) -> Query:
-    """What is chosen.
-
-    Stricter than a search, as what is sent by mistake cannot be called back: a parameter that
-    would be ignored there is refused here.
-
-    Raises:
-        BadQuery: a parameter is unknown, malformed or not honoured, or nothing is chosen.
-    """
-    for name, value in parameters:
-        if name.lower() in _NO_KEYS:
-            raise BadQuery(f"{name} has no meaning in a Send, which sends all that matches")
-        if not value.strip():
-            raise BadQuery("a matching key has no value")
-    within = about.asked.ref
-    keys = {_STUDY: within.study, _SERIES: within.series}
-    search = qido.parse(
-        about.level, parameters, {tag: uid for tag, uid in keys.items() if uid is not None}
-    )
-    if search.warnings:
-        raise BadQuery(search.warnings[0])
-    if not any(value.strip(_ANYTHING) for value in search.query.match.values()):
-        raise BadQuery("choose what to send: by a study in the path, or by a matching key")
-    # Only what names a match, but for those of the levels above, is of use here.
-    return replace(search.query, include=frozenset())
-
-
-async def _refs(about: _Addressed, query: Query) -> tuple[Ref, ...]:
+async def _refs(about: _Addressed, choice: Chosen) -> tuple[Ref, ...]:
     """What there is to send, at the level of the resource.
 
     Raises:
@@ -219,26 +189,18 @@ async def _refs(about: _Addressed, query: Query) -> tuple[Ref, ...]:
         TooLarge: more than one Send takes.
         BadQuery: it cannot be said for certain what matches.
     """
-    within = about.asked.ref
-    paths = [(_STUDY,)] * (within.study is not None) + [(_SERIES,)] * (within.series is not None)
-    is_whole = set(query.match) == set(paths)  # all of a study or series: asked for by its name
-    limit = 1 if is_whole else MAX_MATCHES + 1
-    find = Find(
-        mount=about.asked.mount,
-        request_id=about.asked.request_id,
-        query=replace(query, limit=limit),
-    )
+    find = Find(mount=about.asked.mount, request_id=about.asked.request_id, query=choice.query)
     refs: dict[Ref, None] = {}
     async with about.asked.broker.find(find) as found:
         async for ref in _each(found, about.level):
             refs[ref] = None
-        warnings = [] if is_whole else found.warnings
+        warnings = [] if choice.is_whole else found.warnings
     if not refs:
         raise NotFound("nothing matches")
     if warnings:
         raise BadQuery(f"what matches is not certain: {warnings[0]}")
-    if is_whole:
-        return (within,)
+    if choice.is_whole:
+        return (about.asked.ref,)
     if len(refs) > MAX_MATCHES:
         raise TooLarge(f"more than {MAX_MATCHES} match: choose less")
     return tuple(refs)

@@ -46,7 +46,7 @@ async def store(request: Request) -> Response:
     stored: list[Stored] = []
     problem: HilumError | None = None
     async with aclosing(body.pieces()) as pieces:
-        parts = _parts(content, pieces, about.settings.max_parts)
+        parts = _parts(content, pieces, about.settings.max_parts, body.length)
         try:
             await _keep(about, parts, stored)
         except BadRequest as error:
@@ -77,11 +77,11 @@ def _check(content: MediaType, encoding: str) -> None:
 
 
 def _parts(
-    content: MediaType, pieces: AsyncGenerator[bytes, None], max_parts: int
+    content: MediaType, pieces: AsyncGenerator[bytes, None], max_parts: int, length: int | None
 ) -> AsyncGenerator[Part, None]:
     if upload.is_related(content):
         return upload.related(content, pieces, max_parts)
-    return upload.alone(content, pieces)
+    return upload.alone(content, pieces, length)
 
 
 async def _keep(about: Asked, parts: AsyncGenerator[Part, None], stored: list[Stored]) -> None:
@@ -151,6 +151,7 @@ class _Incoming:
                 sop_class_uid=self.known.sop_class_uid,
                 transfer_syntax_uid=head.transfer_syntax_uid,
                 chunks=chunks,
+                size=None if part.length is None else part.length - head.offset,
             )
             return await session.store(instance)
 

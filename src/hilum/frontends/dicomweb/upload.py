@@ -17,6 +17,9 @@ class ClientGoneError(HilumError):
 class Body:
     """A request's body: its pieces, counted.
 
+    Attributes:
+        length: bytes in it, where that is announced.
+
     Raises:
         TooLarge: Content-Length announces more than `limit` bytes.
     """
@@ -25,6 +28,8 @@ class Body:
         announced = request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > limit:
             raise _too_large(limit)
+        chunked = "transfer-encoding" in request.headers  # which goes first (RFC 9112 §6.3)
+        self.length = int(announced) if announced.isdecimal() and not chunked else None
         self._request = request
         self._limit = limit
 
@@ -56,12 +61,17 @@ class Part:
 
     Attributes:
         headers: names in lower case.
+        length: bytes in it, where HTTP itself announces that.
     """
 
     def __init__(
-        self, headers: Mapping[str, str], following: Callable[[], AsyncIterator[bytes]]
+        self,
+        headers: Mapping[str, str],
+        following: Callable[[], AsyncIterator[bytes]],
+        length: int | None = None,
     ) -> None:
         self.headers = headers
+        self.length = length
         self._data = following()
         self._returned: list[bytes] = []
         self.ended = False
@@ -97,8 +107,10 @@ class Part:
             pass
 
 
-async def alone(kind: MediaType, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[Part, None]:
-    """A body that is one part itself."""
+async def alone(
+    kind: MediaType, body: AsyncGenerator[bytes, None], length: int | None
+) -> AsyncGenerator[Part, None]:
+    """A body that is one part itself, and has that `length`, where it is announced."""
     first = await anext(body, b"")
     if not first:
         raise BadRequest("the request has no body")
@@ -108,7 +120,7 @@ async def alone(kind: MediaType, body: AsyncGenerator[bytes, None]) -> AsyncGene
         async for piece in body:
             yield piece
 
-    part = Part({"content-type": kind.kind}, whole)
+    part = Part({"content-type": kind.kind}, whole, length)
     yield part
     await part.skip()
 

@@ -87,7 +87,7 @@ class Waiting:
         headers = {"Retry-After": retry_after(mount), "Link": _link(url)}
         if wait != "job":
             text = "the instances are being retrieved: come again"
-            content = orjson.dumps({"error": text, **said, "job": url})
+            content = orjson.dumps({**said, "error": text, "job": url})
             return Response(content, 503, headers, media_type=JSON)
         headers |= {"Location": url, "Content-Location": url}
         if self._prefers:

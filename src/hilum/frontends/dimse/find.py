@@ -31,6 +31,7 @@ async def find(session: Session, message: Message) -> None:
             if session.association.lost is not None:
                 raise
             status, comment = verdict_on(error).find, str(error)
+            session.failed("C-FIND", error)
         finally:
             session.association.on_cancel(asked, None)
     await session.answer(message, status, comment=comment)

@@ -124,6 +124,8 @@ class _Retrieving:
         except HilumError as error:
             if session.association.lost is not None:
                 raise
+            is_move = self._message.context.abstract_syntax in MOVE
+            session.failed("C-MOVE" if is_move else "C-GET", error)
             await self._fail(error)
         else:
             await self._finish()

@@ -48,19 +48,23 @@ UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 §C.5.22
 BACKLOG = 128  # connections that wait to be accepted
 CROWD = 4  # times max_associations: the most connections, those included that say nothing yet
 _BARE_KEY = re.compile("[A-Za-z0-9_-]+")
+_LOOK = 0.05  # seconds
 _HANDING_OVER = 5  # rounds of the event loop from accepting a connection to its association
 _PERMANENT, _TRANSIENT = 1, 2  # result of an A-ASSOCIATE-RJ, PS3.8 Table 9-21
 
 
-async def serve(
+async def serve(  # noqa: PLR0913 - a door has that many sides
     broker: Broker,
     settings: Settings,
     *,
     inbox: Inbox | None = None,
     started: Callable[[str, int], None],
     stop: asyncio.Event,
+    answered: asyncio.Event | None = None,
 ) -> None:
     """Accept associations until `stop`; what runs then gets `graceful_shutdown` to end.
+
+    A PACS that is asked to bring something is let in up to the end of that.
 
     Args:
         broker: runs the operations.
@@ -68,6 +72,8 @@ async def serve(
         inbox: our own C-MOVEs, whose instances come through this door; None: there are none.
         started: called with host and port once it listens.
         stop: set when the service stops.
+        answered: set, then, when the other doors have answered all that they were asked; None:
+            there are none.
 
     Raises:
         OSError: the port cannot be bound.
@@ -87,11 +93,14 @@ async def serve(
             host, port = listener.sockets[0].getsockname()[:2]
             started(host, port)
             await stop.wait()
+            until = asyncio.get_running_loop().time() + settings.dimse.graceful_shutdown
+            door.close()
+            await door.brought(answered, until)
             await _stop_accepting(listener)
         finally:
             listener.close()
-            door.close()
-        await door.drained(settings.dimse.graceful_shutdown)
+            door.shut()
+        await door.drained(until)
 
 
 async def _stop_accepting(listener: asyncio.Server) -> None:
@@ -121,7 +130,7 @@ class _Door:
         self._numbers = itertools.count(1)
         self._empty = asyncio.Event()
         self._empty.set()
-        self._closing = False
+        self._closing = self._shut = False
         limits = settings.dimse
         self._timeouts = Timeouts(
             acse=limits.acse_timeout, message=limits.message_timeout, idle=limits.idle_timeout
@@ -145,7 +154,8 @@ class _Door:
         )
 
     def _made(self, association: Association) -> None:
-        if self._closing:  # it came just as the door closed
+        if self._shut or (self._closing and not self._inbox.retrievals):
+            # it came just as the door closed
             association.cut()
             return
         self._open.add(association)
@@ -156,19 +166,40 @@ class _Door:
         self._serving.create_task(self._handle(association))
 
     def close(self) -> None:
-        """Let nobody in any more, and send home who waits for nothing."""
+        """Let in only who brings what was asked for, and send home who waits for nothing."""
         self._closing = True
         for association in self._open - self._busy:
-            association.abort("the service stops")
+            if not self._may_bring(association):
+                association.abort("the service stops")
 
-    async def drained(self, patience: float) -> None:
-        """Wait for the associations at work; cut off those that take longer than `patience`."""
+    async def brought(self, answered: asyncio.Event | None, until: float) -> None:
+        """Wait while somebody waits for what a PACS brings, in the time of the event loop."""
+        loop = asyncio.get_running_loop()
+        while self._inbox.retrievals and loop.time() < until:
+            if not self._busy and (answered is None or answered.is_set()):
+                return  # what still runs, nobody waits for
+            await asyncio.sleep(_LOOK)
+
+    def shut(self) -> None:
+        """Let nobody in any more."""
+        self._shut = True
+        self.close()
+
+    async def drained(self, until: float) -> None:
+        """Wait for the associations at work; cut off those that take longer."""
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout_at(until):
                 await self._empty.wait()
         except TimeoutError:
             for association in list(self._open):
                 association.abort("the service stops")
+
+    def _may_bring(self, association: Association) -> bool:
+        """Whether, as the service stops, something may still come by an association."""
+        if self._shut or not self._inbox.retrievals:
+            return False
+        called, calling = association.called_ae_title, association.calling_ae_title
+        return not calling or self._inbox.admits(called, calling, association.address)
 
     async def _handle(self, association: Association) -> None:
         number = next(self._numbers)
@@ -235,7 +266,7 @@ class _Door:
 
     async def _serve(self, session: Session) -> None:
         association = session.association
-        while not self._closing:
+        while not self._closing or self._may_bring(association):
             try:
                 message = await association.next_request()
             except HilumError:
@@ -311,7 +342,7 @@ class _Door:
         from_there = sum(each.address == association.address for each in self._accepted)
         if from_there >= limits.max_associations_per_peer:
             return _TRANSIENT, 3, 2, "dimse.max_associations_per_peer is reached"
-        if self._closing:
+        if self._closing and not (is_expected and self._may_bring(association)):
             return _TRANSIENT, 3, 1, "the service stops"
         return None
 

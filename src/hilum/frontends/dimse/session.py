@@ -1,5 +1,6 @@
 """What the handler of one DIMSE request works with."""
 
+import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
@@ -7,10 +8,13 @@ from hilum.codec.dimse import A_DATA_SET, NO_DATA_SET, RESPONSE, Command
 from hilum.core.backend import StoreSession
 from hilum.core.broker import Broker
 from hilum.core.operations import Originator, Store
+from hilum.model.errors import BackendError, OutOfResources
 from hilum.model.outcome import Progress
 from hilum.net.inbox import Caller, Inbox
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.messages import Message
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +43,7 @@ class Session:
     fuzzy: frozenset[str] = frozenset()
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _stores: StoreSession | None = None
+    _told: set[tuple[str, type]] = field(default_factory=set)
 
     @property
     def is_mount(self) -> bool:
@@ -54,6 +59,16 @@ class Session:
             address=association.address,
             originator=originator,
         )
+
+    def failed(self, service: str, error: Exception) -> None:
+        """One line for whoever runs the broker; of each service, once for each kind of error."""
+        kind = (service, type(error))
+        if kind not in self._told:
+            self._told.add(kind)
+            is_ours = isinstance(error, (BackendError, OutOfResources))
+            level = logging.WARNING if is_ours else logging.INFO
+            who = self.association.peer
+            log.log(level, "%s %s: a %s failed: %s", self.request_id, who, service, error)
 
     async def stores(self, originator: Originator | None) -> StoreSession:
         """The way into the mount, opened once for the association.

@@ -15,7 +15,9 @@ from hilum.upper_layer.receiving import receive
 async def store(session: Session, message: Message) -> None:
     """Give the instance to whoever waits for it, else to the mount; answer when it is there."""
     originator = _originator(message.command)
-    await receive(session.association, message, _Sorted(session, originator))
+    stored = await receive(session.association, message, _Sorted(session, originator))
+    if stored.failure is not None:
+        session.failed("C-STORE", stored.failure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_limit_shows_in_two_halves(make: Make) -> None:
     async with knowing(Quirks(cap=7), (*KNOWN, cap), make=make) as (known, _):
         assert found(known, "cap").value == 7
+        assert known.settings["max_answers"] == 7
 
 
 async def test_no_limit() -> None:

@@ -57,7 +57,7 @@ async def cap(known: Known) -> None:
     parts = len(early.seen) + len(late.seen)
     if parts > count:
         text = f"{count}: of the same span, asked for in two parts, it lists {parts}"
-        known.tell("cap", title, count, text)
+        known.tell("cap", title, count, text, max_answers=count)
     else:
         _suspect(known, count, "in two parts there are no more")
 
