@@ -100,6 +100,7 @@ async def _pacs(
         far,
         describes=Described(kept),
         describes_moves=True,
+        behind=frozenset((mount.aet, *mount.senders)),
         sends=pacs if mount.destinations else None,
         passed_on=frozenset(mount.destinations),
     )

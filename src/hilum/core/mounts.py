@@ -30,6 +30,7 @@ class Mount:
         fetches: can bring instances here in the background.
         wait: how a web client waits for a retrieval: "stream", "retry_after", "job".
         retry_after: seconds that a client is told to wait.
+        behind: AE titles of the PACS that stands behind it, by which it calls us.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Mount:
     fetches: Fetches | None = None
     wait: str = "stream"
     retry_after: float = 10.0
+    behind: frozenset[str] = frozenset()
 
 
 class Mounts:

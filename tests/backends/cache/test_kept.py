@@ -311,3 +311,14 @@ async def test_stopping_ends_what_runs(far: Far, tmp_path: Path) -> None:
         backend.fetch([Ref("9.8")])  # its task has not begun
     assert far.opened == far.closed
     assert folders(tmp_path) == []
+
+
+async def test_what_the_cache_has_is_not_given_as_that_of_somebody_else(
+    far: Far, tmp_path: Path
+) -> None:
+    far.gate.set()
+    async with kept(far, tmp_path, cache={"max_age": 60.0}) as backend:
+        assert await read(backend, STUDY) == datasets(*house())
+        assert await read(backend, Ref(uid(1), patient="P2")) == {}
+        assert await read(backend, Ref(uid(1), patient="P1")) == datasets(*house())
+        assert len(far.asked) == 3

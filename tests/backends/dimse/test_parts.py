@@ -70,3 +70,14 @@ async def test_the_patient_root_model_names_the_patient_of_the_study(tmp_path: P
     assert part.request.patient_root
     assert part.request.keys[(0x00100020,)] == "P1"
     assert len(part.listed or ()) == 4
+
+
+@pytest.mark.parametrize(("patient", "size"), [("P1", 4), ("P2", 0)])
+async def test_a_study_of_somebody_else_is_not_what_was_asked_for(
+    tmp_path: Path, patient: str, size: int
+) -> None:
+    with quirky(INSTANCES) as pacs:
+        async with here(pacs.port, tmp_path) as us:
+            [part] = await parts_of(us.pool, us.mount, [Ref(study=uid(1), patient=patient)])
+    assert part.listed is not None
+    assert len(part.listed) == size

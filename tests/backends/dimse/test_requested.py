@@ -37,7 +37,10 @@ PATIENT, STUDY, SERIES, INSTANCE = (0x00100020,), (0x0020000D,), (0x0020000E,), 
 def test_what_goes_together_is_asked_for_in_one_request(
     refs: list[Ref], expected: list[tuple[Level, dict[Path, str], bool]]
 ) -> None:
-    assert requests_of(refs) == [Request(*each) for each in expected]
+    found = requests_of(refs)
+    assert [(each.level, each.keys, each.patient_root) for each in found] == [
+        (*each, False)[:3] for each in expected
+    ]
 
 
 def test_the_patient_root_model_names_the_patient_too() -> None:
@@ -69,3 +72,10 @@ def test_what_is_missing_is_asked_for_by_series() -> None:
     assert many == [
         Request(Level.IMAGE, {PATIENT: "P", SERIES: "2.1", INSTANCE: "3.3"}, patient_root=True)
     ]
+
+
+def test_whose_it_must_be_is_kept_where_it_is_no_key() -> None:
+    [one] = requests_of([Ref(study="1.1", patient="P")])
+    assert (one.patient, one.patient_root) == ("P", False)
+    [one] = requests_of([Ref(study="1.1", patient="P")], patient_root=True)
+    assert (one.patient, one.patient_root) == (None, True)

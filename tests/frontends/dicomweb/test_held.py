@@ -57,3 +57,25 @@ async def test_other_failures_are_not_noted() -> None:
     with pytest.raises(BackendFault):
         assert [each async for each in short.noted(given([], BackendFault("x")))]
     assert short.error is None
+
+
+async def test_of_an_instance_that_breaks_off_in_time_nothing_leaves() -> None:
+    short = Shortfall()
+    assert [each async for each in short.whole(given([b"a"], BackendFault("gone")), "1.2")] == []
+    assert short.error is not None
+    assert (short.error.missing, short.error.count) == (("1.2",), 1)
+    assert [each async for each in short.whole(given([b"a", b"b"]), "1.3")] == [b"a", b"b"]
+    await anext(short.noted(given([], Incomplete("x", ("1.4",)))), None)
+    assert short.error.missing == ("1.4", "1.2")
+    assert short.error.count == 2
+
+
+async def test_an_instance_that_breaks_off_too_late_is_an_error() -> None:
+    short = Shortfall()
+    with pytest.raises(BackendFault):
+        async for _ in short.whole(given([bytes(HOLD)], BackendFault("gone")), "1.2"):
+            pass
+    short.close()
+    with pytest.raises(BackendFault):
+        async for _ in short.whole(given([b"a"], BackendFault("gone")), "1.2"):
+            pass

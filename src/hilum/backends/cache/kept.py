@@ -64,10 +64,12 @@ class Kept:
     async def retrieve(self, refs: Sequence[Ref], /) -> AsyncIterator[Retrieval]:
         """See `core.backend.Retrieves`: what is here is given, what is on its way is joined.
 
-        Where the mount is not spooled, only what a job has begun is joined.
+        Where the mount is not spooled, only what a job has begun is joined. Who also says whose
+        it must be is not given what others have: only the far side can tell whether it is.
         """
         shares, left = self._shelf.shares(refs)
-        if not self._settings.is_spooled and (left or not shares):
+        narrowed = any(ref.patient is not None and ref.level is not Level.PATIENT for ref in refs)
+        if narrowed or (not self._settings.is_spooled and (left or not shares)):
             async with self._retrieves.retrieve(refs) as retrieval:
                 yield retrieval
             return

@@ -78,6 +78,16 @@ async def _part(association: Association, request: Request) -> Part:
         patient = await patient_of(association, keys[_STUDY].partition("\\")[0])
         if patient:
             request = replace(request, keys={_PATIENT: patient, **keys})
+    if request.patient is not None and keys.get(_STUDY):
+        studies = keys[_STUDY].split("\\")
+        theirs = [
+            study
+            for study in studies
+            if await patient_of(association, study) in (None, request.patient)
+        ]
+        if not theirs:
+            return Part(request, {})
+        request = replace(request, keys={**keys, _STUDY: "\\".join(theirs)})
     found = await listed(
         association, request.level, request.keys, patient_root=request.patient_root
     )

@@ -21,11 +21,14 @@ class Request:
         keys: path -> value: the unique key of the level, perhaps several values of it, and those
             of the levels above.
         patient_root: of the two information models, the Patient Root one.
+        patient: whose it must be, where that is not among the keys: the Study Root model has no
+            such key for a retrieval, and a study of somebody else is not what was asked for.
     """
 
     level: Level
     keys: Mapping[Path, str]
     patient_root: bool = False
+    patient: str | None = None
 
 
 def requests_of(refs: Sequence[Ref], *, patient_root: bool = False) -> list[Request]:
@@ -53,7 +56,7 @@ def requests_of(refs: Sequence[Ref], *, patient_root: bool = False) -> list[Requ
             root = patient_root or level is Level.PATIENT
             if not root:
                 keys.pop((UNIQUE_KEYS[Level.PATIENT],), None)
-            found.append(Request(level, keys, root))
+            found.append(Request(level, keys, root, None if root else above.patient))
     return found
 
 

@@ -98,20 +98,26 @@ async def listed(
 async def patient_of(association: Association, study: str) -> str | None:
     """The Patient ID of a study, which the Patient Root model wants with every question.
 
-    None where the peer does not tell it without being told it.
+    Asked in the Study Root model, where the peer does not tell it without being told it; None
+    where it does not tell it there either.
 
     Raises:
         BackendError: the association was lost.
     """
     keys = {_key(Level.PATIENT): "", _STUDY: study}
-    try:
-        found = await _found(association, Level.STUDY, keys, patient_root=True)
-    except HilumError:
-        if association.lost is not None:
-            raise
-        return None
-    ids = {_value(match, _key(Level.PATIENT)) for match in found if _value(match, _STUDY) == study}
-    return ids.pop() if len(ids) == 1 else None
+    for patient_root in (True, False):
+        try:
+            found = await _found(association, Level.STUDY, keys, patient_root=patient_root)
+        except HilumError:
+            if association.lost is not None:
+                raise
+            continue
+        ids = {
+            _value(match, _key(Level.PATIENT)) for match in found if _value(match, _STUDY) == study
+        }
+        if len(ids - {""}) == 1:
+            return (ids - {""}).pop()
+    return None
 
 
 async def _has(

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final, TypeVar
 
-from hilum.model.errors import HilumError, Incomplete
+from hilum.model.errors import BackendError, HilumError, Incomplete
 
 HOLD: Final = 1024 * 1024  # bytes of a body that wait for its end
 PATIENCE: Final = 5.0  # seconds that they wait
@@ -30,6 +30,7 @@ class Shortfall:
         self.left = 0
         self._known = known
         self._open = True
+        self._broken: list[str] = []
 
     def leave(self, error: HilumError) -> None:
         """Leave one out.
@@ -45,6 +46,40 @@ class Shortfall:
         """The status line leaves: from now on what is missing cuts the answer off."""
         self._open = False
 
+    async def whole(
+        self, pieces: AsyncIterator[bytes], sop_instance_uid: str
+    ) -> AsyncGenerator[bytes, None]:
+        """The pieces of one instance; none of them where it breaks off in time to be told of.
+
+        Raises:
+            HilumError: it breaks off, and part of it has left.
+        """
+        waiting: list[bytes] = []
+        size, began = 0, time.monotonic()
+        try:
+            async for piece in pieces:
+                waiting.append(piece)
+                size += len(piece)
+                if not self._open or size >= HOLD or time.monotonic() - began > PATIENCE:
+                    for each in waiting:
+                        yield each
+                    size, waiting = HOLD, []
+        except BackendError as error:
+            if not self._open or size >= HOLD:
+                raise
+            self._broken.append(sop_instance_uid)
+            self.error = self._with_broken(self.error or Incomplete(str(error)))
+            return
+        for each in waiting:
+            yield each
+
+    def _with_broken(self, error: Incomplete) -> Incomplete:
+        if not self._broken:
+            return error
+        missing = tuple(dict.fromkeys((*error.missing, *self._broken)))
+        more = len(missing) - len(error.missing)
+        return Incomplete(str(error), missing, error.count + more)
+
     async def noted(self, source: AsyncIterator[T]) -> AsyncGenerator[T, None]:
         """What comes, to a good end also when not all of it does, as long as that can be told.
 
@@ -57,7 +92,7 @@ class Shortfall:
         except Incomplete as error:
             if not (self._open or self._known):
                 raise
-            self.error = error
+            self.error = self._with_broken(error)
 
 
 async def held(body: AsyncIterator[bytes]) -> tuple[bytes, bool]:

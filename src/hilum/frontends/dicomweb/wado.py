@@ -84,7 +84,7 @@ class _Retrieved:
                 else:
                     kind = f'{RELATED}; type="{DICOM}"; boundary={self.boundary}'
                     length = None if plan is None else _length(plan, self.boundary)
-                    body = self._parts((instance, way, syntax), givable)
+                    body = self._parts((instance, way, syntax), givable, short)
                 async with aclosing(body):
                     first, ended = await held(body)
                     short.close()
@@ -164,14 +164,29 @@ class _Retrieved:
             raise BackendFault("other instances came than were announced")
 
     async def _parts(
-        self, first: Given, rest: AsyncGenerator[Given, None]
+        self, first: Given, rest: AsyncGenerator[Given, None], short: Shortfall
     ) -> AsyncGenerator[bytes, None]:
-        instance, _, syntax = first
-        async for piece in _encoded(_head(self.boundary, syntax, first=True), instance, syntax):
-            yield piece
-        async for instance, _, syntax in rest:
-            async for piece in _encoded(_head(self.boundary, syntax), instance, syntax):
-                yield piece
+        """All parts and the closing boundary.
+
+        Raises:
+            Incomplete: not one instance is whole.
+        """
+        given: Given | None = first
+        is_first = True
+        while given is not None:
+            instance, _, syntax = given
+            head = _head(self.boundary, syntax, first=is_first)
+            encoded = _encoded(head, instance, syntax)
+            async with (
+                aclosing(encoded),
+                aclosing(short.whole(encoded, instance.sop_instance_uid)) as pieces,
+            ):
+                async for piece in pieces:
+                    is_first = False
+                    yield piece
+            given = await anext(rest, None)
+        if is_first:
+            raise short.error or NotFound(NOTHING)
         yield closing(self.boundary)
 
 

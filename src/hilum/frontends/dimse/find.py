@@ -25,7 +25,8 @@ async def find(session: Session, message: Message) -> None:
     with anyio.CancelScope() as scope:
         session.association.on_cancel(asked, scope.cancel)
         try:
-            await _send_matches(session, message)
+            if await _send_matches(session, message):
+                return
             status = Dimse.SUCCESS
         except HilumError as error:
             if session.association.lost is not None:
@@ -37,7 +38,11 @@ async def find(session: Session, message: Message) -> None:
     await session.answer(message, status, comment=comment)
 
 
-async def _send_matches(session: Session, message: Message) -> None:
+async def _send_matches(session: Session, message: Message) -> bool:
+    """Send them; whether that was cancelled, and answered so, while they came.
+
+    Then the search is left in order: what stands behind the mount is asked to stop (C-CANCEL).
+    """
     context = message.context
     says = identifier.parse(await message.identifier(), context.transfer_syntax)
     query = identifier.to_query(
@@ -55,12 +60,19 @@ async def _send_matches(session: Session, message: Message) -> None:
     )
     await checkpoint_if_cancelled()  # the C-CANCEL may have come with the request
     async with session.broker.find(operation) as matches:
-        at = 0
-        async for match in matches:
-            at += 1
-            if at % _LOOK == 0:
-                await checkpoint()
-            data = answers.encode(match.decoded())
-            # PS3.4 Table C.4-1: FF00 says that the keys were matched on, FF01 that some were not
-            status = Dimse.PENDING_WITHOUT_OPTIONAL_KEYS if matches.unmatched else Dimse.PENDING
-            await session.answer(message, status, data=data, soon=True)
+        with anyio.CancelScope() as scope:
+            session.association.on_cancel(message.command.message_id or 0, scope.cancel)
+            at = 0
+            async for match in matches:
+                at += 1
+                if at % _LOOK == 0:
+                    await checkpoint()
+                data = answers.encode(match.decoded())
+                # PS3.4 Table C.4-1: FF00 says that the keys were matched on, FF01 that some were
+                # not
+                unmatched = matches.unmatched
+                status = Dimse.PENDING_WITHOUT_OPTIONAL_KEYS if unmatched else Dimse.PENDING
+                await session.answer(message, status, data=data, soon=True)
+        if scope.cancelled_caught:
+            await session.answer(message, Dimse.CANCELLED)
+        return scope.cancelled_caught

@@ -35,7 +35,12 @@ class _Sorted:
             HilumError: the mount takes nothing, or cannot be reached.
         """
         session = self.session
-        keeps = session.is_mount and not session.only_expected
+        # What comes from the PACS behind the very mount would only be stored back there.
+        keeps = (
+            session.is_mount
+            and not session.only_expected
+            and session.principal not in session.broker.mounts[session.mount].behind
+        )
         if session.inbox.receives(session.ae_title):
             caller = session.caller(self.originator)
             arrivals, instance = await session.inbox.sort(caller, instance, strictly=keeps)
