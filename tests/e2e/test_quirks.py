@@ -560,7 +560,7 @@ async def test_who_leaves_in_the_middle_leaves_nothing_behind(tmp_path: Path, wa
     quirks = Quirks(slow=0.05)
     held = [made(1, 1, number) for number in range(1, 41)]
     async with brokering(tmp_path, quirks, held, retrieve=way, pool={"size": 2}) as broker:
-        for _ in range(5):
+        for _ in range(2):
             async with broker.client.stream("GET", f"{broker.url}/aets/PACS/{ONE}") as answer:
                 async for _ in answer.aiter_raw():
                     break

@@ -11,7 +11,7 @@ from hilum.model.identity import Ref
 
 pytestmark = pytest.mark.anyio
 
-STUDY, SERIES = Ref(uid(1)), Ref(uid(1), uid(1, 1), patient="P1")
+STUDY, SERIES = Ref(uid(1)), Ref(uid(1), uid(1, 1))
 LOST = uid(1, 1, 2)
 
 
@@ -40,7 +40,7 @@ async def fetched(far: Far, folder: Path, ref: Ref, **said: object) -> Fetching:
 async def test_only_what_is_missing_is_asked_for_again(far: Far, tmp_path: Path) -> None:
     far.loses = {LOST: 2}
     done = await fetched(far, tmp_path, SERIES)
-    one = Ref(uid(1), uid(1, 1), LOST, "P1")
+    one = Ref(uid(1), uid(1, 1), LOST)
     assert far.asked == [(SERIES,), (one,), (one,)]
     assert (done.attempts, done.arrived, done.error) == (3, 3, None)
 
