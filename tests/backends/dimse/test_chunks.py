@@ -31,6 +31,7 @@ async def test_the_pacs_is_answered_as_soon_as_all_of_an_instance_is_here(tmp_pa
             us.fetcher.retrieve([STUDY]) as retrieval,
         ):
             first = await anext(retrieval.instances)
+            await asyncio.sleep(0.5)  # all of it comes meanwhile
             data = await anext(first.chunks)
             await until(lambda: pacs.sent == [first.sop_instance_uid])  # though not read yet
             data += b"".join([each async for each in first.chunks])
