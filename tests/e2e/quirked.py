@@ -45,10 +45,10 @@ UIDS = [uid(1, series, number) for series in (1, 2) for number in (1, 2)]
 MANY = [made(number, PatientName=f"Doe^{number}") for number in range(1, 31)]
 SETTINGS = {  # of the mount: seconds
     "query_timeout": 1.5,
-    "query_deadline": 4.0,
-    "retrieve_timeout": 1.5,
+    "query_deadline": 3.0,
+    "retrieve_timeout": 1.0,
     "retrieve_deadline": 10.0,
-    "arrival_timeout": 1.0,
+    "arrival_timeout": 0.6,
     "acse_timeout": 2.0,
 }
 
