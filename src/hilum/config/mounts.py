@@ -221,7 +221,8 @@ class DicomwebMount(Remote, Web):
     retrieve_timeout: Seconds = 60.0
     """How long the server may be silent in a retrieval."""
     send: bool = False
-    """Whether it does Send (Supplement 248), so that a C-MOVE or Send is passed on to it."""
+    """Whether it does Send (Supplement 248), so that a C-MOVE or Send is passed on to it, unless it
+    goes to a mount of ours."""
 
 
 class UrlDestination(Web):

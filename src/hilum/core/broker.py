@@ -106,8 +106,11 @@ class Broker:
             destination = self._destination(operation)
             return send(retrieves, operation.refs, destination, operation.originator)
 
-        goes_on = mount.passed_on is None or operation.destination in mount.passed_on
-        if mount.sends is None or not goes_on:
+        # A far side that is asked for every destination may have a mount of the same name as ours,
+        # and would send to its own.
+        is_ours = self.mounts.meant(operation.destination) in self.mounts
+        named = mount.passed_on is not None and operation.destination in mount.passed_on
+        if mount.sends is None or not (named or (mount.passed_on is None and not is_ours)):
             return here()
         return passed_on(mount.sends, operation, here)
 
