@@ -1,6 +1,5 @@
 """`hilum demo`: walk every operation of the broker that runs with a configuration."""
 
-import asyncio
 import json
 import time
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from hilum.cli.walk.rows import ROWS
 from hilum.cli.walk.study import study
 from hilum.config.schema import Settings
 from hilum.model.errors import HilumError
+from hilum.service import loop
 
 command = typer.Typer(add_completion=False)
 STRANGER = "HILUM_DEMO"  # AE title of a caller that nobody knows
@@ -62,7 +62,7 @@ def demo(
 
     Stores two small generated studies, the same ones each time, in its default mount.
     """
-    outcomes = _crossed(quiet=as_json) if crossing else asyncio.run(walk(settings(config)))
+    outcomes = _crossed(quiet=as_json) if crossing else loop.run(walk(settings(config)))
     if as_json:
         print(json.dumps([_as_json(each) for each in outcomes]))
     else:
@@ -78,7 +78,7 @@ def _crossed(*, quiet: bool) -> list[Outcome]:
                 print(f"PACS and CLOUD are {found.behind}, spoken to by DIMSE and by DICOMweb.")
             outcomes = []
             for mount, rows in crossings.ROWS.items():
-                walked = asyncio.run(walk(found.settings, rows, mount=mount))
+                walked = loop.run(walk(found.settings, rows, mount=mount))
                 outcomes += [
                     replace(each, mount=mount, becomes=crossings.becomes(mount, each.operation))
                     for each in walked

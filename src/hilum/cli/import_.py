@@ -14,7 +14,7 @@ from hilum.cli.intake.work import bring
 from hilum.cli.scu.bar import bar
 from hilum.config.schema import Settings
 from hilum.model.errors import HilumError
-from hilum.service import logging, memory, signals
+from hilum.service import logging, loop, memory, signals
 
 command = typer.Typer(add_completion=False)
 READERS = 8
@@ -51,7 +51,7 @@ def import_(
     if name not in found.mounts:
         fail(f"no mount is called {name}; there is {', '.join(found.mounts)}")
     try:
-        account = asyncio.run(_import(found, name, paths, readers))
+        account = loop.run(_import(found, name, paths, readers))
     except HilumError as error:
         fail(str(error))
     if as_json:

@@ -12,7 +12,7 @@ from hilum import __version__, app
 from hilum.cli.common import ConfigOption, fail, settings
 from hilum.config.load import DEFAULT
 from hilum.config.schema import Settings
-from hilum.service import logging, memory, signals, systemd
+from hilum.service import logging, loop, memory, signals, systemd
 
 command = typer.Typer(add_completion=False)
 READY = "Hilum is ready"
@@ -31,7 +31,7 @@ def run(
     logging.setup(found.logging)
     memory.tune()
     try:
-        asyncio.run(_serve(found, config, examples=examples))
+        loop.run(_serve(found, config, examples=examples))
     except app.CannotStart as error:
         fail(*str(error).splitlines())
     except asyncio.CancelledError:

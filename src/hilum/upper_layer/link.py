@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import cast
 
 from hilum.codec import pdu
 from hilum.codec.pdu import AbortReason, AbortSource, PduError
@@ -108,15 +109,14 @@ class Link(asyncio.Protocol, ABC):
         """Whether we wait for nothing but the peer's next request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a stream, always
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its type
         self._socket = transport.get_extra_info("socket")
         name = transport.get_extra_info("peername") or ("?", 0)
         self.address = str(name[0])
         self.peer = f"{name[0]}:{name[1]}"
         self._option(socket.TCP_NODELAY)
         self._acknowledge()
-        transport.set_write_buffer_limits(high=WRITE_HIGH)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._tick()
 
     def data_received(self, data: bytes) -> None:

@@ -1,6 +1,5 @@
 """How a command that calls a peer ends: its exit code, and one line that says why."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Coroutine
@@ -9,6 +8,7 @@ from typing import NoReturn, TypeVar
 import typer
 
 from hilum.model.errors import HilumError
+from hilum.service import loop
 
 T = TypeVar("T")
 FAILURE = 1  # the peer, or something here, failed
@@ -37,7 +37,7 @@ def end(code: int, *lines: str, as_json: bool = False) -> NoReturn:
 def run(work: Coroutine[None, None, T], *, as_json: bool = False) -> T:
     """What `work` gives, or the end with what went wrong."""
     try:
-        return asyncio.run(work)
+        return loop.run(work)
     except Misuse as error:
         end(MISUSE, str(error), as_json=as_json)
     except NoConnection as error:
