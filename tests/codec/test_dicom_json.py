@@ -15,7 +15,8 @@ from pydicom import config
 from tests import samples
 
 from hilum.codec import part10
-from hilum.codec.dicom_json import MAX_TEXT, bulk_at, dumps, from_encoded, loads
+from hilum.codec.dicom_json import MAX_TEXT, bulk_at, dumps, from_encoded, from_walked, loads
+from hilum.codec.elements import walk
 from hilum.codec.header import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, VRS
 from hilum.model.errors import BadDataset, NotFound
 
@@ -527,3 +528,45 @@ def test_real_files_become_what_pydicom_makes_of_them(path: Path):
     theirs = normal(json.loads(json.dumps(theirs)))
     assert set(left_out(ours, theirs)) <= KNOWN.get(path.name, set())
     assert config.settings.reading_validation_mode == config.WARN
+
+
+FLAT = [
+    (0x00080005, "CS"),
+    (0x00080016, "UI"),
+    (0x00080020, "DA"),
+    (0x00080030, "TM"),
+    (0x00080061, "CS"),
+    (0x00100010, "PN"),
+    (0x00180050, "DS"),
+    (0x00200013, "IS"),
+    (0x00280010, "US"),
+    (0x00280106, "SS"),
+    (0x00324000, "LT"),
+]
+VALUES = [
+    *(b"", b" ", b"1.2.3\0", b"20250102", b"A\\B ", b"Doe^Jane=J^D", b"12.5", b"1e400 ", b"7 "),
+    *(b"\0\1", b"\xff\xff", b"M\xfcller", b"\x1b$B", b"ISO_IR 192", b"ISO_IR 100", b"wrong "),
+]
+
+
+@given(
+    elements=st.lists(st.tuples(st.sampled_from(FLAT), st.sampled_from(VALUES)), max_size=8),
+    in_order=st.booleans(),
+    cut=st.integers(0, 12),
+)
+def test_what_is_read_quickly_is_read_the_same(
+    elements: list[tuple[tuple[int, str], bytes]], *, in_order: bool, cut: int
+) -> None:
+    found = sorted(dict(elements).items()) if in_order else elements
+    data = b"".join(element(tag, vr, value) for (tag, vr), value in found)
+    data = data[: len(data) - cut] if cut > 8 else data
+    if len(data) < 8:
+        return
+    slow = from_walked(walk(data, EXPLICIT_LITTLE))
+    try:
+        quick = from_encoded(data, EXPLICIT_LITTLE)
+    except BadDataset:
+        assert not slow.attributes
+        return
+    assert quick == slow
+    assert [*quick.attributes] == [*slow.attributes]

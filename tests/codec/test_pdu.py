@@ -49,7 +49,10 @@ def read(stream: bytes, cuts: list[int], max_pdu: int = 0) -> list[Event]:
             last = events[-1] if events else None
             if isinstance(event, Fragment) and isinstance(last, Fragment) and not last.last:
                 events[-1] = Fragment(
-                    event.context_id, event.is_command, event.last, last.data + event.data
+                    event.context_id,
+                    event.is_command,
+                    event.last,
+                    bytes(last.data) + bytes(event.data),
                 )
             else:
                 events.append(event)

@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -11,12 +12,31 @@ import orjson
 from hilum.codec import value
 from hilum.codec.charset import TEXT_VRS, Charset, charset_of
 from hilum.codec.elements import walk
-from hilum.codec.header import PIXELS, TAGS, TRAILING_PADDING, WORD, Buffer, settled, swapped
+from hilum.codec.header import (
+    EXPLICIT_LITTLE,
+    PIXELS,
+    SHORT_VRS,
+    TAGS,
+    TRAILING_PADDING,
+    WORD,
+    Buffer,
+    settled,
+    swapped,
+)
 from hilum.codec.json_dataset import to_dataset
 from hilum.codec.walked import FRAGMENTS, LITTLE, PLAIN, Element, Walked
 from hilum.model.errors import BadDataset, NotFound
 
-__all__ = ["Attributes", "Described", "bulk_at", "dumps", "from_encoded", "loads", "to_dataset"]
+__all__ = [
+    "Attributes",
+    "Described",
+    "bulk_at",
+    "dumps",
+    "from_encoded",
+    "from_walked",
+    "loads",
+    "to_dataset",
+]
 
 Attributes: TypeAlias = dict[str, dict[str, Any]]
 """A data set in the DICOM JSON Model: tags of eight upper-case hex digits, in order."""
@@ -42,6 +62,8 @@ _WORDS: Final = {
     }
     for big, order in ((False, "<"), (True, ">"))
 }
+_SHORT = Struct("<HH2sH")  # the header of an element with a 16 bit length
+_PLAIN_CHARSETS = (["ISO_IR 6"], ["ISO_IR 100"], ["ISO_IR 192"])
 _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _LEFT_OUT = (_META, _DELIMITERS, TRAILING_PADDING >> 16)  # groups
 _KEYS = {tag: f"{tag:08X}" for tag in TAGS if tag >> 16 not in _LEFT_OUT and tag & 0xFFFF}
@@ -91,14 +113,68 @@ def from_encoded(
     Raises:
         BadDataset: not even the headers of the elements can be read.
     """
+    if charset is None and transfer_syntax_uid == EXPLICIT_LITTLE and len(buffer) <= inline_limit:
+        attributes = _flat(buffer)
+        if attributes is not None:
+            return Described(attributes, [], [], truncated=False)
     walked = walk(buffer, transfer_syntax_uid)
     forced = charset_of(charset.encode("latin-1", "replace")) if charset is not None else None
+    return from_walked(walked, inline_limit, forced)
+
+
+def from_walked(
+    walked: Walked, inline_limit: int = 1024, forced: Charset | None = None
+) -> Described:
+    """The same of a data set whose elements are known; `forced` as `charset` there."""
     writer = _Writer(walked, inline_limit, forced)
     attributes = writer.level(walked.elements, None, "", big=walked.big)
     if writer.beyond_ascii and "00080005" not in attributes:
         attributes["00080005"] = _utf_8()
         attributes = dict(sorted(attributes.items()))
     return Described(attributes, walked.warnings, walked.notes, walked.truncated)
+
+
+def _flat(buffer: Buffer) -> Attributes | None:
+    """The attributes of a small data set without sequences, in ASCII and as it should be.
+
+    None where it is anything else. Matches of a query mostly are that, and come by thousands.
+    """
+    attributes: Attributes = {}
+    try:
+        _read_flat(buffer, attributes)
+    except (ValueError, StructError):
+        return None
+    declared = attributes.pop(_KEYS[_CHARSET], {}).get("Value")
+    if declared:
+        if declared not in _PLAIN_CHARSETS or min(attributes, default="") < _KEYS[_CHARSET]:
+            return None
+        attributes = {_KEYS[_CHARSET]: _utf_8(), **attributes}
+    return attributes or None
+
+
+def _read_flat(buffer: Buffer, attributes: Attributes) -> None:
+    """Raises ValueError or StructError where `buffer` is anything else."""
+    last, at, end = 0, 0, len(buffer)
+    while at < end:
+        group, number, code, length = _SHORT.unpack_from(buffer, at)
+        tag = group << 16 | number
+        key, vr = _KEYS.get(tag), SHORT_VRS.get(code)
+        at += _SHORT.size + length
+        if key is None or vr is None or tag <= last or at > end:
+            raise ValueError
+        last = tag
+        reader = _READERS.get(vr)
+        if reader is None:
+            words = _WORDS[False].get(vr)
+            if words is None or words.size != length:
+                raise ValueError
+            attributes[key] = {"vr": vr, "Value": [*words.unpack_from(buffer, at - length)]}
+            continue
+        text = str(buffer[at - length : at], "latin-1")
+        if not text.isascii() or "\x1b" in text:
+            raise ValueError
+        text = text.rstrip(" \0")
+        attributes[key] = {"vr": vr, "Value": reader(text)} if text else {"vr": vr}
 
 
 def bulk_at(buffer: Buffer, transfer_syntax_uid: str, path: str) -> tuple[int, int, str, bool]:

@@ -83,7 +83,8 @@ class MultipartReader:
         """
         if self.done:
             return
-        self._buffer = self._buffer[self._at :] + data if self._at else self._buffer + data
+        rest = self._buffer[self._at :]
+        self._buffer = rest + data if rest else data
         self._at = 0
         going = True
         while going:
@@ -109,9 +110,7 @@ class MultipartReader:
         while True:
             found = self._buffer.find(self._delimiter, search)
             if found < 0:
-                # The longest beginning of a delimiter that may stand at the end.
-                keep = max(self._at, len(self._buffer) - len(self._delimiter) + 1)
-                yield from self._emit(keep, in_part=in_part)
+                yield from self._emit(max(self._at, self._begun()), in_part=in_part)
                 return False
             end = self._line_end(found + len(self._delimiter))
             if end is None:
@@ -125,6 +124,19 @@ class MultipartReader:
             yield PartEnded()
         self._at, self._owed = end, 0
         return True
+
+    def _begun(self) -> int:
+        """Where at the end of the buffer a delimiter may have begun; mostly that is nowhere.
+
+        So a piece of a part goes on as it came, without a copy.
+        """
+        buffer, delimiter = self._buffer, self._delimiter
+        at = max(0, len(buffer) - len(delimiter) + 1)
+        while (at := buffer.find(delimiter[:1], at)) >= 0:
+            if delimiter.startswith(buffer[at:]):
+                return at
+            at += 1
+        return len(buffer)
 
     def _line_end(self, at: int) -> int | None:
         """Where the delimiter line ends whose boundary ends at `at`; sets the next state.

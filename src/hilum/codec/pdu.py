@@ -107,7 +107,7 @@ class Fragment:
     context_id: int
     is_command: bool
     last: bool
-    data: bytes
+    data: bytes | memoryview
 
 
 Event = Associate | Rejected | ReleaseRequested | ReleaseAnswered | Aborted | Fragment
@@ -147,12 +147,13 @@ class PduReader:
             data = bytes(self._buffer)
             self._buffer.clear()
         at, end = 0, len(data)
+        view = memoryview(data)  # of bytes that are the transport's no more, and do not change
         while at < end:
             if self._pdv_left:
                 size = min(self._pdv_left, end - at)
                 self._pdv_left -= size
                 self._pdu_left -= size
-                yield self._fragment(data[at : at + size])
+                yield self._fragment(view[at : at + size])
                 at += size
                 continue
             step = self._pdv_header if self._pdu_left else self._pdu
@@ -168,7 +169,7 @@ class PduReader:
         self._needed = size
         return 0, None
 
-    def _fragment(self, piece: bytes) -> Fragment:
+    def _fragment(self, piece: bytes | memoryview) -> Fragment:
         last = not self._pdv_left and bool(self._flags & 2)
         return Fragment(self._context_id, bool(self._flags & 1), last, piece)
 
@@ -264,8 +265,13 @@ def encode_data(
 
     `size` is the most data bytes in one, from `fragment_size`.
     """
-    parts: list[bytes | memoryview] = []
     total = len(data)
+    if total <= size:
+        head = _P_DATA.pack(
+            Pdu.P_DATA_TF, total + 6, total + 2, context_id, is_command | (2 if last else 0)
+        )
+        return [head, data] if total or last else []
+    parts: list[bytes | memoryview] = []
     view = memoryview(data)
     at = 0
     while at < total or (at == 0 and last):

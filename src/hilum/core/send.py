@@ -158,15 +158,22 @@ async def _store(session: StoreSession, instance: Instance) -> Stored:
 
 
 def _counted(before: Progress, stored: Stored, remaining: int | None) -> Progress:
-    now = replace(before, remaining=remaining)
     if stored.failure is not None:
         return replace(
-            now,
-            failed=now.failed + 1,
-            failed_uids=(*now.failed_uids, stored.sop_instance_uid),
-            reason=now.reason or stored.failure,
-            failures=(*now.failures, stored),
+            before,
+            remaining=remaining,
+            failed=before.failed + 1,
+            failed_uids=(*before.failed_uids, stored.sop_instance_uid),
+            reason=before.reason or stored.failure,
+            failures=(*before.failures, stored),
         )
-    if stored.warnings:
-        return replace(now, warning=now.warning + 1)
-    return replace(now, completed=now.completed + 1)
+    warned = bool(stored.warnings)
+    return Progress(  # several times as quick as `replace`
+        remaining=remaining,
+        completed=before.completed + (not warned),
+        failed=before.failed,
+        warning=before.warning + warned,
+        failed_uids=before.failed_uids,
+        reason=before.reason,
+        failures=before.failures,
+    )

@@ -1,4 +1,4 @@
-"""How do our HTTP requests travel? By httpcore, of which nothing is left when one is cancelled.
+"""How do our HTTP requests travel? On connections of our own; by httpcore's with HTTP/2 or a proxy.
 
 Why not httpx's own transport: a request that is cancelled within the TLS handshake leaves its
 socket open, one that is cancelled just behind it a place in the pool; an answer that is left in
@@ -18,11 +18,13 @@ import anyio
 import httpcore
 import httpx
 
+from hilum.net.http1 import IDLE, Http1
+
 READ: Final = 256 * 1024
 """Bytes read at once: what asyncio takes from a socket at most."""
+Connection = Http1 | httpcore.AsyncConnectionInterface
 BODY: Final = "hilum.body"
 """Where the extensions of a response have its body as it comes, a `Body`."""
-_IDLE = 5.0  # seconds that a connection nobody uses stays open
 
 
 class _Stream(httpcore.AsyncNetworkStream):
@@ -143,15 +145,17 @@ class Transport(httpx.AsyncBaseTransport):
     ) -> None:
         # It only makes connections. Its pool loses one, and its place, for each request that is
         # cancelled between the connection and the first byte.
+        self._context = context
+        self._is_plain = not http2 and proxy is None
         self._makes = httpcore.AsyncConnectionPool(
             ssl_context=context,
             proxy=None if proxy is None else _proxy(proxy),
-            keepalive_expiry=_IDLE,
+            keepalive_expiry=IDLE,
             http2=http2,
             network_backend=_Network(),
         )
         self._slots = asyncio.Semaphore(max_connections)
-        self._idle: list[tuple[httpcore.Origin, httpcore.AsyncConnectionInterface]] = []
+        self._idle: list[tuple[httpcore.Origin, Connection]] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = httpcore.URL(
@@ -204,9 +208,9 @@ class Transport(httpx.AsyncBaseTransport):
         except TimeoutError:
             raise httpcore.PoolTimeout from None
 
-    async def _connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
+    async def _connection(self, origin: httpcore.Origin) -> Connection:
         """One that is idle, or a new one; those that ended meanwhile are closed."""
-        found: httpcore.AsyncConnectionInterface | None = None
+        found: Connection | None = None
         idle, self._idle = self._idle, []
         expired = []
         for there, connection in reversed(idle):
@@ -219,7 +223,13 @@ class Transport(httpx.AsyncBaseTransport):
         with anyio.CancelScope(shield=True):
             for connection in expired:
                 await connection.aclose()
-        return found or self._makes.create_connection(origin)
+        if found is not None:
+            return found
+        return (
+            Http1(origin, self._context)
+            if self._is_plain
+            else self._makes.create_connection(origin)
+        )
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):

@@ -61,6 +61,16 @@ class State(Enum):
     LOST = auto()  # Sta1
 
 
+def _own(shown: socket.socket | None) -> socket.socket | None:
+    """The transport's socket, for options only.
+
+    What uvloop's transport shows asks the system with each call of what family it is.
+    """
+    if shown is None:
+        return None
+    return socket.socket(shown.family, shown.type, shown.proto, fileno=shown.fileno())
+
+
 class Link(asyncio.Protocol, ABC):
     """What an association needs of its connection.
 
@@ -110,7 +120,7 @@ class Link(asyncio.Protocol, ABC):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its type
-        self._socket = transport.get_extra_info("socket")
+        self._socket = _own(transport.get_extra_info("socket"))
         name = transport.get_extra_info("peername") or ("?", 0)
         self.address = str(name[0])
         self.peer = f"{name[0]}:{name[1]}"
@@ -144,6 +154,9 @@ class Link(asyncio.Protocol, ABC):
             self.fault = self.fault or "the connection was reset"
         self._lose(AssociationLost("the connection was closed without a release"))
         self._state = State.LOST
+        if self._socket is not None:
+            self._socket.detach()  # the transport closes it
+            self._socket = None
         self._closed.set()
 
     def pause_writing(self) -> None:
@@ -160,8 +173,9 @@ class Link(asyncio.Protocol, ABC):
 
     def _option(self, option: int) -> None:
         # What fails here is a connection that is just going away, which is told elsewhere.
-        with suppress(OSError):
-            self._socket.setsockopt(socket.IPPROTO_TCP, option, 1)
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.setsockopt(socket.IPPROTO_TCP, option, 1)
 
     def _count(self, size: int) -> None:
         self._unread += size
@@ -260,6 +274,13 @@ class Link(asyncio.Protocol, ABC):
         self._on_lost = callback
         if callback is not None and self._error is not None:
             callback()
+
+    def _write_parts(self, parts: list[bytes | memoryview]) -> None:
+        """Send big data, in parts that nobody changes any more, without joining them."""
+        if self._state in (State.CLOSING, State.LOST):
+            raise self._error or AssociationLost("the association is over")
+        self._flush()
+        self._transport.writelines(parts)
 
     def _write(self, data: bytes, *, soon: bool = False) -> None:
         """Send; `soon`, with what else is said before the event loop turns: in one segment."""

@@ -40,7 +40,7 @@ class DataStream(AsyncIterator[bytes]):
     """
 
     def __init__(self, kept: Callable[[int], None], taken: Callable[[int], None]) -> None:
-        self._pieces: deque[bytes] = deque()
+        self._pieces: deque[bytes | memoryview] = deque()
         self._kept = kept
         self._taken = taken
         self._whole = False
@@ -48,7 +48,7 @@ class DataStream(AsyncIterator[bytes]):
         self._error: HilumError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def put(self, piece: bytes, *, last: bool) -> None:
+    def put(self, piece: bytes | memoryview, *, last: bool) -> None:
         """Take in what the network gave."""
         if piece and not self._unwanted:
             self._pieces.append(piece)
@@ -103,9 +103,9 @@ class DataStream(AsyncIterator[bytes]):
                 self._waiter = None
         piece = self._pieces.popleft()
         self._taken(len(piece) + PIECE_COST)
-        return self._joined(piece) if self._pieces else piece
+        return self._joined(piece) if self._pieces else bytes(piece)
 
-    def _joined(self, piece: bytes) -> bytes:
+    def _joined(self, piece: bytes | memoryview) -> bytes:
         """That piece and those behind it that are here: many peers send 16 KiB at a time."""
         size, several = len(piece), [piece]
         while self._pieces and size + len(self._pieces[0]) <= JOINED:
@@ -205,6 +205,22 @@ class Responses(AsyncIterator[Message]):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the next one need not be waited for."""
+        return bool(self._messages)
+
+    async def _wait(self) -> None:
+        """Return when something has come; not `asyncio.timeout`, which costs several times it."""
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        timer = loop.call_later(self._timeout, _expire, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
     async def __anext__(self) -> Message:
         if self._current is not None:
             self._current.leave()
@@ -214,18 +230,16 @@ class Responses(AsyncIterator[Message]):
         while not self._messages:
             if self._error is not None:
                 raise self._error
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                async with asyncio.timeout(self._timeout):
-                    await self._waiter
-            except TimeoutError:
-                raise BackendTimeout("the peer did not answer in time") from None
-            finally:
-                self._waiter = None
+            await self._wait()
         self._current = self._messages.popleft()
         self._taken(MESSAGE_COST)
         self._given_final = _is_final(self._current.command)
         return self._current
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(BackendTimeout("the peer did not answer in time"))
 
 
 def _is_final(command: Command) -> bool:

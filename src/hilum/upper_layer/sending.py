@@ -9,6 +9,8 @@ from hilum.codec.dimse import Command
 from hilum.upper_layer.link import Link, Timeouts
 from hilum.upper_layer.messages import Context
 
+SMALL = 16 * 1024  # bytes; what is not longer is joined before it is sent
+
 
 class Sender(Link):
     """The half of an association that speaks: one message after another (PS3.8 Annex E).
@@ -46,7 +48,7 @@ class Sender(Link):
                 association is aborted: the peer cannot be told in any other way.
         """
         size = pdu.fragment_size(self.remote.max_pdu)
-        if command != self._encoded[0]:
+        if command is not self._encoded[0] and command != self._encoded[0]:
             self._encoded = (command, dimse.encode(command))
         parts = pdu.encode_data(context.id, self._encoded[1], is_command=True, last=True, size=size)
         async with self._write_lock:
@@ -54,7 +56,10 @@ class Sender(Link):
                 parts += pdu.encode_data(context.id, data, is_command=False, last=True, size=size)
             elif data is not None:
                 parts = await self._send_stream(context, parts, data, size)
-            self._write(b"".join(parts), soon=soon)
+            if soon or sum(map(len, parts)) <= SMALL:
+                self._write(b"".join(parts), soon=soon)
+            else:
+                self._write_parts(parts)
             self._sent += 1
             await self._drain()
 
@@ -76,7 +81,7 @@ class Sender(Link):
                         context.id, held[:even], is_command=False, last=False, size=size
                     )
                     begun = True
-                    self._write(b"".join(parts))
+                    self._write_parts(parts)
                     parts = []
                     await self._drain()
                 held = held[even:] + chunk if even < len(held) else chunk

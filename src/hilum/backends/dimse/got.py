@@ -223,6 +223,8 @@ class Got(AsyncIterator[Instance]):
         if left <= 0:
             raise BackendTimeout("the retrieval took longer than it may")
         patience = min(self._mount.retrieve_timeout, left)
+        if self._responses.is_here:
+            return await anext(self._responses)
         if self._proof.is_complete:
             patience = min(patience, GRACE)
         try:
@@ -256,7 +258,12 @@ class Got(AsyncIterator[Instance]):
         self._proof.give(uid)
         self._last = self._loop.time()
         self._current = Chunks(self._association, message, instance.chunks, self._deadline)
-        return replace(instance, chunks=self._current)
+        return Instance(
+            instance.sop_instance_uid,
+            instance.sop_class_uid,
+            instance.transfer_syntax_uid,
+            self._current,
+        )
 
     async def _wanted(self, instance: Instance) -> Instance:
         """One that is listed, or belongs to what was asked for by its own words.
