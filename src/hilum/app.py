@@ -11,7 +11,9 @@ from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends, open_sends
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
+from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
+from hilum.net.worker import Worker
 from hilum.state.state import open_state
 
 Started = Callable[[str, int], None]
@@ -29,7 +31,10 @@ class Listening:
 
 
 async def serve(
-    settings: Settings, ready: Callable[[Listening], None], stop: asyncio.Event
+    settings: Settings,
+    ready: Callable[[Listening], None],
+    stop: asyncio.Event,
+    worker: Worker | None = None,
 ) -> None:
     """Serve until `stop` is set; then let running work end, for as long as is configured.
 
@@ -37,19 +42,21 @@ async def serve(
         settings: what to serve.
         ready: called once, when every door listens.
         stop: set from elsewhere in the same loop.
+        worker: which of several processes this is; None: there is one.
 
     Raises:
         CannotStart: a folder, a lock or a port is not to be had.
     """
     async with AsyncExitStack() as stack:
-        inbox = Inbox(settings.server.aet, settings.spill)
+        crowd = None if worker is None else worker.crowd
+        inbox = Inbox(settings.server.aet, settings.spill, crowd)
         try:
-            found = await stack.enter_async_context(mounted(settings, inbox))
+            found = await stack.enter_async_context(mounted(settings, inbox, worker))
         except CannotMount as error:
             raise CannotStart(str(error)) from error
         broker = Broker(found.mounts, found.destinations)
-        sends = await _sends(settings, broker, stack) if settings.has_http else None
-        doors = _doors(settings, broker, inbox, sends, stop)
+        sends = await _sends(settings, broker, stack, worker) if settings.has_http else None
+        doors = _doors(settings, broker, inbox, sends, stop, worker)
         listening = Listening()
 
         def started(name: str, host: str, port: int) -> None:
@@ -68,32 +75,41 @@ async def serve(
             raise CannotStart("\n".join(str(each) for each in refused.exceptions)) from None
 
 
-async def _sends(settings: Settings, broker: Broker, stack: AsyncExitStack) -> BackgroundSends:
+async def _sends(
+    settings: Settings, broker: Broker, stack: AsyncExitStack, worker: Worker | None
+) -> BackgroundSends:
     """What sends in the background; those that a stop interrupted begin again."""
     folder = settings.state
     try:
-        state = await stack.enter_async_context(open_state(folder))
+        opening = open_state(folder, shared=worker is not None)
+        state = await stack.enter_async_context(opening)
     except HilumError as error:
         raise CannotStart(f"server.data: {folder}: {error}") from error
-    return await stack.enter_async_context(open_sends(broker, state.sends))
+    mine = worker.is_home_of if worker is not None else lambda _mount: True
+    return await stack.enter_async_context(open_sends(broker, state.sends, mine=mine))
 
 
 Door = Callable[[Started], Awaitable[None]]
 
 
-def _doors(
+def _doors(  # noqa: PLR0913, PLR0917 - called in one place
     settings: Settings,
     broker: Broker,
     inbox: Inbox,
     sends: BackgroundSends | None,
     stop: asyncio.Event,
+    worker: Worker | None,
 ) -> dict[str, Door]:
     doors: dict[str, Door] = {}
     answered = asyncio.Event() if settings.has_http else None
     if settings.has_dimse:
-        doors["dimse"] = lambda started: _dimse(settings, broker, inbox, started, stop, answered)
+        doors["dimse"] = lambda started: _dimse(
+            settings, broker, inbox, started, stop, answered, worker
+        )
     if answered is not None:
-        doors["http"] = lambda started: _http(settings, broker, sends, started, stop, answered)
+        doors["http"] = lambda started: _http(
+            settings, broker, sends, started, stop, answered, worker
+        )
     return doors
 
 
@@ -104,10 +120,19 @@ async def _dimse(  # noqa: PLR0913, PLR0917 - called in one place
     started: Started,
     stop: asyncio.Event,
     answered: asyncio.Event | None,
+    worker: Worker | None,
 ) -> None:
     from hilum.frontends.dimse import server  # noqa: PLC0415 - only where that door opens
 
-    await server.serve(broker, settings, inbox=inbox, started=started, stop=stop, answered=answered)
+    await server.serve(
+        broker,
+        settings,
+        inbox=inbox,
+        started=started,
+        stop=stop,
+        answered=answered,
+        worker=worker,
+    )
 
 
 async def _http(  # noqa: PLR0913, PLR0917 - called in one place
@@ -117,13 +142,21 @@ async def _http(  # noqa: PLR0913, PLR0917 - called in one place
     started: Started,
     stop: asyncio.Event,
     answered: asyncio.Event,
+    worker: Worker | None,
 ) -> None:
     from hilum.frontends.dicomweb.app import application  # noqa: PLC0415 - only where that door opens
     from hilum.net import http  # noqa: PLC0415 - only where that door opens
 
-    app = application(broker, settings.http, sends)
+    mark = "" if worker is None else worker.mark
+    app: Application = application(broker, settings.http, sends, mark)
+    elsewhere = entrance = None
+    if worker is not None:
+        elsewhere, entrance = worker.elsewhere, worker.doors["http"]
+        app = elsewhere.only_here(app)
     try:
-        await http.serve(app, settings.http, started=started, stop=stop)
+        await http.serve(
+            app, settings.http, started=started, stop=stop, entrance=entrance, elsewhere=elsewhere
+        )
     finally:
         answered.set()
 
@@ -145,10 +178,15 @@ async def _open(
         first = _first(error)
         if opened or first is None:
             raise
-        where = settings.dimse if name == "dimse" else settings.http
-        raise CannotStart(
-            f"{name}.port: cannot listen at {where.bind} port {where.port}: {reason(first)}"
-        ) from error
+        raise cannot_listen(name, settings, first) from error
+
+
+def cannot_listen(name: str, settings: Settings, error: OSError) -> CannotStart:
+    """Why a door does not open."""
+    where = settings.dimse if name == "dimse" else settings.http
+    return CannotStart(
+        f"{name}.port: cannot listen at {where.bind} port {where.port}: {reason(error)}"
+    )
 
 
 def _first(error: OSError | ExceptionGroup[Exception]) -> OSError | None:

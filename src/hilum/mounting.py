@@ -1,11 +1,12 @@
 """What stands behind each mount of the configuration: backends, opened and put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from hilum.backends.archive import open_archive
+from hilum.backends.archive import STORES_AT_ONCE, open_archive
+from hilum.backends.archive.part import Part
 from hilum.backends.cache import Kept, Straight, open_kept
 from hilum.backends.dicomweb import open_origin, open_url_stores
 from hilum.backends.dimse.pacs import open_pacs
@@ -19,6 +20,7 @@ from hilum.core.described import Described
 from hilum.core.mounts import Mount, Mounts
 from hilum.model.errors import HilumError
 from hilum.net.inbox import Inbox
+from hilum.net.worker import Worker
 
 
 class CannotMount(Exception):
@@ -38,8 +40,15 @@ class Mounted:
 
 
 @asynccontextmanager
-async def mounted(settings: Settings, inbox: Inbox) -> AsyncIterator[Mounted]:
+async def mounted(
+    settings: Settings, inbox: Inbox, worker: Worker | None = None
+) -> AsyncIterator[Mounted]:
     """All mounts and destinations, until the block is left.
+
+    Args:
+        settings: which there are.
+        inbox: where what comes by C-MOVE arrives.
+        worker: which of several processes this is; None: there is one.
 
     Raises:
         CannotMount: a folder, a lock or a file of one is not to be had.
@@ -48,7 +57,7 @@ async def mounted(settings: Settings, inbox: Inbox) -> AsyncIterator[Mounted]:
         mounts: dict[str, Mount] = {}
         for name, mount in settings.mounts.items():
             try:
-                mounts[name] = await _mount(settings, name, mount, inbox, stack)
+                mounts[name] = await _mount(settings, name, mount, inbox, stack, worker)
             except HilumError as error:
                 where = f": {settings.folder(name)}" if isinstance(mount, ArchiveMount) else ""
                 raise CannotMount(f"mounts.{name}{where}: {error}") from error
@@ -61,22 +70,39 @@ async def mounted(settings: Settings, inbox: Inbox) -> AsyncIterator[Mounted]:
         yield Mounted(Mounts(mounts, settings.default_mount, own), destinations)
 
 
-async def _mount(
-    settings: Settings, name: str, mount: AnyMount, inbox: Inbox, stack: AsyncExitStack
+async def _mount(  # noqa: PLR0913, PLR0917 - called in one place
+    settings: Settings,
+    name: str,
+    mount: AnyMount,
+    inbox: Inbox,
+    stack: AsyncExitStack,
+    worker: Worker | None,
 ) -> Mount:
+    here = worker is None or worker.serves(name)
     match mount:
         case ArchiveMount():
-            return await _archive(settings, name, mount, stack)
+            return await _archive(settings, name, mount, stack, worker)
         case DimseMount():
-            return await _pacs(settings, name, mount, inbox, stack)
+            return await _pacs(settings, name, mount, inbox, stack, here=here)
         case DicomwebMount():
-            return await _origin(settings, name, mount, stack)
+            return await _origin(settings, name, mount, stack, here=here)
+
+
+def _away(name: str, backend: str, far: "_Far", behind: Iterable[str] = ()) -> Mount:
+    """One that is at home in another worker: here things can only be sent to it."""
+    return Mount(name=name, backend=backend, echoes=far, stores=far, behind=frozenset(behind))
 
 
 async def _archive(
-    settings: Settings, name: str, mount: ArchiveMount, stack: AsyncExitStack
+    settings: Settings,
+    name: str,
+    mount: ArchiveMount,
+    stack: AsyncExitStack,
+    worker: Worker | None,
 ) -> Mount:
-    archive = await stack.enter_async_context(open_archive(mount, settings.folder(name), name))
+    part = None if worker is None else Part(worker.number, worker.workers)
+    opening = open_archive(mount, settings.folder(name), name, part)
+    archive = await stack.enter_async_context(opening)
     return Mount(
         name=name,
         backend=mount.backend,
@@ -85,15 +111,24 @@ async def _archive(
         retrieves=archive,
         describes=archive,
         stores=archive,
-        fetches=Straight(archive),
+        stores_at_once=STORES_AT_ONCE,
+        fetches=Straight(archive, "" if worker is None else worker.mark),
     )
 
 
-async def _pacs(
-    settings: Settings, name: str, mount: DimseMount, inbox: Inbox, stack: AsyncExitStack
+async def _pacs(  # noqa: PLR0913 - called in one place
+    settings: Settings,
+    name: str,
+    mount: DimseMount,
+    inbox: Inbox,
+    stack: AsyncExitStack,
+    *,
+    here: bool,
 ) -> Mount:
     calling = mount.calling or settings.server.aet
     pacs = await stack.enter_async_context(open_pacs(mount, calling, inbox))
+    if not here:
+        return _away(name, mount.backend, pacs, (mount.aet, *mount.senders))
     far, kept = await _far(settings, name, mount, pacs, stack)
     # its metadata is read from the instances
     return replace(
@@ -107,9 +142,11 @@ async def _pacs(
 
 
 async def _origin(
-    settings: Settings, name: str, mount: DicomwebMount, stack: AsyncExitStack
+    settings: Settings, name: str, mount: DicomwebMount, stack: AsyncExitStack, *, here: bool
 ) -> Mount:
     origin = await stack.enter_async_context(open_origin(mount, name))
+    if not here:
+        return _away(name, mount.backend, origin)
     far, kept = await _far(settings, name, mount, origin, stack)
     return replace(
         far,

@@ -229,3 +229,15 @@ def test_an_origin_is_not_ourselves(path: str, base: str, default: bool) -> None
 def test_one_mount_may_stand_for_another() -> None:
     other = {"backend": "dicomweb", "url": "http://127.0.0.1:8080/aets/ARCHIVE"}
     Settings.model_validate({"mounts": {"ARCHIVE": {}, "B": other}})
+
+
+def test_several_processes_serve_together_where_the_system_lets_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = {"server": {"workers": 2}, "mounts": {"A": {}}}
+    monkeypatch.setattr("sys.platform", "linux")
+    assert Settings.model_validate(table).server.workers == 2
+    monkeypatch.setattr("sys.platform", "win32")
+    assert "server.workers: Windows does not let" in problems(table)
+    assert "leave it at 1" in problems(table)
+    Settings.model_validate({"server": {"workers": 1}, "mounts": {"A": {}}})

@@ -292,6 +292,16 @@ async def test_what_was_left_is_taken_up_from_the_beginning() -> None:
     assert len(both.taken) == 6
 
 
+async def test_what_was_left_for_another_process_is_left() -> None:
+    records = Records()
+    left = Transaction(uid="9", operation=order(), resource="studies")
+    records.kept["9"] = left
+    async with open_sends(broker(Both()), records, mine=lambda mount: mount != "HERE"):
+        await asyncio.sleep(0.05)
+    assert left.operation.mount == "HERE"
+    assert records.kept["9"] == left
+
+
 async def test_what_was_left_for_a_place_that_is_no_more_fails_with_the_reason() -> None:
     records = Records()
     left = Transaction(uid="9", operation=order(destination="GONE"), resource="studies")

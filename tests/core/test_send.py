@@ -37,6 +37,7 @@ class Source:
     broken: Sequence[str] = ()
     open: int = 0
     listed: bool = True
+    count: int | None = None
     breaks: HilumError | None = None
     breaks_at: int = -1
 
@@ -45,7 +46,7 @@ class Source:
         self.open += 1
         try:
             manifest = [Listed(uid, CT, EXPLICIT) for uid in self.uids]
-            yield Retrieval(manifest if self.listed else None, self._instances())
+            yield Retrieval(manifest if self.listed else None, self._instances(), self.count)
         finally:
             self.open -= 1
 
@@ -161,6 +162,17 @@ async def test_when_nobody_listens_and_nothing_is_listed_what_was_asked_for_is_n
     assert (only.failed, only.failed_uids) == (2, ("7", "8"))
     (only,) = await run(Source(["7", "8"], listed=False), sink)
     assert (only.failed, only.failed_uids, only.remaining) == (1, (), 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "remaining"), [(2, [2, 1, 0]), (3, [3, 2, 1, 0]), (1, [1, 0, 0])]
+)
+async def test_what_remains_of_a_number_is_told_also_where_nothing_is_listed(
+    count: int, remaining: list[int]
+) -> None:
+    told = await run(Source(["1", "2"], listed=False, count=count), Sink())
+    assert [each.remaining for each in told] == remaining
+    assert (told[-1].completed, told[-1].failed) == (2, 0)
 
 
 async def test_what_remains_of_an_unknown_number_is_unknown_until_the_end() -> None:

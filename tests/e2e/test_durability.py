@@ -114,10 +114,13 @@ def pixels(broker: peers.Hilum, uid: str) -> bytes:
     return httpx.get(url, headers={"Accept": "application/octet-stream"}, timeout=60).content
 
 
-def test_the_disk_has_the_file_and_its_name_before_the_answer_leaves(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [128, 512])  # written at once, and while it comes
+def test_the_disk_has_the_file_and_its_name_before_the_answer_leaves(
+    tmp_path: Path, rows: int
+) -> None:
     strace = peers.tool("strace", "strace")
     storescu = peers.dcmtk("storescu")
-    (path,) = made(tmp_path / "in", 1).values()
+    (path,) = made(tmp_path / "in", 1, rows).values()
     trace = tmp_path / "trace"
     calls = "trace=openat,write,writev,pwrite64,fsync,fdatasync,sendto,sendmsg,close"
     command = [strace, "-D", "-f", "-y", "-s", "64", "-o", trace, "-e", calls]

@@ -33,7 +33,6 @@ ELSEWHERE = {
     "backends/archive/match": "tests/backends/archive/test_matching.py, against a plain oracle",
     "backends/archive/migrations/env": "tests/backends/archive/test_upgrade.py runs it",
     "backends/archive/outlast": INDEX,
-    "backends/archive/readers": INDEX,
     "backends/archive/record": INDEX,
     "backends/archive/schema": "tests/backends/archive/test_upgrade.py holds it against the tables",
     "backends/archive/select": INDEX,
@@ -52,6 +51,7 @@ ELSEWHERE = {
     "frontends/dicomweb/asked": ROUTES,
     "frontends/dicomweb/capabilities": ROUTES,
     "frontends/dicomweb/errors": ROUTES,
+    "frontends/dicomweb/incoming": ROUTES,
     "frontends/dicomweb/json_array": ROUTES,
     "frontends/dicomweb/resources": "tests/frontends/dicomweb/test_openapi.py",
     "frontends/dicomweb/streamed": ROUTES,
@@ -63,6 +63,8 @@ ELSEWHERE = {
     "codec/walked": "tests/codec/test_elements.py",
     "net/connection": "tests/net/test_http.py",
     "net/guard": "tests/net/test_http.py",
+    "workers/__main__": "one line, run by tests/workers/test_supervisor.py",
+    "workers/worker": "a process: tests/workers/test_supervisor.py, tests/e2e/test_workers.py",
     "upper_layer/sending": "tests/upper_layer/test_association.py and test_storing.py",
 }
 """Modules without tests of their own, and where they are tested or why there is nothing to test."""

@@ -1,151 +1,150 @@
-"""What `tests/net/test_client.py` does not ask of the connection below it."""
+"""What `test_http` does not see: how the bytes of answers are framed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
-import httpcore
-import httpx
 import pytest
-from tests.backends.dicomweb.served import lying
-from tests.net.webserver import sockets
 
-from hilum.config.mounts import Web
-from hilum.net.access import tls
-from hilum.net.http1 import UNREAD_HIGH
-from hilum.net.transport import BODY, Transport
+from hilum.config.schema import HttpSettings
+from hilum.net.guard import Application, Message, Receive, Send
+from hilum.net.http import serve
 
 pytestmark = pytest.mark.anyio
-Says = Callable[[object, asyncio.StreamWriter], Awaitable[None]]
-HEAD = b"HTTP/1.1 200 OK\r\n"
-
-
-def saying(*pieces: bytes, close: bool = False) -> Says:
-    async def answers(_request: object, writer: asyncio.StreamWriter) -> None:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0.005)
-        if close:
-            raise EOFError
-
-    return answers
+PIECES = [b"small", bytes(range(256)) * 1024, b"x", bytes(300_000)]
+GET = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @asynccontextmanager
-async def client(timeout: float = 5) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ASYNC109 - of each request
-    transport = Transport(await tls(Web()), max_connections=2)
-    async with httpx.AsyncClient(transport=transport, timeout=timeout) as made:
-        yield made
+async def talking(
+    application: Application,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+
+    def started(_host: str, bound: int) -> None:
+        port.set_result(bound)
+
+    async with asyncio.TaskGroup() as group, asyncio.timeout(10):
+        settings = HttpSettings(port=0, graceful_shutdown=1.0)
+        group.create_task(serve(application, settings, started=started, stop=stop))
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", await port)
+            try:
+                yield reader, writer
+            finally:
+                writer.transport.abort()
+        finally:
+            stop.set()
 
 
-async def body(made: httpx.AsyncClient, url: str) -> bytes:
-    request = made.build_request("GET", url, headers={"Accept-Encoding": "identity"})
-    response = await made.send(request, stream=True)
-    data = b"".join([piece async for piece in response.extensions[BODY]])
-    await response.aclose()
-    return data
+def giving(pieces: list[bytes], *headers: tuple[bytes, bytes]) -> Application:
+    async def application(_scope: Message, _receive: Receive, send: Send) -> None:
+        start: dict[str, Any] = {"type": "http.response.start", "status": 200}
+        await send({**start, "headers": [*headers]})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return application
 
 
-@pytest.mark.parametrize(
-    ("pieces", "reused"),
-    [
-        ((HEAD + b"Content-Length: 5\r\n\r\nhello",), True),
-        ((HEAD[:7], HEAD[7:] + b"Content-Le", b"ngth: 5\r\n\r", b"\nhe", b"llo"), True),
-        ((HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r", b"\n3\r\nllo\r\n0\r\n\r\n"), True),
-        ((b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD, b"Content-Length: 5\r\n\r\nhello"), True),
-        ((b"HTTP/1.1 103 Early Hints\r\n\r\n", HEAD + b"Content-Length: 5\r\n\r\nhello"), True),
-        ((HEAD + b"Content-Length: 5\r\nConnection: close\r\n\r\nhello",), False),
-        ((b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello",), False),
-        ((HEAD + b"Content-Length: 5\r\n\r\nhello, and more",), False),
-    ],
-)
-async def test_an_answer_is_read_and_its_connection_used_again_where_it_may_be(
-    pieces: tuple[bytes, ...], *, reused: bool
-) -> None:
-    async with lying(saying(*pieces)) as liar, client() as made:
-        before = sockets()
+async def head_of(reader: asyncio.StreamReader) -> bytes:
+    return (await reader.readuntil(b"\r\n\r\n")).lower()
+
+
+async def chunks_of(reader: asyncio.StreamReader) -> list[bytes]:
+    chunks = []
+    while size := int(await reader.readline(), 16):
+        chunks.append(await reader.readexactly(size))
+        assert await reader.readexactly(2) == b"\r\n"
+    assert await reader.readexactly(2) == b"\r\n"
+    return chunks
+
+
+async def test_a_body_of_unknown_length_is_chunked_piece_by_piece() -> None:
+    async with talking(giving(PIECES)) as (reader, writer):
+        for _ in range(3):  # on one connection
+            writer.write(GET % b"")
+            assert b"transfer-encoding: chunked" in await head_of(reader)
+            assert await chunks_of(reader) == PIECES
+
+
+async def test_a_body_of_known_length_leaves_as_it_is() -> None:
+    whole = b"".join(PIECES)
+    length = b"content-length", str(len(whole)).encode()
+    async with talking(giving(PIECES, length)) as (reader, writer):
         for _ in range(3):
-            assert await body(made, liar.url) == b"hello"
-        assert liar.made == (1 if reused else 3)
-        await asyncio.sleep(0.02)
-        assert sockets() <= before + 2
+            writer.write(GET % b"")
+            head = await head_of(reader)
+            assert b"chunked" not in head
+            assert b"\r\ndate: " in head
+            assert await reader.readexactly(len(whole)) == whole
 
 
-async def test_a_body_without_a_length_ends_with_the_connection() -> None:
-    async with lying(saying(HEAD + b"\r\nhel", b"lo", close=True)) as liar, client() as made:
-        assert await body(made, liar.url) == b"hello"
+@pytest.mark.parametrize("pieces", [[], PIECES])
+async def test_who_asks_for_the_head_gets_no_body(pieces: list[bytes]) -> None:
+    length = b"content-length", str(sum(map(len, pieces))).encode()
+    async with talking(giving(pieces, length)) as (reader, writer):
+        writer.write(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        for _ in range(2):
+            assert b": %s\r\n" % length[1] in await head_of(reader)
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        HEAD + b"Content-Length: 9\r\n\r\nhello",
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello, not\r\n",
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-        HEAD + b"Content-Length: 5",
-        b"",
-        b"220 mail.example ESMTP\r\n",
-        HEAD + b"Transfer-Encoding: gzip\r\n\r\nhello",
-        HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        HEAD + b"X: " + b"x" * 200_000,
-    ],
-)
-async def test_what_is_no_whole_answer_is_an_error(said: bytes) -> None:
-    async with lying(saying(said, close=True)) as liar, client() as made:
-        with pytest.raises((httpcore.RemoteProtocolError, httpcore.ReadError)):
-            await body(made, liar.url)
-
-
-async def test_a_silent_body_is_a_timeout() -> None:
-    async with lying(saying(HEAD + b"Content-Length: 9\r\n\r\nhello")) as liar, client(0.1) as made:
-        with pytest.raises(httpcore.ReadTimeout):
-            await body(made, liar.url)
-
-
-async def test_what_nobody_reads_stops_the_server() -> None:
-    sent = 0
-
-    async def much(_request: object, writer: asyncio.StreamWriter) -> None:
-        nonlocal sent
-        writer.write(HEAD + b"Content-Length: %d\r\n\r\n" % (64 << 20))
-        for _ in range(64):
-            writer.write(bytes(1 << 20))
-            await writer.drain()
-            sent += 1 << 20
-
-    async with lying(much) as liar, client() as made:
-        response = await made.send(made.build_request("GET", liar.url), stream=True)
-        await asyncio.sleep(0.3)
-        stopped = sent
-        assert stopped < (64 << 20) - UNREAD_HIGH
+async def test_requests_that_come_together_are_answered_one_after_another() -> None:
+    async def application(scope: Message, receive: Receive, send: Send) -> None:
         size = 0
-        async for piece in response.extensions[BODY]:
-            size += len(piece)
-        assert size == 64 << 20
-        await response.aclose()
+        while (message := await receive()).get("more_body"):
+            size += len(message["body"])
+        body = b"%s %d" % (scope["path"].encode(), size)
+        await giving([body], (b"content-length", str(len(body)).encode()))(scope, receive, send)
+
+    post = b"POST /%d HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n" + bytes(300_000)
+    async with talking(application) as (reader, writer):
+        writer.write(b"".join(post % number for number in range(5)))
+        for number in range(5):
+            await head_of(reader)
+            expected = b"/%d 300000" % number
+            assert await reader.readexactly(len(expected)) == expected
 
 
-async def test_a_request_that_is_refused_early_is_not_sent_to_its_end() -> None:
-    sent = 0
+async def test_an_old_client_reads_until_the_connection_ends() -> None:
+    async with talking(giving(PIECES)) as (reader, writer):
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        assert b"chunked" not in await head_of(reader)
+        assert await reader.read() == b"".join(PIECES)
 
-    async def endless() -> AsyncIterator[bytes]:
-        nonlocal sent
-        while True:
-            sent += 1 << 20
-            yield bytes(1 << 20)
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 413 Too Much\r\nContent-Length: 4\r\n\r\nmuch")
-        await writer.drain()
-        await asyncio.sleep(0.5)
-        writer.close()
+async def test_what_is_said_after_the_end_reaches_nobody() -> None:
+    kept: list[Callable[[dict[str, Any]], Any]] = []
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    async with server, client() as made:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        answer = await made.post(url, content=endless())
-        assert (answer.status_code, answer.content) == (413, b"much")
-        assert sent < 64 << 20
+    async def application(scope: Message, receive: Receive, send: Send) -> None:
+        kept.append(send)
+        if len(kept) > 1:
+            await kept[0]({"type": "http.response.start", "status": 418, "headers": []})
+        await giving([b"ok"], (b"content-length", b"2"))(scope, receive, send)
+
+    async with talking(application) as (reader, writer):
+        for _ in range(2):
+            writer.write(GET % b"")
+            assert (await head_of(reader)).startswith(b"http/1.1 200")
+            assert await reader.readexactly(2) == b"ok"
+
+
+async def test_an_application_that_says_nothing_is_a_500_and_the_end() -> None:
+    async def application(_scope: Message, _receive: Receive, _send: Send) -> None:
+        return
+
+    async with talking(application) as (reader, writer):
+        writer.write(GET % b"")
+        head = await head_of(reader)
+        assert head.startswith(b"http/1.1 500")
+        assert b"connection: close" in head
+        assert await reader.read() == b""
+
+
+async def test_no_header_can_forge_another() -> None:
+    async with talking(giving([b"x"], (b"x-a", b"b\r\nset-cookie: c"))) as (reader, writer):
+        writer.write(GET % b"")
+        assert b"set-cookie" not in await reader.read()

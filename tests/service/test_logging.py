@@ -90,3 +90,9 @@ def test_only_our_own_lines_come_through_and_only_from_the_level_on() -> None:
     )
     [line] = done.stderr.splitlines()
     assert json.loads(line)["message"] == "ours"
+
+
+def test_a_worker_says_which_it_is() -> None:
+    assert " WARNING [1] frontends.dimse: x" in logging.Text(1).format(record("x"))
+    assert json.loads(logging.Json(0).format(record("x")))["worker"] == 0
+    assert "worker" not in json.loads(logging.Json().format(record("x")))

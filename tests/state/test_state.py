@@ -7,7 +7,7 @@ from hilum.core.operations import Send
 from hilum.core.transactions import Transaction
 from hilum.model.errors import BackendFault, BackendUnavailable
 from hilum.model.identity import Ref
-from hilum.state.state import open_state
+from hilum.state.state import open_state, prepare
 
 pytestmark = pytest.mark.anyio
 SEND = Transaction(
@@ -59,3 +59,16 @@ async def test_what_is_answered_for_is_on_the_disk(tmp_path: Path) -> None:
     async with open_state(tmp_path) as state:
         with state.sends._engine.connect() as session:
             assert session.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+
+
+async def test_several_processes_may_have_what_one_prepared(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    lock = prepare(folder)
+    async with open_state(folder, shared=True) as one, open_state(folder, shared=True) as other:
+        await one.sends.add(SEND)
+        assert await other.sends.get("1.2") == SEND
+        with pytest.raises(BackendUnavailable):
+            prepare(folder)
+    lock.release()
+    async with open_state(folder):
+        pass

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -48,8 +49,23 @@ async def _serve(found: Settings, config: Path | None, *, examples: bool) -> Non
             print(*lines, READY, sep="\n", flush=True)
         systemd.notify("READY=1")
 
+    if found.server.workers > 1:
+        await _serve_together(found, ready, stop)
+        return
     with signals.stops(stop, task.cancel if task else lambda: None):
         await app.serve(found, ready, stop)
+
+
+async def _serve_together(
+    found: Settings, ready: Callable[[app.Listening], None], stop: asyncio.Event
+) -> None:
+    """Serve with several processes, which this one starts and looks after."""
+    from hilum.workers.supervisor import supervised  # noqa: PLC0415 - not on Windows
+
+    crew = None
+    with signals.stops(stop, lambda: crew.at_once() if crew else None):
+        async with supervised(found, stop) as crew:
+            await crew.run(ready)
 
 
 def where(found: Settings, listening: app.Listening) -> list[str]:

@@ -1,5 +1,6 @@
 """What can be configured: every setting, its type, its default and what it means."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -38,6 +39,9 @@ class ServerSettings(Section):
     """The server's own AE title. Whoever calls it reaches the default mount."""
     data: Annotated[Folder, Field(validate_default=True)] = Path("./data")
     """The folder that holds everything kept. A relative path starts at the folder of the file."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that serve together, at the same ports; no more than there are cores. All of them
+    serve the archives; what another mount stands for is called by one of them. Not on Windows."""
 
 
 class FrontendSettings(Section):
@@ -207,6 +211,11 @@ class Settings(Section):
 
     def _clashes(self) -> Iterator[str]:
         """What is good alone but not together: "path: what is wrong"."""
+        if self.server.workers > 1 and sys.platform == "win32":
+            yield (
+                "server.workers: Windows does not let several processes listen at one port and "
+                "pass connections on; leave it at 1"
+            )
         for name, mount in self.mounts.items():
             if mount.default and self.default_mount != name:
                 yield f"mounts.{name}.default: {self.default_mount} is the default mount already"

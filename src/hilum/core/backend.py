@@ -148,10 +148,12 @@ class Retrieval:
             read raises from its `chunks`; those after it can still be had. Where there is a
             manifest, its instances come, in any order where they come from afar; when not all
             did, the end is an `Incomplete` that names the others.
+        count: how many will come, where there is no manifest and the source tells it.
     """
 
     manifest: Sequence[Listed] | None
     instances: AsyncIterator[Instance]
+    count: int | None = None
 
 
 class Retrieves(Protocol):
@@ -208,7 +210,7 @@ class StoreSession(Protocol):
         """Take one instance; returns once it is kept durably, or is not (`Stored.failure`).
 
         Raises only what reading `instance.chunks` raises, or is cancelled; then nothing is kept.
-        A session is used by one task at a time.
+        A session is used by one task at a time, or by `Mount.stores_at_once`.
         """
 
 

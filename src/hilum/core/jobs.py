@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -73,12 +73,18 @@ class BackgroundSends:
     """
 
     def __init__(
-        self, broker: Broker, records: SendRecords, group: asyncio.TaskGroup, at_once: int
+        self,
+        broker: Broker,
+        records: SendRecords,
+        group: asyncio.TaskGroup,
+        at_once: int,
+        mine: Callable[[str], bool],
     ) -> None:
         self._broker = broker
         self._records = records
         self._group = group
         self._slots = asyncio.Semaphore(at_once)
+        self._mine = mine
         self._jobs: dict[str, _Job] = {}
 
     async def check(self, uid: str, operation: Send) -> None:
@@ -147,6 +153,8 @@ class BackgroundSends:
     async def resume(self) -> None:
         """Take up what an earlier process left, from the beginning: storing again is harmless."""
         for left in await self._records.unfinished():
+            if not self._mine(left.operation.mount):
+                continue
             job = self._jobs[left.uid] = _Job(replace(left, sending=Sending()))
             job.recorded.set_result(None)
             job.task = self._group.create_task(self._whole(job), name=f"send {left.uid}")
@@ -245,18 +253,28 @@ class BackgroundSends:
 
 @asynccontextmanager
 async def open_sends(
-    broker: Broker, records: SendRecords, *, at_once: int = AT_ONCE
+    broker: Broker,
+    records: SendRecords,
+    *,
+    at_once: int = AT_ONCE,
+    mine: Callable[[str], bool] = lambda _mount: True,
 ) -> AsyncIterator[BackgroundSends]:
     """Sends in the background, until the block is left; what an earlier process left goes on.
 
     Leaving the block breaks off what runs, to be resumed by the next process.
+
+    Args:
+        broker: does them.
+        records: keeps them.
+        at_once: how many run at the same time.
+        mine: whether the Sends of a mount are ours, where several processes have the same records.
 
     Raises:
         BackendError: the records cannot be read.
     """
     try:
         async with asyncio.TaskGroup() as group:
-            sends = BackgroundSends(broker, records, group, at_once)
+            sends = BackgroundSends(broker, records, group, at_once, mine)
             await sends.resume()
             sweeper = group.create_task(sends.sweep())
             try:

@@ -100,17 +100,21 @@ def _all_failed(retrieval: Retrieval, refs: Sequence[Ref], error: HilumError) ->
 async def _progress(retrieval: Retrieval, session: StoreSession) -> AsyncGenerator[Progress, None]:
     manifest = retrieval.manifest
     still = {each.sop_instance_uid: each for each in manifest or ()}
-    now = Progress(remaining=None if manifest is None else len(still))
+    total = retrieval.count if manifest is None else len(still)
+    done = 0
+    now = first = Progress(remaining=total)
     yield now
     error: HilumError | None = None
     try:
         async for instance in retrieval.instances:
             still.pop(instance.sop_instance_uid, None)
             stored = await _store(session, instance)
-            now = _counted(now, stored, None if manifest is None else len(still))
+            done += 1
+            left = None if total is None else max(total - done, 0)
+            now = _counted(now, stored, left if manifest is None else len(still))
             yield now
     except HilumError as failure:
-        begun = manifest is not None or now != Progress(remaining=None)
+        begun = manifest is not None or now != first
         if not begun and not isinstance(failure, Incomplete):
             raise  # nothing came, and nobody knows of what
         error = failure
@@ -118,7 +122,7 @@ async def _progress(retrieval: Retrieval, session: StoreSession) -> AsyncGenerat
         # What did come is told of as it went; the rest has failed.
         error = error or Incomplete("not everything came that was announced")
         yield _failed(now, [*still.values()], error)
-    elif now.remaining is None:
+    elif now.remaining != 0:
         yield replace(now, remaining=0)
 
 

@@ -5,24 +5,22 @@ import logging
 import socket
 from contextlib import suppress
 
-import h11
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.events import Closed, RawData
-from hypercorn.protocol import ProtocolWrapper
-from hypercorn.protocol.h11 import H11Protocol
-from hypercorn.typing import ConnectionState, H11SendableEvent
 from hypercorn.utils import parse_socket_addr
 
+from hilum.net.elsewhere import Elsewhere
 from hilum.net.guard import Application, Guard
+from hilum.net.http1 import Http1
 
 IDLE = 60.0  # seconds for a request to begin, first or next
 CLOSING = 5.0  # seconds for what was written to leave, once a connection is closed
-SMALL = 64 * 1024  # bytes; a piece of a body up to this is joined with the head before it
 BUFFER = 256 * 1024  # bytes read ahead, and at once
+ALL = 8 * BUFFER  # bytes, more than ever wait to be read
 
 _log = logging.getLogger(__name__)
 
@@ -38,11 +36,14 @@ class Connection(TCPServer):
         context: WorkerContext,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(_wrapped(application), loop, config, context, {}, reader, writer)
         self._application = application
         self._patience = patience
+        self._elsewhere = elsewhere
+        self._gone = False
         self.idle = _Idle(writer.transport, patience)
         # Its interface is hypercorn's, which makes and cancels a task for every request.
         self.idle_task = self.idle  # type: ignore[assignment]
@@ -67,23 +68,21 @@ class Connection(TCPServer):
             server = parse_socket_addr(ours.family, ours.getsockname())
             async with TaskGroup(self.loop) as group:
                 self._task_group = group
-                self.protocol = _OnlyHttp1(
-                    self.app,
+                http1 = Http1(
                     self.config,
                     self.context,
                     group,
-                    ConnectionState({}),
-                    False,  # noqa: FBT003 - hypercorn's positional: no TLS
-                    client,
-                    server,
-                    self.protocol_send,
+                    self.writer,
+                    (client, server),
+                    ends=self._close,
+                    idle=self._busy,
+                    patience=self._patience,
                 )
-                http1 = _Http1(self.protocol)
-                guard = Guard(self._application, self._patience, http1, self.writer.transport)
-                http1.app = _wrapped(guard)
-                self.protocol.protocol = http1
+                http1.app = Guard(self._application, self._patience, http1, self.writer.transport)
+                # Its interface is hypercorn's.
+                self.protocol = http1  # type: ignore[assignment]
                 await self.idle_task.restart(group, self._idle_timeout)
-                await self._read_data()
+                await (self._read_data() if self._elsewhere is None else self._read_ours())
         except OSError:
             pass
         finally:
@@ -100,8 +99,40 @@ class Connection(TCPServer):
             await self.protocol.handle(RawData(data))
         await self.protocol.handle(Closed())
 
+    async def _read_ours(self) -> None:
+        """As `_read_data`, but another worker gets the connection with a request of its own."""
+        assert self._elsewhere is not None  # noqa: S101 - see `run`
+        data = b""
+        while not self.reader.at_eof():
+            begun = bool(data)
+            try:
+                data += await self.reader.read(ALL)
+            except OSError:
+                break
+            begins = begun or self.idle.is_fresh
+            if begins and not self.reader.at_eof() and self._elsewhere.is_incomplete(data):
+                self.idle.begun()
+                continue
+            if begins and await self._elsewhere.went(data, self.writer.transport):
+                self._gone = True
+                return
+            self.idle.begun()
+            await self.protocol.handle(RawData(data))
+            data = b""
+        await self.protocol.handle(Closed())
+
+    async def _busy(self, began: bool) -> None:  # noqa: FBT001 - see `Http1`
+        """A request begins, or has ended."""
+        if began:
+            await self.idle.stop()
+        else:
+            await self.idle.restart(None, None)
+
     async def _close(self) -> None:
         """As hypercorn's, but a peer that reads no more cannot hold us."""
+        if self._gone:  # what ends the connection would end it for who has it now
+            await self.idle_task.stop()
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING):
                 await super()._close()
@@ -121,6 +152,11 @@ class _Idle:
         self._patience = patience
         self._timer: asyncio.TimerHandle | None = None
         self._fresh = True
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether what comes next is the beginning of a request."""
+        return self._fresh and self._timer is not None
 
     async def restart(self, _group: object, _action: object) -> None:
         """Wait for a request from now on."""
@@ -146,66 +182,3 @@ class _Idle:
         """End the connection now, unless a request is running."""
         if self._timer is not None:
             self._transport.close()
-
-
-class _OnlyHttp1(ProtocolWrapper):
-    """No HTTP/2: at half the speed for bulk, one stream that stalls would stall the others."""
-
-
-class _Exchange(h11.Connection):
-    """Keeps hypercorn from sending 100 Continue before the application wants the body."""
-
-    @property
-    def they_are_waiting_for_100_continue(self) -> bool:
-        return False
-
-
-class _Http1(H11Protocol):
-    """hypercorn's HTTP/1.1 without upgrades to HTTP/2."""
-
-    connection: h11.Connection
-
-    def __init__(self, wrapper: ProtocolWrapper) -> None:
-        super().__init__(
-            wrapper.app,
-            wrapper.config,
-            wrapper.context,
-            wrapper.task_group,
-            wrapper.state,
-            wrapper.ssl,
-            wrapper.client,
-            wrapper.server,
-            wrapper.send,
-        )
-        self.connection = _Exchange(h11.SERVER, wrapper.config.h11_max_incomplete_size)
-        self._held = b""
-
-    async def _check_protocol(self, event: h11.Request) -> None:
-        """An upgrade is an offer that a server may ignore (RFC 9110 §7.8)."""
-
-    async def _send_h11_event(self, event: H11SendableEvent) -> None:
-        """As hypercorn's, but the head waits for the first piece of the body: one packet."""
-        try:
-            data = self.connection.send(event) or b""
-        except h11.LocalProtocolError:
-            if self.connection.their_state is not h11.ERROR:
-                raise
-            return
-        if isinstance(event, h11.Response):
-            self._held = data
-            return
-        held, self._held = self._held, b""
-        if len(data) > SMALL and held:
-            await self.send(RawData(held))
-            held = b""
-        if held or data:
-            await self.send(RawData(held + data))
-
-    @property
-    def expects(self) -> bool:
-        """Whether the client waits for 100 Continue before it sends the body."""
-        return bool(self.connection.client_is_waiting_for_100_continue)
-
-    async def invite(self) -> None:
-        """Send 100 Continue (RFC 9110 §10.1.1)."""
-        await self._send_h11_event(h11.InformationalResponse(status_code=100, headers=[]))

@@ -23,6 +23,14 @@ class Invites(Protocol):
     def expects(self) -> bool:
         """Whether the client waits for 100 Continue before it sends the body."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether some of the body is here already."""
+
+    @property
+    def body_came(self) -> bool:
+        """Whether the client has sent all of the body."""
+
     async def invite(self) -> None:
         """Send 100 Continue."""
 
@@ -31,7 +39,7 @@ class Guard:
     """Between one connection and the application: bounds every wait, and drains bodies.
 
     * A body that stops coming ends as a disconnect; 408 is answered where nothing was yet.
-    * An answer that is not read any more ends in OSError, and the connection is cut.
+    * An answer that is not read any more ends in OSError (see `http1`), and the connection is cut.
     * An answer that is complete before the body has come is held open by its last (empty)
       piece until the body was swallowed: or else the client never sees it, only a reset.
     """
@@ -49,15 +57,11 @@ class Guard:
         self._transport = transport
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await send({"type": "websocket.close"})
-            return
         request = _Request(self._patience, self._protocol, receive, send)
         try:
             await self._application(scope, request.receive, request.send)
         except asyncio.CancelledError:
             self._transport.abort()
-            await _empty(receive)
             raise
         except OSError:
             _log.debug("a client went away or stopped reading")
@@ -67,19 +71,8 @@ class Guard:
             await request.refuse(500, "internal error")
         if request.timed_out:
             await request.refuse(408, "the request was not complete in time")
-        if not request.body_done and request.invited:
+        if not (request.body_done or self._protocol.body_came) and request.invited:
             self._transport.abort()
-            # Until the reader has noticed: it may wait for room in the queue we read from.
-            while (await receive())["type"] != "http.disconnect":
-                pass
-
-
-async def _empty(receive: Receive) -> None:
-    """Take what is queued, so that hypercorn can put its last message there and end."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(0):
-            while True:
-                await receive()
 
 
 class _Request:
@@ -100,7 +93,7 @@ class _Request:
         """The next piece of the body, or word that the client is gone."""
         if self.gone or self.timed_out:
             return {"type": "http.disconnect"}
-        if self.body_done:
+        if self.body_done or self._protocol.has_more:
             return self._noted(await self._receive())
         if not self.invited:
             self.invited = True
@@ -126,19 +119,12 @@ class _Request:
             OSError: the client does not take it.
         """
         last = message["type"] == "http.response.body" and not message.get("more_body")
-        if last and not self.body_done and self.invited:
-            await self._within({**message, "more_body": True})
+        if last and not (self.body_done or self._protocol.body_came) and self.invited:
+            await self._send({**message, "more_body": True})
             await self._drain()
             message = {"type": "http.response.body", "body": b""}
-        await self._within(message)
+        await self._send(message)
         self.answered = True
-
-    async def _within(self, message: Message) -> None:
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._send(message)
-        except TimeoutError:
-            raise ConnectionAbortedError("the client does not read its answer") from None
 
     async def _drain(self) -> None:
         swallowed = 0

@@ -15,6 +15,8 @@ from hypercorn.config import Config
 
 from hilum.config.schema import HttpSettings
 from hilum.net.connection import BUFFER, Connection
+from hilum.net.elsewhere import Elsewhere
+from hilum.net.entrance import Entrance
 from hilum.net.guard import Application
 
 BACKLOG = 512  # connections the kernel holds for us
@@ -23,12 +25,14 @@ MAX_HEAD = 64 * 1024  # bytes of a request line and its headers: lists of UIDs a
 _log = logging.getLogger(__name__)
 
 
-async def serve(
+async def serve(  # noqa: PLR0913 - a door has that many sides
     application: Application,
     settings: HttpSettings,
     *,
     started: Callable[[str, int], None],
     stop: asyncio.Event,
+    entrance: Entrance | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> None:
     """Serve until `stop` is set; then let running requests end within `graceful_shutdown`.
 
@@ -37,25 +41,33 @@ async def serve(
         settings: where to listen, and how long to wait.
         started: called with host and port once connections are taken.
         stop: set it to stop.
+        entrance: the door that we share with other workers; None: we open it.
+        elsewhere: who hands on what another worker must answer.
 
     Raises:
         OSError: the address cannot be listened at.
     """
     config = _config(settings)
     context = WorkerContext(None)
-    listener = _listener(settings.bind, settings.port)
+    listener = entrance.sockets[0] if entrance else bound(settings.bind, settings.port)
     async with asyncio.TaskGroup() as group:
         connections: dict[asyncio.Task[None], Connection] = {}
 
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             connection = Connection(
-                application, settings.request_timeout, config, context, reader, writer
+                application, settings.request_timeout, config, context, reader, writer, elsewhere
             )
             task = group.create_task(connection.guarded())
             connections[task] = connection
             task.add_done_callback(connections.pop)
+            if entrance:
+                task.add_done_callback(lambda _: entrance.left())
 
-        server = await asyncio.start_server(connected, sock=listener, backlog=BACKLOG, limit=BUFFER)
+        server = entrance or await asyncio.start_server(
+            connected, sock=listener, backlog=BACKLOG, limit=BUFFER
+        )
+        if entrance:
+            entrance.serve(group, lambda data: _resumed(data, connected))
         try:
             host, port = listener.getsockname()[:2]
             started(host, port)
@@ -83,7 +95,17 @@ def _config(settings: HttpSettings) -> Config:
     return config
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def _resumed(
+    data: bytes, connected: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
+) -> asyncio.StreamReaderProtocol:
+    """What serves a connection of which some was read already."""
+    reader = asyncio.StreamReader(limit=BUFFER)
+    if data:
+        reader.feed_data(data)
+    return asyncio.StreamReaderProtocol(reader, connected)
+
+
+def bound(host: str, port: int) -> socket.socket:
     """A listening socket; `::` takes IPv4 too where the system can."""
     if host == "::" and socket.has_dualstack_ipv6():
         return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)

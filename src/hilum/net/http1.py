@@ -1,312 +1,292 @@
-"""A connection to a web server, HTTP/1.1: heads by h11, bodies as they come, without a copy.
+"""How are the requests of one connection handed on, and their answers framed? HTTP/1.1 with h11.
 
-Why not httpcore's: what it gives of a body was copied three times, and each read of it costs more
-than the read itself (httpcore 1.0.9, h11 0.16). It raises httpcore's exceptions, and has the
-interface of its connections.
+What hypercorn does between it and the application
+(a queue, events of its own, a task that only waits) costs more than a small answer itself, and it
+joins each piece of a body to its framing: a copy of every image.
 """
 
 import asyncio
-import ssl
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from typing import Final, cast
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from time import time
+from typing import Final
+from urllib.parse import unquote
 
-import anyio
 import h11
-import httpcore
+from hypercorn.asyncio.task_group import TaskGroup
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.events import Event, RawData
 
-from hilum.codec.http_body import Framing, Malformed, framing
+from hilum.net.body import Body
+from hilum.net.guard import Application, Message
 
-IDLE: Final = 5.0
-"""Seconds that a connection nobody uses stays open."""
-MAX_HEAD: Final = 100 * 1024
-"""Bytes of a response's head."""
-UNREAD_HIGH: Final = 1024 * 1024
-"""Bytes of a body that nobody has read yet, from which on we stop reading."""
-_UNREAD_LOW = 256 * 1024
-_JOINED = 256 * 1024  # bytes, the most that is made of small pieces
-_WRITE_HIGH = 512 * 1024  # bytes waiting to be sent, from which on a sender waits
-_GOODBYE = 1.0  # seconds for a connection to close
-_REFUSAL = 300  # statuses from here on mean that the rest of a request is not wanted
+Address = tuple[str, int] | None
+
+SMALL: Final = 64 * 1024  # bytes; up to this the pieces of a write are joined
+_BODILESS: Final = frozenset({204, 304})  # RFC 9110 §6.4.1
+
+_log = logging.getLogger(__name__)
 
 
-class Http1(asyncio.Protocol):
-    """One connection, for one request at a time; it connects with the first.
-
-    Args:
-        origin: whom to ask.
-        context: how TLS is spoken.
-    """
-
-    def __init__(self, origin: httpcore.Origin, context: ssl.SSLContext) -> None:
-        self._origin = origin
-        self._context = context
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
-        self._closed = asyncio.Event()
-        self._head = h11.Connection(h11.CLIENT, MAX_HEAD)
-        self._response: h11.Response | None = None
-        self._method = ""
-        self._framing: Framing | None = None
-        self._pieces: deque[bytes] = deque()
-        self._unread = 0
-        self._is_paused = False
-        self._error: Exception | None = None  # why no more comes
-        self._waiter: asyncio.Future[None] | None = None
-        self._is_writable = True
-        self._is_sent = False  # the request, to its end
-        self._stays = False  # the connection, after the answer
-        self._idle_since: float | None = None
-
-    # What httpcore's connections have
-
-    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
-        """Send a request, give the head of its response; the body is its `stream`.
-
-        Raises:
-            httpcore exceptions, and what reading the request's body raises.
-        """
-        timeouts = request.extensions.get("timeout", {})
-        if self._transport is None:
-            await self._connect(timeouts.get("connect"))
-        elif self._error is not None:
-            raise httpcore.ConnectError("the connection was closed meanwhile")
-        self._idle_since, self._is_sent = None, False
-        self._head, self._response, self._framing = h11.Connection(h11.CLIENT, MAX_HEAD), None, None
-        try:
-            await self._send(request, timeouts.get("write"))
-        except h11.LocalProtocolError as error:
-            raise httpcore.LocalProtocolError(str(error)) from error
-        while self._response is None:
-            if self._error is not None:
-                raise self._error
-            await self._wait(timeouts.get("read"), httpcore.ReadTimeout)
-        response = self._response
-        return httpcore.Response(
-            response.status_code,
-            headers=response.headers.raw_items(),
-            content=_Pieces(self, timeouts.get("read")),
-            extensions={"http_version": b"HTTP/" + response.http_version},
-        )
-
-    def is_idle(self) -> bool:
-        """Whether the last request is over, and another one may follow."""
-        return self._idle_since is not None and self._error is None
-
-    def has_expired(self) -> bool:
-        """Whether it was idle for too long, or is closed."""
-        since = self._idle_since
-        return self.is_closed() or (since is not None and self._loop.time() - since > IDLE)
-
-    def is_closed(self) -> bool:
-        """Whether nothing comes any more."""
-        return self._error is not None
-
-    async def aclose(self) -> None:
-        """Close it; at once where a request is under way."""
-        if self._transport is None:
-            return
-        if self.is_idle():
-            self._transport.close()
-            with anyio.move_on_after(_GOODBYE):
-                await self._closed.wait()
-        self._error = self._error or httpcore.ReadError("the connection is closed")
-        self._transport.abort()
-        await self._closed.wait()
-
-    # What asyncio calls
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
-
-    def data_received(self, data: bytes) -> None:
-        if self._framing is None:
-            if self._idle_since is not None:
-                self._fail(httpcore.RemoteProtocolError("an answer that nobody asked for"))
-                return
-            data = self._read_head(data)
-            if self._framing is None or not data:
-                self._wake()
-                return
-        try:
-            pieces = self._framing.feed(data)
-        except Malformed as error:
-            self._fail(httpcore.RemoteProtocolError(str(error)))
-            return
-        self._pieces.extend(pieces)
-        self._unread += sum(map(len, pieces))
-        if self._unread > UNREAD_HIGH and not self._is_paused and self._transport is not None:
-            self._is_paused = True
-            self._transport.pause_reading()
-        self._wake()
-
-    def eof_received(self) -> None:
-        if self._framing is not None:
-            self._framing.eof()
-        self._fail(httpcore.RemoteProtocolError("the server closed before its answer was whole"))
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._closed.set()
-        if self._framing is not None and error is None:
-            self._framing.eof()
-        lost = httpcore.ReadError(str(error))
-        lost.__cause__ = error
-        ended = httpcore.RemoteProtocolError("the server closed before its answer was whole")
-        self._fail(ended if error is None else lost)
-
-    def pause_writing(self) -> None:
-        self._is_writable = False
-
-    def resume_writing(self) -> None:
-        self._is_writable = True
-        self._wake()
-
-    # How a request goes out and its answer comes in
-
-    async def _connect(self, patience: float | None) -> None:
-        host, port = self._origin.host.decode("ascii"), self._origin.port
-        tls = self._context if self._origin.scheme == b"https" else None
-        try:
-            async with asyncio.timeout(patience):
-                await self._loop.create_connection(lambda: self, host, port, ssl=tls)
-        except TimeoutError:
-            raise httpcore.ConnectTimeout from None
-        except (OSError, ssl.SSLError) as error:
-            raise httpcore.ConnectError(str(error)) from error
-
-    async def _send(self, request: httpcore.Request, patience: float | None) -> None:
-        """Send all of it, or what of it the server wants to have."""
-        self._method = request.method.decode("ascii")
-        head = h11.Request(
-            method=request.method, headers=request.headers, target=request.url.target
-        )
-        parts = [self._head.send(head) or b""]
-        body = cast("AsyncIterator[bytes]", request.stream)
-        async for piece in body:
-            if not piece:
-                continue
-            parts += self._head.send_with_data_passthrough(h11.Data(data=piece)) or []
-            if not await self._write(parts, patience):
-                return
-            parts = []
-        parts += self._head.send_with_data_passthrough(h11.EndOfMessage()) or []
-        self._is_sent = await self._write(parts, patience)
-
-    async def _write(self, parts: list[bytes], patience: float | None) -> bool:
-        """Whether the server still takes something."""
-        transport = cast("asyncio.Transport", self._transport)
-        if self._error is None:
-            transport.writelines(parts)
-        while not self._is_writable and self._error is None and not self._is_refused:
-            await self._wait(patience, httpcore.WriteTimeout)
-        return self._error is None and not self._is_refused
+class _Exchange(h11.Connection):
+    """Keeps h11 from asking for 100 Continue before the application wants the body."""
 
     @property
-    def _is_refused(self) -> bool:
-        return self._response is not None and self._response.status_code >= _REFUSAL
+    def they_are_waiting_for_100_continue(self) -> bool:
+        return False
 
-    def _read_head(self, data: bytes) -> bytes:
-        """Take in a head; what comes behind it is given back."""
+
+class Http1:
+    """The requests of one connection, one after another; the interface of hypercorn's protocols.
+
+    Attributes:
+        app: what answers them; set before the first comes.
+
+    Args:
+        config: hypercorn's.
+        context: says when the service ends.
+        group: the tasks of this connection.
+        writer: of the connection.
+        ends: closes the connection, once what was written has left.
+        idle: told when a request begins (True) and when it has ended (False).
+        patience: seconds that a client may leave an answer unread.
+    """
+
+    app: Application
+
+    def __init__(  # noqa: PLR0913 - what a connection is made of
+        self,
+        config: Config,
+        context: WorkerContext,
+        group: TaskGroup,
+        writer: asyncio.StreamWriter,
+        addresses: tuple[Address, Address],
+        *,
+        ends: Callable[[], Awaitable[None]],
+        idle: Callable[[bool], Awaitable[None]],
+        patience: float,
+    ) -> None:
+        self._h11 = _Exchange(h11.SERVER, config.h11_max_incomplete_size)
+        self._config = config
+        self._context = context
+        self._group = group
+        self._writer = writer
+        self._transport = writer.transport
+        self._client, self._server = addresses
+        self._ends = ends
+        self._idle = idle
+        self._patience = patience
+        self._body: Body | None = None
+        self._room = asyncio.Event()
+        self._head: list[bytes] = []  # of an answer, until its body begins
+        self._has_body = True  # the answer at hand
+        self._is_head = False  # the request at hand
+
+    # What comes
+
+    async def handle(self, event: Event) -> None:
+        """Take what was read, or word that the client is gone."""
+        if isinstance(event, RawData):
+            self._h11.receive_data(event.data)
+            await self._read()
+        elif self._body is not None:
+            self._body.leave()
+
+    async def _read(self) -> None:
+        """Hand on what has come, until more is needed."""
+        while True:
+            try:
+                event = self._h11.next_event()
+            except h11.RemoteProtocolError as error:
+                await self._refuse(error.error_status_hint)
+                return
+            if isinstance(event, h11.Request):
+                await self._begin(event)
+            elif event is h11.PAUSED:  # the next request is here already
+                await self._made_room()
+            elif isinstance(event, h11.Data):
+                while self._body is not None and not self._body.put(event.data):
+                    await self._made_room()
+            elif isinstance(event, h11.EndOfMessage):
+                if self._body is not None:
+                    self._body.put(None)
+            else:
+                return
+
+    async def _made_room(self) -> None:
+        self._room.clear()
+        await self._room.wait()
+
+    async def _begin(self, request: h11.Request) -> None:
+        await self._idle(True)  # noqa: FBT003 - see `__init__`
+        if _wants_websocket(request):
+            await self._refuse(403)
+            return
+        path, _, query = request.target.partition(b"?")
+        method = request.method.decode("ascii").upper()
+        scope = {
+            "type": "http",
+            "http_version": request.http_version.decode("ascii"),
+            "asgi": {"spec_version": "2.1", "version": "3.0"},
+            "method": method,
+            "scheme": "http",
+            "path": unquote(path.decode("ascii")),
+            "raw_path": path,
+            "query_string": query,
+            "root_path": self._config.root_path,
+            "headers": list(request.headers),
+            "client": self._client,
+            "server": self._server,
+            "state": {},
+            "extensions": {},
+        }
+        self._is_head, self._head = method == "HEAD", []
+        self._body = Body(self._room)
+        self._group.spawn(self._run, scope, self._body)
+
+    async def _run(self, scope: Mapping[str, object], body: Body) -> None:
+        """One request, from its head to the end of its answer."""
         try:
-            self._head.receive_data(data)
-            while not isinstance(event := self._head.next_event(), h11.Response):
-                if event is h11.NEED_DATA:
-                    return b""
-                if not isinstance(event, h11.InformationalResponse):
-                    self._fail(httpcore.RemoteProtocolError("no head of a response"))
-                    return b""
-        except h11.RemoteProtocolError as error:
-            self._fail(httpcore.RemoteProtocolError(str(error)))
-            return b""
-        headers = {name.decode("ascii"): value.decode("latin-1") for name, value in event.headers}
-        if event.http_version < b"1.1":
-            headers.setdefault("connection", "close")
-        self._response = event
-        self._stays = "close" not in headers.get("connection", "").lower()
-        self._framing = framing(self._method, event.status_code, headers)
-        return bytes(self._head.trailing_data[0])
+            await self.app(dict(scope), body.receive, partial(self._send, body))
+        except Exception:  # noqa: BLE001 - logged; the connection ends
+            _log.exception("an HTTP request failed")
+        finally:
+            await self._ended()
 
-    async def piece(self, patience: float | None) -> bytes:
-        """Some more of the body; b"" at its end.
+    async def _ended(self) -> None:
+        """Make room for the next request, or end the connection."""
+        self._body = None
+        self._room.set()
+        state = self._h11
+        if self._transport.is_closing():
+            return
+        if state.our_state is h11.SEND_RESPONSE and state.their_state is not h11.ERROR:
+            await self._refuse(500)  # it was not answered
+        elif (
+            state.our_state is h11.DONE
+            and state.their_state is h11.DONE
+            and not self._context.terminated.is_set()
+        ):
+            state.start_next_cycle()
+            await self._idle(False)  # noqa: FBT003 - see `__init__`
+        else:
+            await self._ends()
+
+    # What leaves
+
+    @property
+    def expects(self) -> bool:
+        """Whether the client waits for 100 Continue before it sends the body."""
+        return bool(self._h11.client_is_waiting_for_100_continue)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether some of the body is here already."""
+        return self._body is not None and self._body.has_more
+
+    @property
+    def body_came(self) -> bool:
+        """Whether the client has sent all of the body."""
+        return self._h11.their_state is h11.DONE
+
+    async def invite(self) -> None:
+        """Send 100 Continue (RFC 9110 §10.1.1)."""
+        if not self._transport.is_closing():
+            self._write(self._framed(h11.InformationalResponse(status_code=100, headers=[])))
+
+    async def _send(self, body: Body, message: Message) -> None:
+        """ASGI's `send`, of the request that has this body.
+
+        Pieces leave as they are, in one write with what frames them.
 
         Raises:
-            httpcore.ReadTimeout, ReadError, RemoteProtocolError: it does not come.
+            OSError: the client is gone, or has read nothing for `patience`.
         """
-        body = self._framing
-        assert body is not None  # noqa: S101 - there is a head
-        while not self._pieces:
-            if body.done:
-                if self._is_sent and self._stays and not body.rest and self._error is None:
-                    self._framing, self._idle_since = None, self._loop.time()
-                return b""
-            if self._error is not None:
-                raise self._error
-            await self._wait(patience, httpcore.ReadTimeout)
-        piece = self._pieces.popleft()
-        if self._pieces and len(piece) + len(self._pieces[0]) <= _JOINED:
-            piece = self._joined(piece)
-        self._unread -= len(piece)
-        if self._is_paused and self._unread < _UNREAD_LOW and self._transport is not None:
-            self._is_paused = False
-            if self._error is None:
-                self._transport.resume_reading()
-        return piece
+        if self._body is not body:
+            return  # its answer has ended
+        if message["type"] == "http.response.start":
+            self._has_body = not self._is_head and message["status"] not in _BODILESS
+            headers = [*message.get("headers", ()), *_dated(self._config)]
+            # It waits for the first piece of the body: one packet.
+            self._head = self._framed(h11.Response(status_code=message["status"], headers=headers))
+            return
+        pieces, self._head = self._head, []
+        data = message.get("body", b"")
+        if data and self._has_body:
+            pieces += self._framed(h11.Data(data=data))
+        if not message.get("more_body"):
+            pieces += self._framed(h11.EndOfMessage())
+        self._write(pieces)
+        await self._drained()
 
-    def _joined(self, piece: bytes) -> bytes:
-        several, size = [piece], len(piece)
-        while self._pieces and size + len(self._pieces[0]) <= _JOINED:
-            several.append(self._pieces.popleft())
-            size += len(several[-1])
-        return b"".join(several)
-
-    async def _wait(self, patience: float | None, late: Callable[[], Exception]) -> None:
-        """Return when something has come, or changed."""
-        waiter = self._waiter = self._loop.create_future()
-        timer = None
-        if patience is not None:
-            timer = self._loop.call_later(patience, _expire, waiter, late)
+    def _framed(self, event: h11.Event) -> list[bytes]:
+        """The bytes of an event; none where the client broke the protocol meanwhile."""
         try:
-            await waiter
-        finally:
-            self._waiter = None
-            if timer is not None:
-                timer.cancel()
+            return self._h11.send_with_data_passthrough(event) or []
+        except h11.LocalProtocolError:
+            if self._h11.their_state is not h11.ERROR:
+                raise
+            return []
 
-    def _fail(self, error: Exception) -> None:
-        if self._error is None:
-            self._error = error
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.close()
-        self._wake()
+    def _write(self, pieces: list[bytes]) -> None:
+        """Write pieces together; those of a big write are not joined, but sent from where they are.
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        Raises:
+            OSError: the client is gone.
+        """
+        if self._transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        if len(pieces) > 1 and sum(map(len, pieces)) > SMALL:
+            self._transport.writelines(pieces)
+        elif pieces:
+            self._transport.write(b"".join(pieces))
+
+    async def _drained(self) -> None:
+        """Wait until the client has read enough.
+
+        Raises:
+            OSError: it does not.
+        """
+        if self._transport.get_write_buffer_size() <= SMALL:
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._writer.drain()
+        except TimeoutError:
+            raise ConnectionAbortedError("the client does not read its answer") from None
+
+    async def _refuse(self, status: int) -> None:
+        """Answer with a status only, if nothing was answered yet, and end the connection."""
+        if self._h11.our_state in {h11.IDLE, h11.SEND_RESPONSE} and not self._head:
+            headers = [(b"content-length", b"0"), (b"connection", b"close")]
+            headers += _dated(self._config)
+            pieces = self._framed(h11.Response(status_code=status, headers=headers))
+            pieces += self._framed(h11.EndOfMessage())
+            if not self._transport.is_closing():
+                self._write(pieces)
+        await self._ends()
 
 
-class _Pieces:
-    """The body of one answer."""
-
-    def __init__(self, connection: Http1, patience: float | None) -> None:
-        self._connection = connection
-        self._patience = patience
-        self._is_over = False
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        piece = b"" if self._is_over else await self._connection.piece(self._patience)
-        if not piece:
-            self._is_over = True
-            raise StopAsyncIteration
-        return piece
-
-    async def aclose(self) -> None:
-        """Leave it: its connection is then closed, by whoever has it."""
+def _wants_websocket(request: h11.Request) -> bool:
+    """Whether another protocol is asked for that browsers would take us up on (RFC 6455 §4.1)."""
+    headers = {
+        name: value for name, value in request.headers if name in {b"upgrade", b"connection"}
+    }
+    return (
+        headers.get(b"upgrade", b"").strip().lower() == b"websocket"
+        and b"upgrade" in headers.get(b"connection", b"").lower()
+    )
 
 
-def _expire(waiter: asyncio.Future[None], late: Callable[[], Exception]) -> None:
-    if not waiter.done():
-        waiter.set_exception(late())
+_day: tuple[int, list[tuple[bytes, bytes]]] = (0, [])
+
+
+def _dated(config: Config) -> list[tuple[bytes, bytes]]:
+    """The headers of every answer: Date, made once a second."""
+    global _day  # noqa: PLW0603 - a memory of one
+    now = int(time())
+    if _day[0] != now:
+        _day = now, config.response_headers("h11")
+    return _day[1]

@@ -21,6 +21,7 @@ from hilum.core.operations import Originator
 from hilum.model.instance import Instance
 from hilum.model.query import Path as Key
 from hilum.net.arrivals import Arrivals
+from hilum.net.crowd import Crowd
 from hilum.net.peek import Below, look
 from hilum.net.places import Places
 from hilum.net.turns import Turns
@@ -112,11 +113,11 @@ class Receiving:
     @contextmanager
     def busy(self) -> Iterator[None]:
         """A retrieval runs, which may be brought here; from before its first C-MOVE."""
-        self._inbox.retrievals += 1
+        self._inbox.count(1)
         try:
             yield
         finally:
-            self._inbox.retrievals -= 1
+            self._inbox.count(-1)
 
     def opened(self) -> Arrivals:
         """Where the instances of one retrieval arrive."""
@@ -154,13 +155,17 @@ class Inbox:
     Args:
         aet: our own AE title: the receiver of mounts that name none.
         folder: for what arrives faster than it is read; None: the system's for temporary files.
+        crowd: tells the other workers that somebody waits here.
 
     Attributes:
         retrievals: how many run whose instances may be brought here.
     """
 
-    def __init__(self, aet: str = "", folder: Path | None = None) -> None:
+    def __init__(
+        self, aet: str = "", folder: Path | None = None, crowd: Crowd | None = None
+    ) -> None:
         self.aet = aet
+        self._crowd = crowd
         self.folder = folder
         self.retrievals = 0
         self._receiving: list[Receiving] = []
@@ -185,6 +190,12 @@ class Inbox:
         turns = self._turns.setdefault(key, Turns())
         turns.one_at_a_time |= mount.mode == "sequential"
         return turns
+
+    def count(self, change: int) -> None:
+        """So many more retrievals run."""
+        self.retrievals += change
+        if self._crowd is not None:
+            self._crowd.retrieves(self.retrievals)
 
     def next_id(self) -> int:
         """A Message ID that no C-MOVE has that still waits."""

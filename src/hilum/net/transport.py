@@ -18,11 +18,11 @@ import anyio
 import httpcore
 import httpx
 
-from hilum.net.http1 import IDLE, Http1
+from hilum.net.outgoing import IDLE, Outgoing
 
 READ: Final = 256 * 1024
 """Bytes read at once: what asyncio takes from a socket at most."""
-Connection = Http1 | httpcore.AsyncConnectionInterface
+Connection = Outgoing | httpcore.AsyncConnectionInterface
 BODY: Final = "hilum.body"
 """Where the extensions of a response have its body as it comes, a `Body`."""
 
@@ -226,7 +226,7 @@ class Transport(httpx.AsyncBaseTransport):
         if found is not None:
             return found
         return (
-            Http1(origin, self._context)
+            Outgoing(origin, self._context)
             if self._is_plain
             else self._makes.create_connection(origin)
         )

@@ -18,10 +18,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
-def setup(settings: LoggingSettings) -> None:
-    """Send the lines of this process to standard error."""
+def setup(settings: LoggingSettings, worker: int | None = None) -> None:
+    """Send the lines of this process to standard error.
+
+    Args:
+        settings: how they look.
+        worker: which of several processes this is; they say so.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(Json() if settings.format == "json" else Text())
+    handler.setFormatter(Json(worker) if settings.format == "json" else Text(worker))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("hilum").setLevel(settings.level.upper())
     for name in _QUIET:
@@ -35,9 +40,14 @@ def setup(settings: LoggingSettings) -> None:
 class Text(logging.Formatter):
     """One line: time, level, room, message. A traceback follows on lines of its own."""
 
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._before = "" if worker is None else f"[{worker}] "
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         room = record.name.removeprefix("hilum.")
-        return f"{_time(record)} {record.levelname:<7} {room}: {_one_line(record.message)}"
+        text = _one_line(record.message)
+        return f"{_time(record)} {record.levelname:<7} {self._before}{room}: {text}"
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
         return describe(ei)
@@ -46,10 +56,15 @@ class Text(logging.Formatter):
 class Json(logging.Formatter):
     """One JSON object a line."""
 
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._worker = {} if worker is None else {"worker": worker}
+
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, str] = {
+        line: dict[str, str | int] = {
             "time": _time(record),
             "level": record.levelname.lower(),
+            **self._worker,
             "logger": record.name,
             "message": record.getMessage(),
         }

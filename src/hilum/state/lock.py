@@ -21,23 +21,26 @@ class Lock:
     Raises:
         BackendUnavailable: another process has it.
         OSError: the file `lock` cannot be made.
+
+    Attributes:
+        fd: what holds it; a process that inherits it holds the folder too.
     """
 
     def __init__(self, folder: Path, what: str) -> None:
-        self._fd = os.open(
+        self.fd = os.open(
             folder / "lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600
         )
         try:
             if fcntl is not None:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             else:
                 import msvcrt  # noqa: PLC0415 - Windows only
 
-                msvcrt.locking(self._fd, msvcrt.LK_NBLCK, 1)
+                msvcrt.locking(self.fd, msvcrt.LK_NBLCK, 1)
         except OSError as error:
-            os.close(self._fd)
+            os.close(self.fd)
             raise BackendUnavailable(f"another process uses {what}") from error
 
     def release(self) -> None:
         """Let others in."""
-        os.close(self._fd)
+        os.close(self.fd)

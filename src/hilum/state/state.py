@@ -34,8 +34,12 @@ class State:
 
 
 @asynccontextmanager
-async def open_state(folder: Path) -> AsyncIterator[State]:
+async def open_state(folder: Path, *, shared: bool = False) -> AsyncIterator[State]:
     """The state kept in `folder`, which is made; for one process at a time.
+
+    Args:
+        folder: on a local disk.
+        shared: whether another process has called `prepare`, and holds the folder for us.
 
     Raises:
         BackendUnavailable: another process has the folder, or it cannot be used.
@@ -46,7 +50,9 @@ async def open_state(folder: Path) -> AsyncIterator[State]:
     thread = ThreadPoolExecutor(1, "state")
     opened = ExitStack()
     try:
-        engine = await asyncio.get_running_loop().run_in_executor(thread, _open, folder, opened)
+        engine = await asyncio.get_running_loop().run_in_executor(
+            thread, _opened if shared else _open, folder, opened
+        )
         yield State(Sends(engine, thread))
     finally:
         closed = thread.submit(opened.close)
@@ -54,20 +60,50 @@ async def open_state(folder: Path) -> AsyncIterator[State]:
         closed.result()
 
 
+def prepare(folder: Path) -> Lock:
+    """Make the state ready for several processes, which may use it while the lock is held.
+
+    Raises:
+        BackendUnavailable, BackendFault: as `open_state`.
+    """
+    lock = _locked(folder)
+    try:
+        with ExitStack() as opened:
+            _upgraded(folder, opened)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
 def _open(folder: Path, opened: ExitStack) -> sa.Engine:
+    opened.callback(_locked(folder).release)
+    return _upgraded(folder, opened)
+
+
+def _locked(folder: Path) -> Lock:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = Lock(folder, "the state's folder")
-        opened.callback(lock.release)
-        engine = open_database(folder / "state.db", writes=True)
-        event.listen(engine, "connect", _durable)
-        opened.callback(engine.dispose)
-        upgrade(engine, _SCRIPTS, HEAD, "the state's database")
+        return Lock(folder, "the state's folder")
     except OSError as error:
         text = f"the state's folder cannot be used: {error.strerror or error}"
         raise BackendUnavailable(text) from error
+
+
+def _upgraded(folder: Path, opened: ExitStack) -> sa.Engine:
+    engine = _opened(folder, opened)
+    try:
+        upgrade(engine, _SCRIPTS, HEAD, "the state's database")
     except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
         raise BackendFault("the state's database cannot be used") from error
+    return engine
+
+
+def _opened(folder: Path, opened: ExitStack) -> sa.Engine:
+    """The database as it is, where the folder is held."""
+    engine = open_database(folder / "state.db", writes=True)
+    event.listen(engine, "connect", _durable)
+    opened.callback(engine.dispose)
     return engine
 
 

@@ -36,3 +36,7 @@ def test_there_is_an_end_to_how_many_are_known(monkeypatch: pytest.MonkeyPatch) 
     assert backend.fetching(jobs[-1].id) is jobs[-1]
     with pytest.raises(NotFound):
         backend.fetching(jobs[0].id)
+
+
+def test_its_name_tells_which_process_has_it() -> None:
+    assert Straight(Memory(), "-3").fetch([Ref("1.2")]).id.endswith("-3")

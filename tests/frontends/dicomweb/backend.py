@@ -68,6 +68,9 @@ class Scripted:
     loses: int = 0
     outcome: HilumError | None = None
     reads: bool = True
+    at_once: int = 1
+    storing: int = 0
+    most: int = 0
     opened: int = 0
     closed: int = 0
     given: int = 0
@@ -174,6 +177,10 @@ class Scripted:
         if self.reads:
             async for chunk in instance.chunks:
                 data += chunk
+        self.storing += 1
+        self.most = max(self.most, self.storing)
+        await asyncio.sleep(self.pause)
+        self.storing -= 1
         self.stored.append((instance, data))
         return Stored(
             sop_class_uid=instance.sop_class_uid,

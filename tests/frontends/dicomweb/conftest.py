@@ -30,6 +30,7 @@ async def _served(
             retrieves=backend,
             describes=backend,
             stores=backend,
+            stores_at_once=getattr(backend, "at_once", 1),
         )
         for name, backend in zip(names, backends, strict=False)
     }

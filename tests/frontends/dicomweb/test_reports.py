@@ -34,3 +34,10 @@ def test_there_is_an_end_to_how_much_is_kept(monkeypatch: pytest.MonkeyPatch) ->
     alone = kept.add("A", {"missing": ["1.2"] * 40})
     assert kept.get("A", alone) is not None
     assert kept.get("A", names[-1]) is None
+
+
+def test_its_name_tells_which_process_has_it() -> None:
+    kept = Reports("-3")
+    name = kept.add("A", {})
+    assert name.endswith("-3")
+    assert kept.get("A", name) == {"id": name}

@@ -186,6 +186,35 @@ async def test_a_store_that_does_not_read_leaves_the_next_part_whole(
     assert [each.sop_instance_uid for each, _ in backend.stored] == ["1.9.1", "1.9.2", "1.9.3"]
 
 
+@pytest.mark.parametrize("at_once", [1, 3])
+async def test_the_next_part_is_read_while_as_many_as_the_mount_takes_are_kept(
+    served: Served, backend: Scripted, at_once: int
+) -> None:
+    backend.at_once, backend.pause = at_once, 0.05
+    names = [f"1.9.{number}" for number in range(1, 8)]
+    async with served(backend) as client:
+        files = [file(name, padding=300_000) for name in names]
+        answer = await post(client, body(*files[:3], b"none", *files[3:]))
+        assert answer.status_code == 202
+    assert backend.most == at_once
+    kept = {instance.sop_instance_uid: data for instance, data in backend.stored}
+    assert kept == {name: dataset_of(each) for name, each in zip(names, files, strict=True)}
+    said = told(answer)
+    assert [each.ReferencedSOPInstanceUID for each in said.ReferencedSOPSequence] == names
+
+
+async def test_what_was_read_is_kept_when_the_request_breaks_off_behind_it(
+    served: Served, backend: Scripted
+) -> None:
+    backend.at_once, backend.pause = 3, 0.05
+    async with served(backend) as client:
+        answer = await post(client, body(file("1.9.1"), file("1.9.2"), file("1.9.3"))[:-300])
+        assert answer.status_code == 400
+    assert [each.sop_instance_uid for each, _ in backend.stored] == ["1.9.1", "1.9.2"]
+    named = [each.ReferencedSOPInstanceUID for each in told(answer).ReferencedSOPSequence]
+    assert named == ["1.9.1", "1.9.2"]
+
+
 @pytest.mark.parametrize("syntax", [ELE, DEFLATED, "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"])
 async def test_another_study_than_that_of_the_url_fails_alone(
     served: Served, backend: Scripted, syntax: str

@@ -4,7 +4,8 @@ Attributes are kept as lines, `00100020":{"vr":"LO","Value":["1"]}`: ready JSON 
 put in order and joined. What is computed is spliced in as lines of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -14,7 +15,6 @@ from hilum.backends.archive import tags
 from hilum.backends.archive.deflated import dictionary_of, inflate
 from hilum.backends.archive.select import Read
 from hilum.codec import dicom_json
-from hilum.codec.dicom_json import Attributes
 from hilum.model.identity import Level
 from hilum.model.query import Query
 
@@ -40,15 +40,32 @@ BULK: Final = b'"BulkDataURI":"/bulkdata/'
 """What begins the reference to a value that is left out, as it is kept."""
 
 
-class Shape:
-    """What the answers to one query hold."""
+def shape_of(query: Query, ae_title: str) -> "Shape":
+    """What the answers to a query hold; the same for many queries."""
+    asked = {f"{path[0]:08X}" for path in (*query.include, *query.match)}
+    return _shape(query.level, frozenset(asked - _UNASKED), query.include_all, ae_title)
 
-    def __init__(self, query: Query, ae_title: str) -> None:
-        asked = {f"{path[0]:08X}" for path in (*query.include, *query.match)}
-        extra = asked - _UNASKED
-        self.all = query.include_all
+
+@lru_cache(maxsize=256)
+def _shape(level: Level, extra: frozenset[str], everything: bool, ae_title: str) -> "Shape":  # noqa: FBT001 - a key
+    return Shape(level, extra, ae_title, everything=everything)
+
+
+class Shape:
+    """What the answers to one query hold.
+
+    Args:
+        level: of what they describe.
+        extra: tags that are not given unasked.
+        ae_title: from where it can be retrieved.
+        everything: all attributes are asked for.
+    """
+
+    def __init__(
+        self, level: Level, extra: frozenset[str], ae_title: str, *, everything: bool
+    ) -> None:
+        self.all = everything
         self.extra = frozenset(tag.encode() for tag in extra)
-        level = query.level
         self.read = Read(
             level,
             more=self.all or bool(extra),
@@ -68,7 +85,9 @@ class Shape:
             for tag, name in _COUNTS.items()
             if name in self.at and self._gives(tag)
         ]
-        self._path = [self.at[name] for name in ("study", "series", "instance") if name in self.at]
+        places = ("studies", "study"), ("series", "series"), ("instances", "instance")
+        self._path = [(each, self.at[name]) for each, name in places if name in self.at]
+        self._root: tuple[str, bytes] = ("", b"")
         self._modalities = self.at.get("modalities")
         self._timezone = self.at.get("timezone")
 
@@ -112,12 +131,15 @@ class Shape:
                 if name not in there and (self.all or name in self.extra):
                     lines.append(name + b'":' + dicom_json.dumps(element))
 
-    def url(self, row: Sequence[Any], root: str) -> str:
-        """The resource of an answer; "" for a patient, who has none (PS3.18 §10.4.1)."""
+    def url(self, row: Sequence[Any], root: str) -> bytes:
+        """The resource of an answer as JSON; b"" for a patient, who has none (PS3.18 §10.4.1)."""
         if not self._path:
-            return ""
-        parts = zip(("studies", "series", "instances"), self._path, strict=False)
-        return "".join([root, *(f"/{name}/{row[place]}" for name, place in parts)])
+            return b""
+        known = self._root
+        if known[0] != root:
+            known = self._root = root, orjson.dumps(root)[:-1]
+        path = "".join([f"/{name}/{row[place]}" for name, place in self._path])
+        return known[1] + orjson.dumps(path)[1:]
 
 
 class Found:
@@ -133,9 +155,9 @@ class Found:
         """See `model.match.Match`."""
         shape = self._shape
         lines = shape.lines(self._row)
-        url = "" if retrieve_root is None else shape.url(self._row, retrieve_root)
+        url = b"" if retrieve_root is None else shape.url(self._row, retrieve_root)
         if url:
-            lines.append(b'00081190":{"vr":"UR","Value":[%s]}' % orjson.dumps(url))
+            lines.append(b'00081190":{"vr":"UR","Value":[%s]}' % url)
         if shape.read.whole:
             lines = _with_bulk(lines, url)
         lines.sort()
@@ -144,20 +166,54 @@ class Found:
         answer = b'{"%s}' % b',"'.join(lines)
         return answer if answer.find(_NO_VALUES) < 0 else answer.replace(_NO_VALUES, b"")
 
-    def decoded(self) -> Attributes:
+    def decoded(self) -> Mapping[str, Any]:
         """See `model.match.Match`."""
-        return dicom_json.loads(self.dicom_json())
+        if self._shape.read.whole:
+            return dicom_json.loads(self.dicom_json())
+        return _Lines(self._shape.lines(self._row))
 
     def dataset(self) -> Dataset:
         """See `model.match.Match`."""
-        return dicom_json.to_dataset(self.decoded())
+        return dicom_json.to_dataset(dicom_json.loads(self.dicom_json()))
 
 
-def _with_bulk(lines: list[bytes], url: str) -> list[bytes]:
+class _Lines(Mapping[str, Any]):
+    """Attributes of which each is read when it is asked for."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = {line[:8]: line for line in lines if line}
+
+    def __getitem__(self, tag: str) -> Any:  # noqa: ANN401 - an attribute object
+        return _element(self._lines[tag.encode()])
+
+    def get(self, tag: str, default: Any = None) -> Any:  # noqa: ANN401 - as above
+        """An attribute; as in every mapping, but quicker."""
+        line = self._lines.get(tag.encode())
+        return default if line is None else _element(line)
+
+    def __iter__(self) -> Iterator[str]:
+        return (tag.decode() for tag in sorted(self._lines))
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+
+def _element(line: bytes) -> dict[str, Any]:
+    """The attribute of a line: without values where there are none."""
+    element: dict[str, Any] = orjson.loads(line[10:])
+    if element.get("Value") == []:
+        del element["Value"]
+    return element
+
+
+def _with_bulk(lines: list[bytes], url: bytes) -> list[bytes]:
     """Bulk data under the instance's URL; without a URL, left out."""
     if not url:
         return [line for line in lines if BULK not in line]
-    return [line.replace(BULK, bulk_prefix(url)) for line in lines]
+    prefix = bulk_prefix(orjson.loads(url))
+    return [line.replace(BULK, prefix) for line in lines]
 
 
 def bulk_prefix(url: str) -> bytes:

@@ -7,33 +7,30 @@ import asyncio
 import logging
 import os
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
-
 from hilum.backends.archive import holds
 from hilum.backends.archive.describe import Bulk, metadata
-from hilum.backends.archive.files import Files, numbers_of
+from hilum.backends.archive.files import ALONE
 from hilum.backends.archive.find import Finding
-from hilum.backends.archive.index import SWEPT, Index
+from hilum.backends.archive.index import Index
+from hilum.backends.archive.keep import INDEX, files_of, swept, usable
 from hilum.backends.archive.locate import locate_all
-from hilum.backends.archive.lock import Lock
 from hilum.backends.archive.outlast import outlast
+from hilum.backends.archive.part import Part
 from hilum.backends.archive.readers import Readers
-from hilum.backends.archive.recover import sweep
 from hilum.backends.archive.retrieve import Reading
 from hilum.backends.archive.session import Session
-from hilum.backends.archive.upgrade import upgrade
+from hilum.backends.archive.turn import Turn
 from hilum.backends.archive.writer import Writer
 from hilum.config.mounts import ArchiveMount
 from hilum.core.backend import BulkData, Found, Retrieval
 from hilum.core.operations import Originator
-from hilum.model.errors import BackendFault, BackendUnavailable
+from hilum.model.errors import BackendFault
 from hilum.model.identity import Ref
 from hilum.model.instance import Listed
 from hilum.model.query import Path as Keys
@@ -44,6 +41,9 @@ log = logging.getLogger(__name__)
 
 _WRITERS = 16  # threads that write files at once; each keeps a buffer of 1 MiB
 _FILE_READERS = 4
+STORES_AT_ONCE: Final = 4
+"""Instances of one sender that are worth being stored at once: the disk makes several durable in
+the time of one, and the next is received meanwhile."""
 _LEAST_ROOM: Final = 64 * 1024 * 1024
 """Bytes free on the disk below which the archive calls itself ill."""
 
@@ -56,10 +56,13 @@ class Archive:
     Answers come in the order in which their entities came first.
     """
 
-    def __init__(self, settings: ArchiveMount, folder: Path, ae_title: str) -> None:
+    def __init__(
+        self, settings: ArchiveMount, folder: Path, ae_title: str, part: Part | None = None
+    ) -> None:
         self._settings = settings
         self._folder = folder
         self._ae_title = ae_title
+        self._part = part
         self._open = ExitStack()
 
     def start(self) -> None:
@@ -70,41 +73,31 @@ class Archive:
             BackendFault: the index is from a newer version, or broken.
         """
         try:
-            self._start()
-        except OSError as error:
-            self._open.close()
-            raise BackendUnavailable(
-                f"the archive's folder cannot be used: {error.strerror or error}"
-            ) from error
-        except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
-            self._open.close()
-            log.exception("the archive's index cannot be used")
-            raise BackendFault("the archive's index cannot be used") from error
+            with usable():
+                self._start()
         except BaseException:
             self._open.close()
             raise
 
     def _start(self) -> None:
         made = self._open.callback
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made(Lock(self._folder).release)
-        database = self._folder / "index.db"
+        database = self._folder / INDEX
+        if self._part is None:
+            made(swept(self._settings, self._folder).release)
         engine = open_database(database, writes=True)
         made(engine.dispose)
-        upgrade(engine)
         index = Index(engine)
         made(index.close)
-        durable = self._settings.durability == "full"
-        newest = max(index.newest(), numbers_of(index.recall(SWEPT) or "1970/01/01")[0])
-        self._files = Files(self._folder, durable=durable, after=newest)
-        self._files.prepare()
-        sweep(index, self._files)
-        self._files.go_on_after(index.newest())
+        self._files = files_of(self._settings, self._folder, index, self._part or ALONE)
+        turn = None
+        if self._part is not None:
+            turn = Turn(self._folder)
+            made(turn.close)
         functions = {holds.FUNCTION: (4, holds.holds)}
         reading = open_database(database, writes=False, functions=functions)
         made(reading.dispose)
         self._readers = Readers(reading)
-        self._writer = Writer(index, self._files, database, self._settings.duplicates)
+        self._writer = Writer(index, self._files, database, self._settings.duplicates, turn)
         self._writer.start()
         made(self._writer.stop)
         made(self._readers.close)  # before the writer empties the log, which readers would keep
@@ -141,7 +134,7 @@ class Archive:
     @asynccontextmanager
     async def retrieve(self, refs: Sequence[Ref], /) -> AsyncIterator[Retrieval]:
         """See `core.backend.Retrieves`: by series and Instance Number below each reference."""
-        found = await self._readers.run(lambda cursor: locate_all(cursor, list(refs)))
+        found = await self._readers.soon(lambda cursor: locate_all(cursor, list(refs)))
         manifest = [
             Listed(each.sop_instance_uid, each.sop_class_uid, each.transfer_syntax_uid, each.size)
             for each in found
@@ -186,7 +179,7 @@ class Archive:
 
 @asynccontextmanager
 async def open_archive(
-    settings: ArchiveMount, folder: Path, ae_title: str
+    settings: ArchiveMount, folder: Path, ae_title: str, part: Part | None = None
 ) -> AsyncIterator[Archive]:
     """The archive in `folder`, which is made when it is not there.
 
@@ -196,12 +189,14 @@ async def open_archive(
         settings: the mount's.
         folder: where `index.db`, `files` and `lost` are; on a local disk.
         ae_title: RetrieveAETitle (0008,0054) of its answers.
+        part: which of several processes this is; another one keeps the archive for them, and has
+            brought it up to date (`keep.swept`). None: there is one process.
 
     Raises:
         BackendUnavailable: another process has the folder, or it cannot be used.
         BackendFault: the index is from a newer version, or broken.
     """
-    archive = Archive(settings, folder, ae_title)
+    archive = Archive(settings, folder, ae_title, part)
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, thread_name_prefix="archive start and stop") as threads:
         starting = loop.run_in_executor(threads, archive.start)

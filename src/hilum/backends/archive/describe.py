@@ -122,7 +122,7 @@ class Bulk:
             NotFound: no such instance or value.
             BackendFault: the file cannot be read.
         """
-        found = await self._readers.run(lambda cursor: locate(cursor, ref))
+        found = await self._readers.soon(lambda cursor: locate(cursor, ref))
         if len(found) != 1 or ref.instance is None or not path:
             raise NotFound("no such instance")
         try:

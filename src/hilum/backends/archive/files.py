@@ -18,9 +18,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from hilum.backends.archive.part import Part
 from hilum.codec.part10 import encode_meta
 from hilum.model.instance import CHUNK
 
+ALONE: Final = Part()
 HEAD: Final = 1024
 """Bytes before the data set, in every file."""
 
@@ -79,7 +81,7 @@ def write_all(fd: int, parts: Sequence[bytes | memoryview]) -> None:
             left[0] = left[0][written:]
 
 
-def sync_directory(path: Path) -> None:
+def sync_directory(path: Path | str) -> None:
     """Make the names in a directory durable."""
     if not _DIRECTORIES_SYNC:
         return
@@ -97,12 +99,14 @@ class Files:
         folder: the archive's; `files` and `lost` are made in it.
         durable: whether files and names are synced to the disk when they are done.
         after: a number; all that come are higher, even when the clock goes back.
+        part: which of several processes this is that make files here.
     """
 
-    def __init__(self, folder: Path, *, durable: bool, after: int = 0) -> None:
+    def __init__(self, folder: Path, *, durable: bool, after: int = 0, part: Part = ALONE) -> None:
         self.root = folder / "files"
         self.lost = folder / "lost"
         self._durable = durable
+        self._part = part
         self._last = after
         self._ready = ""
         self._lock = threading.Lock()
@@ -136,7 +140,7 @@ class Files:
             OSError: no room, no permission.
         """
         with self._lock:
-            number = self._last = max(time.time_ns(), self._last + 1)
+            number = self._last = self._part.next(max(time.time_ns(), self._last + 1))
             day = day_of(number)
             if day != self._ready:
                 self._make_day(day)
@@ -165,17 +169,18 @@ class Files:
         """The oldest day with files that a power cut could take, or that have no row as yet.
 
         Where nothing is synced, the day before is such a day too: by then the system has written
-        all of it.
+        all of it. So it is where other processes have open files: by then they have rows.
         """
         with self._lock:
             oldest = min(self._open, default=max(time.time_ns(), self._last))
-        return day_of(oldest if self._durable else oldest - _DAY_LENGTH)
+        sure = self._durable and self._part.is_all
+        return day_of(oldest if sure else oldest - _DAY_LENGTH)
 
     def finish(self, fd: int, number: int) -> None:
         """Make the file and its name durable, if this archive is."""
         if self._durable:
             _SYNC_DATA(fd)
-            sync_directory(self.root / day_of(number))
+            sync_directory(f"{self.root}/{day_of(number)}")  # text, as in `path`
 
     def remove(self, number: int) -> None:
         """Take a file away that no row names."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from hilum.backends.archive import match, select
-from hilum.backends.archive.answer import Found, Shape
+from hilum.backends.archive.answer import Found, shape_of
 from hilum.backends.archive.match import Conditions
 from hilum.backends.archive.readers import Cursor, Readers, Rows
 from hilum.model.identity import Level
@@ -35,7 +35,7 @@ class Finding:
     def __init__(self, readers: Readers, query: Query, ae_title: str) -> None:
         self._readers = readers
         self._query = query
-        self._shape = Shape(query, ae_title)
+        self._shape = shape_of(query, ae_title)
         self._asked = match.conditions(query, ae_title)
         self._limit = _NO_LIMIT if query.limit is None else query.limit
         self._few = 0 <= self._limit <= _BATCH or _is_one(query.level, self._asked)
@@ -43,10 +43,10 @@ class Finding:
     async def matches(self) -> AsyncGenerator[Match]:
         """The answers, in the order in which their entities came."""
         if self._few:
-            for row in await self._readers.run(self._rows):
+            for row in await self._readers.soon(self._rows):
                 yield Found(self._shape, row)
             return
-        ids = await self._readers.run(self._ids)
+        ids = await self._readers.soon(self._ids)
         text = select.of_ids(self._shape.read).text
         for start in range(0, len(ids), _BATCH):
             some = json.dumps(ids[start : start + _BATCH].tolist())
@@ -54,7 +54,7 @@ class Finding:
             def read(cursor: Cursor, some: str = some) -> Rows:
                 return cursor.rows(text, [some])
 
-            for row in await self._readers.run(read):
+            for row in await self._readers.soon(read):
                 yield Found(self._shape, row)
 
     def _rows(self, cursor: Cursor) -> Rows:

@@ -26,6 +26,9 @@ from hilum.codec import dicom_json
 
 SWEPT: Final = "swept"
 """Name of the mark that says from which day on files may have lost their rows."""
+UNSWEPT: Final = "unswept"
+"""Name of the mark that says that a process has died, while others went on: what it left is not
+looked at before the next start, so `SWEPT` stays where it is."""
 
 _KNOWN = 4096  # series whose rows are remembered
 
@@ -74,6 +77,7 @@ class Index:
         self._connection = engine.raw_connection()
         self._cursor = self._connection.cursor()
         self._known: dict[tuple[str, str], _Above] = {}
+        self._version: tuple[int] | None = None
         self._statements = statements(engine.dialect)
 
     def close(self) -> None:
@@ -86,6 +90,11 @@ class Index:
     def begin(self) -> None:
         """Begin a transaction that may write."""
         self._cursor.execute("BEGIN IMMEDIATE")
+        # What another process wrote meanwhile may have taken rows away that are known here.
+        version = self._cursor.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._version = version
+            self._known.clear()
 
     def commit(self) -> None:
         """Make what was done since `begin` visible to everybody, in one step."""
@@ -145,6 +154,10 @@ class Index:
     def remember(self, name: str, value: str) -> None:
         """Remember a value under a name."""
         self._run("remember", {"name": name, "value": value})
+
+    def forget(self, name: str) -> None:
+        """Remember nothing under a name."""
+        self._run("forget", {"uid": name})
 
     # Instances
 

@@ -6,7 +6,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,6 +19,9 @@ T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 
 _THREADS = 8
+_BRIEF: Final = 0.002  # seconds that a read may keep the event loop
+_REST: Final = 25  # times as long as one that took longer, the loop is left alone
+_LOOK: Final = 1000  # instructions of SQLite between two looks at the clock
 
 
 class Cursor:
@@ -63,19 +67,97 @@ class _Turn:
                 self._connection.interrupt()
 
 
+class Brief:
+    """Reads the index on the event loop, as long as that does not keep the loop from its work.
+
+    A hop to a thread and back costs more than most reads do, several times as much when others
+    want the interpreter meanwhile: SQLite lets go of it, and must get it again, for every row.
+
+    A read is broken off after `_BRIEF` seconds. One that took longer, also as the disk was slow,
+    is followed by a rest, so that long ones take no more than a `_REST`th of the loop's time.
+
+    Attributes:
+        is_begun: there is a connection, or somebody is about to open one.
+    """
+
+    def __init__(self) -> None:
+        self.is_begun = False
+        self._cursor: sqlite3.Cursor | None = None
+        self._not_before = 0.0
+        self._deadline = 0.0
+
+    @property
+    def may(self) -> bool:
+        """Whether a read can be tried now."""
+        return self._cursor is not None and monotonic() >= self._not_before
+
+    def open(self, connection: sqlite3.Connection) -> None:
+        """Read with this connection, which nobody else uses."""
+        connection.execute("PRAGMA busy_timeout=0").close()
+        connection.set_progress_handler(self._is_late, _LOOK)
+        self._cursor = connection.cursor()
+
+    def close(self) -> None:
+        """Close the connection."""
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            cursor.connection.close()
+
+    def _is_late(self) -> bool:
+        return monotonic() > self._deadline
+
+    def read(self, read: Callable[[Cursor], T]) -> T:
+        """What `read` gives.
+
+        Raises:
+            sqlite3.Error: it would take longer, or cannot be had without waiting.
+        """
+        assert self._cursor is not None  # noqa: S101 - see `may`
+        began = monotonic()
+        self._deadline = began + _BRIEF
+        try:
+            return read(Cursor(self._cursor))
+        finally:
+            ended = monotonic()
+            if ended > self._deadline:
+                self._not_before = ended + _REST * (ended - began)
+
+
 class Readers:
-    """Reads the index from its own threads."""
+    """Reads the index, in its own threads or, what is soon done, at once."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="archive reader")
         self._idle: list[sqlite3.Connection] = []
+        self._brief = Brief()
 
     def close(self) -> None:
         """Wait for the threads, and close the connections."""
         self._threads.shutdown()
+        self._brief.close()
         for connection in self._idle:
             connection.close()
+
+    async def soon(self, read: Callable[[Cursor], T]) -> T:
+        """What `read` gives, at once if it is a matter of a moment, else as `run`.
+
+        Args:
+            read: may be called twice.
+
+        Raises:
+            BackendFault: the index cannot be read.
+        """
+        if self._brief.may:
+            try:
+                return self._brief.read(read)
+            except sqlite3.Error:
+                log.debug("a read of the archive's index goes on in a thread")
+        elif not self._brief.is_begun:
+            self._brief.is_begun = True
+            loop = asyncio.get_running_loop()
+            self._brief.open(await loop.run_in_executor(self._threads, self._connect))
+        return await self.run(read)
 
     async def run(self, read: Callable[[Cursor], T]) -> T:
         """What `read` gives, in a thread. Cancelled, the statement it runs is interrupted.

@@ -21,6 +21,7 @@ from hilum.backends.archive.terms import (
     mentioned,
     other,
     patient_count,
+    searched,
     shares,
     term,
 )
@@ -95,6 +96,8 @@ def _limited(
     chosen: sa.Select[Any], level: Level, own: tuple[Look, ...], below: tuple[Look, ...]
 ) -> Ready:
     numbered = _numbered()
+    if len(own) == 1 and not below:
+        own = (searched(own[0]),)
     terms = [term(look, HERE, numbered) for look in own]
     if below:
         terms.append(below_them(level, below, numbered))

@@ -73,6 +73,24 @@ def below_them(level: Level, looks: tuple[Look, ...], numbered: Parameters) -> E
     return found.where(link == parent.c.id, *terms).correlate(parent).exists()
 
 
+def searched(look: Look) -> Look:
+    """The same look, for a query that asks nothing else: patterns are looked up in indexes.
+
+    SQLite reads the whole table where several columns may match a pattern; each index alone it
+    reads from where the pattern begins to where it ends, or at least without the rest of the rows.
+    """
+    kind, *rest = look
+    match kind:
+        case "and" | "or":
+            return (kind, *(searched(each) for each in rest))
+        case "odd":
+            return (kind, rest[0], searched(rest[1]))
+        case "glob" if rest[0] != "patient" and HERE[rest[0]].c[rest[1]].index:
+            return ("found", *rest)
+        case _:
+            return look
+
+
 def mentioned(looks: Sequence[Look]) -> set[str]:
     """The tables that looks are about."""
     found: set[str] = set()
@@ -126,6 +144,18 @@ def elements(array: sa.BindParameter[Any]) -> sa.Select[Any]:
 def _glob(look: Sequence[Any], tables: Tables, numbered: Parameters) -> Expression:
     value = _value(look, tables)
     return value.op("GLOB", is_comparison=True)(next(numbered))
+
+
+def _found(look: Sequence[Any], tables: Tables, numbered: Parameters) -> Expression:
+    """As `_glob`, by way of the column's index."""
+    table, column = look
+    there = HERE[table].alias(f"f_{column}")
+    value: Expression = there.c[column]
+    matches = value.op("GLOB", is_comparison=True)(next(numbered))
+    # that it is not NULL follows, and lets SQLite skip those that are
+    ids = sa.select(there.c.id).where(value.is_not(None), matches)
+    found: Expression = tables[table].c.id.in_(ids)
+    return found
 
 
 def _span(look: Sequence[Any], tables: Tables, numbered: Parameters) -> Expression:
@@ -206,6 +236,7 @@ _TERMS: Final[dict[str, Callable[[Sequence[Any], Tables, Parameters], Expression
     "equal": _equal,
     "among": _among,
     "glob": _glob,
+    "found": _found,
     "span": _span,
     "and": _and,
     "or": _or,

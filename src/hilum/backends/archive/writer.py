@@ -5,6 +5,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -12,8 +13,9 @@ from queue import Empty, SimpleQueue
 from typing import Final, Literal
 
 from hilum.backends.archive.files import Files
-from hilum.backends.archive.index import SWEPT, Index, Row
+from hilum.backends.archive.index import SWEPT, UNSWEPT, Index, Row
 from hilum.backends.archive.record import Entry
+from hilum.backends.archive.turn import Turn
 from hilum.model.errors import BackendFault, HilumError, OutOfResources
 
 log = logging.getLogger(__name__)
@@ -95,12 +97,20 @@ def settle(index: Index, files: Files, entry: Entry, policy: Policy, compared: i
 class Writer:
     """The thread that writes, from `start` to `stop`."""
 
-    def __init__(self, index: Index, files: Files, database: Path, policy: Policy) -> None:
+    def __init__(
+        self,
+        index: Index,
+        files: Files,
+        database: Path,
+        policy: Policy,
+        turn: Turn | None = None,
+    ) -> None:
         self.dictionaries = index.dictionaries
         self._index = index
         self._files = files
         self._log_file = database.with_name(database.name + "-wal")
         self._policy = policy
+        self._turn = nullcontext if turn is None else turn.taken
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="archive writer", daemon=True)
         self._moved = True
@@ -123,7 +133,7 @@ class Writer:
         while True:
             batch, ended = self._gather()
             if batch:
-                self._commit(batch)
+                self._write(batch)
                 _resolve(batch)
             if ended:
                 return
@@ -143,6 +153,16 @@ class Writer:
         except Empty:
             return batch, False
         return batch, True
+
+    def _write(self, batch: list[Job]) -> None:
+        """Commit when it is our turn."""
+        try:
+            with self._turn():
+                self._commit(batch)
+        except OSError as error:  # of the turn's files
+            failure = _failure(error)
+            for job in batch:
+                job.outcome = job.outcome or failure
 
     def _commit(self, batch: list[Job]) -> None:
         """One transaction for all, in which each may fail by itself."""
@@ -200,10 +220,12 @@ class Writer:
         self._moved = True
         try:
             if self._index.checkpoint(last=last) and self._index.recall(SWEPT) < day:
-                self._index.begin()
-                self._index.remember(SWEPT, day)
-                self._index.commit()
-        except sqlite3.Error:
+                with self._turn():
+                    self._index.begin()
+                    if not self._index.recall(UNSWEPT):
+                        self._index.remember(SWEPT, day)
+                    self._index.commit()
+        except (sqlite3.Error, OSError):
             log.exception("the archive's log could not be moved into its index")
             self._index.rollback()
 

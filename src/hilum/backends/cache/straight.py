@@ -18,10 +18,15 @@ class Straight:
     """Implements `core.backend.Fetches`: every job is done as soon as it is asked for.
 
     How many instances there are is told by who retrieves them.
+
+    Args:
+        retrieves: what has the instances.
+        mark: what the names of jobs end with.
     """
 
-    def __init__(self, retrieves: Retrieves) -> None:
+    def __init__(self, retrieves: Retrieves, mark: str = "") -> None:
         self.retrieves = retrieves
+        self._mark = mark
         self._jobs: OrderedDict[str, tuple[float, Fetching]] = OrderedDict()
         self._known: dict[frozenset[Ref], Fetching] = {}
 
@@ -31,7 +36,7 @@ class Straight:
         key = key_of(refs)
         if key in self._known:
             return self._known[key]
-        made = Fetching(uuid.uuid4().hex, tuple(refs), ended=True)
+        made = Fetching(uuid.uuid4().hex + self._mark, tuple(refs), ended=True)
         self._jobs[made.id] = (time.monotonic(), made)
         self._known[key] = made
         return made

@@ -68,7 +68,7 @@ class Retrieving:
                 manifest: list[Listed] | None = await arrivals.single(wanted[0])
             else:
                 manifest = await self._listed(arrivals, wanted)
-            yield Retrieval(manifest, arrivals)
+            yield Retrieval(manifest, arrivals, arrivals.expected.count)
 
     async def _listed(self, arrivals: "_Arrivals", wanted: Sequence[Ref]) -> list[Listed] | None:
         """The manifest, asked for while the first answer begins.

@@ -3,9 +3,8 @@
 import logging
 import re
 import time
-import uuid
+from random import getrandbits
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hilum.config.schema import HttpSettings
@@ -35,15 +34,15 @@ class Access:
             await self._app(scope, receive, send)
             return
         began = time.monotonic()
-        given = Headers(scope=scope).get("x-request-id", "")
-        name = given if _NAME.fullmatch(given) else uuid.uuid4().hex
+        name = _name(scope)
         status, size = 0, 0
 
         async def sent(message: Message) -> None:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = name
+                headers = [*message.get("headers", ()), (b"x-request-id", name.encode())]
+                message = {**message, "headers": headers}
             else:
                 size += len(message.get("body", b""))
             await send(message)
@@ -57,16 +56,30 @@ class Access:
             else:
                 await errors.said(404, "Not Found")(scope, receive, sent)
         finally:
-            milliseconds = (time.monotonic() - began) * 1000
-            _log.info(
-                "%s %s %s: %s, %d bytes, %.1f ms",
-                *(name, scope["method"], _printable(path), status or "no answer"),
-                *(size, milliseconds),
-            )
+            if _log.isEnabledFor(logging.INFO):
+                milliseconds = (time.monotonic() - began) * 1000
+                _log.info(
+                    "%s %s %s: %s, %d bytes, %.1f ms",
+                    *(name, scope["method"], _printable(path), status or "no answer"),
+                    *(size, milliseconds),
+                )
+
+
+def _name(scope: Scope) -> str:
+    """The name of a request: the client's, or a new one, which need not be hard to guess."""
+    for header, value in scope["headers"]:
+        if header == b"x-request-id":
+            given = value.decode("latin-1")
+            if _NAME.fullmatch(given):
+                return str(given)
+            break
+    return f"{getrandbits(128):032x}"
 
 
 def _tidy(path: str) -> str:
     """A path without the host that a proxy's client writes before it, and spare slashes."""
+    if path.startswith("/") and "//" not in path and not path.endswith("/"):
+        return path
     path = _ABSOLUTE.sub("", path, count=1)  # RFC 9112 §3.2.2: "a server MUST accept" it
     return re.sub("/{2,}", "/", path).rstrip("/") or "/"
 

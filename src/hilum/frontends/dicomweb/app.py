@@ -6,8 +6,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
@@ -26,7 +26,7 @@ from hilum.frontends.dicomweb.resources import (
 
 
 def application(
-    broker: Broker, settings: HttpSettings, sends: BackgroundSends | None = None
+    broker: Broker, settings: HttpSettings, sends: BackgroundSends | None = None, mark: str = ""
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -34,6 +34,7 @@ def application(
         broker: what runs the operations.
         settings: of the door.
         sends: what runs them in the background; None: Send is not offered.
+        mark: what the names of reports end with.
     """
     app = Starlette(
         routes=[*_routes()],
@@ -44,7 +45,7 @@ def application(
     app.router.redirect_slashes = False
     app.state.broker = broker
     app.state.settings = settings
-    app.state.reports = Reports()
+    app.state.reports = Reports(mark)
     app.state.sends = sends
     return app
 
@@ -61,17 +62,24 @@ def _route(path: str, resource: Resource, options: Handler) -> Route:
     handlers = {**resource.methods, "OPTIONS": options}
     if "GET" in handlers:
         handlers["HEAD"] = handlers["GET"]
-    return Route(path, _endpoint(handlers), methods=[*handlers])
+    return Route(path, _Endpoint(handlers), methods=[*handlers])
 
 
-def _endpoint(handlers: Mapping[str, Handler]) -> Handler:
-    """One handler for all methods of a path; what it raises is answered here, in one place."""
+class _Endpoint:
+    """All methods of a path; what their handlers raise is answered here, in one place.
 
-    async def endpoint(request: Request) -> Response:
-        request.scope["hilum.methods"] = [*handlers]
+    It is an ASGI application, as starlette wraps functions four times over.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        scope["hilum.methods"] = [*self._handlers]
+        request = Request(scope, receive, send)
         try:
-            return await handlers[request.method](request)
+            response = await self._handlers[request.method](request)
         except Exception as error:  # noqa: BLE001 - logged with the request's name, answered 500
-            return errors.answer(error, request_id(request))
-
-    return endpoint
+            response = errors.answer(error, request_id(request))
+        await response(scope, receive, send)

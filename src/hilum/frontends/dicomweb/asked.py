@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -68,12 +69,16 @@ def accepts(request: Request) -> list[MediaType]:
 
     Who says nothing, or nothing that can be read, takes anything.
     """
-    parameters = [
+    parameters = tuple(
         value for name, value in request.query_params.multi_items() if name.lower() == "accept"
-    ]
-    headers = request.headers.getlist("accept")
+    )
+    return [*_ranges(parameters, tuple(request.headers.getlist("accept")))]
+
+
+@lru_cache(maxsize=256)
+def _ranges(parameters: tuple[str, ...], headers: tuple[str, ...]) -> tuple[MediaType, ...]:
     ranges = media_type.accepted(*parameters) + media_type.accepted(*headers)
-    return ranges or [MediaType("*/*")]
+    return tuple(ranges) or (MediaType("*/*"),)
 
 
 def json_type(request: Request) -> str:

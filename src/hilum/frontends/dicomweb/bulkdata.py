@@ -81,7 +81,7 @@ class _Value:
                 body = _octets(head, bulk, tail)
             async with aclosing(body):
                 first = await anext(body, b"")
-                yield Answer(200, [("Content-Type", kind)], resumed(first, body), length)
+                yield Answer(200, [("Content-Type", kind)], resumed([first], body), length)
 
     def _related(self, kind: str) -> str:
         return f'{RELATED}; type="{kind}"; boundary={self.boundary}'

@@ -95,13 +95,13 @@ class Shortfall:
             self.error = self._with_broken(error)
 
 
-async def held(body: AsyncIterator[bytes]) -> tuple[bytes, bool]:
-    """The beginning of a body, and whether that is all of it."""
+async def held(body: AsyncIterator[bytes]) -> tuple[list[bytes], bool]:
+    """The beginning of a body, in pieces, and whether that is all of it."""
     pieces: list[bytes] = []
     size, began = 0, time.monotonic()
     async for piece in body:
         pieces.append(piece)
         size += len(piece)
         if size >= HOLD or time.monotonic() - began > PATIENCE:
-            return b"".join(pieces), False
-    return b"".join(pieces), True
+            return pieces, False
+    return pieces, True

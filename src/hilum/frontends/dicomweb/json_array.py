@@ -1,6 +1,6 @@
 """How is a stream of JSON objects written as one array? Piece by piece."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 PIECE = 64 * 1024  # bytes gathered before they leave
 
@@ -21,8 +21,11 @@ async def array(objects: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     yield b"".join(gathered)
 
 
-async def resumed(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """A stream whose first piece was already taken, to see whether there is one."""
-    yield first
+async def resumed(
+    first: Iterable[bytes], rest: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    """A stream whose first pieces were already taken, to see whether there are any."""
+    for piece in first:
+        yield piece
     async for piece in rest:
         yield piece

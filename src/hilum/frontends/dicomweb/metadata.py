@@ -63,7 +63,8 @@ class _Described:
             aclosing(short.noted(objects)) as noted,
             aclosing(array(noted)) as pieces,
         ):
-            first, whole = await held(pieces)
+            beginning, whole = await held(pieces)
+            first = b"".join(beginning)
             short.close()
             if first == b"[]":
                 raise short.error or NotFound(NOTHING)
@@ -79,7 +80,7 @@ class _Described:
                 body = zlib.compress(first, LEVEL, _GZIP) if zipped else first
                 yield Answer(status, headers, body)
                 return
-            rest = resumed(first, pieces)
+            rest = resumed([first], pieces)
             async with aclosing(_gzipped(rest) if zipped else rest) as given:
                 yield Answer(status, headers, given)
 

@@ -80,7 +80,7 @@ class _Search:
         ):
             first = await anext(body)
             # What is found out later has no place any more: the page was too big to be held back.
-            yield Answer(200, self._headers(found.warnings, more=more), resumed(first, body))
+            yield Answer(200, self._headers(found.warnings, more=more), resumed([first], body))
 
     async def _page(self) -> tuple[list[bytes] | None, bool, Sequence[str]]:
         """The whole page, None if it is too big; whether more remains; and what is to be said."""

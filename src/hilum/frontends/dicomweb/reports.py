@@ -21,15 +21,20 @@ class _Report:
 
 
 class Reports:
-    """They are in memory: a restart forgets them, as it ends the answers they are about."""
+    """They are in memory: a restart forgets them, as it ends the answers they are about.
 
-    def __init__(self) -> None:
+    Args:
+        mark: what their names end with.
+    """
+
+    def __init__(self, mark: str = "") -> None:
+        self._mark = mark
         self._reports: OrderedDict[str, _Report] = OrderedDict()
         self._weight = 0
 
     def add(self, mount: str, said: dict[str, Any]) -> str:
         """Keep one; its name."""
-        name = uuid.uuid4().hex
+        name = uuid.uuid4().hex + self._mark
         report = _Report(mount, {"id": name, **said}, 1 + len(said.get("missing", ())))
         self._reports[name] = report
         self._weight += report.weight

@@ -26,7 +26,7 @@ def service_root(request: Request, settings: HttpSettings) -> str:
     if settings.public_url is not None:
         doubled = base and urlsplit(settings.public_url).path.endswith(base)
         return settings.public_url + ("" if doubled else base)
-    scheme, host, prefix = request.url.scheme, request.headers.get("host", ""), ""
+    scheme, host, prefix = request.scope["scheme"], request.headers.get("host", ""), ""
     if settings.trust_forwarded:
         scheme, host, prefix = _forwarded(request, scheme, host)
     address, port = request.scope.get("server") or ("localhost", None)

@@ -1,20 +1,21 @@
 """How are instances stored over STOW-RS? (PS3.18 §10.5)."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.codec import dicom_json, media_type, part10, stow_response
-from hilum.codec.identifiers import Identifiers, look
+from hilum.codec import dicom_json, media_type, stow_response
 from hilum.codec.media_type import DICOM, MediaType
 from hilum.codec.verdict import verdict_on
 from hilum.core.backend import StoreSession
 from hilum.core.operations import Store
 from hilum.frontends.dicomweb import errors, upload
 from hilum.frontends.dicomweb.asked import Asked, asked, json_type
+from hilum.frontends.dicomweb.incoming import Incoming
 from hilum.frontends.dicomweb.streamed import Unanswered
 from hilum.frontends.dicomweb.upload import Body, ClientGoneError, Part
 from hilum.model.errors import (
@@ -24,15 +25,11 @@ from hilum.model.errors import (
     StudyMismatch,
     UnsupportedMedia,
 )
-from hilum.model.instance import Instance
 from hilum.model.outcome import Stored
-
-LOOK = 4 * 1024 * 1024  # bytes of a data set within which its UIDs must stand
-_FIRST_LOOK = 4096  # bytes; then twice as many each time
 
 
 async def store(request: Request) -> Response:
-    """Keep the instances of the request, each durably before the next is read.
+    """Keep the instances of the request, all durably before it is answered.
 
     200 all kept; 202 some failed or have warnings; 409 none kept; 400 not a multipart, or none
     in it; 413 too long; 415 something else than instances. What was kept before a request turned
@@ -85,7 +82,7 @@ def _parts(
 
 
 async def _keep(about: Asked, parts: AsyncGenerator[Part, None], stored: list[Stored]) -> None:
-    """Store part after part; adds to `stored` what became of each.
+    """Store part after part; adds to `stored` what became of each, in their order.
 
     Raises:
         BadRequest: the body is malformed or too long from here on.
@@ -93,122 +90,75 @@ async def _keep(about: Asked, parts: AsyncGenerator[Part, None], stored: list[St
         HilumError: the mount takes nothing at all.
     """
     operation = Store(mount=about.mount, request_id=about.request_id)
+    mounts = about.broker.mounts
     async with aclosing(parts), about.broker.store(operation) as session:
-        async for part in parts:
-            await _one(part, session, about.ref.study, stored)
+        abreast = mounts[mounts.meant(about.mount)].stores_at_once
+        keeping = _Keeping(session, about.ref.study, asyncio.Semaphore(abreast))
+        try:
+            await keeping.all(parts)
+        finally:
+            stored.extend(each for _, each in sorted(keeping.stored.items()))
 
 
-async def _one(part: Part, session: StoreSession, study: str | None, stored: list[Stored]) -> None:
-    """Store one part and tell of it, also where the request breaks off within it."""
-    instance = _Incoming()
-    try:
-        outcome = await instance.store(part, session, study)
-    except (BadDataset, StudyMismatch, UnsupportedMedia) as error:
-        stored.append(replace(instance.known, failure=error))
-    except BadRequest as error:
-        stored.append(replace(instance.known, failure=error))
-        raise
-    else:
-        if outcome.failure is None and instance.warnings:
-            outcome = replace(outcome, warnings=(*instance.warnings, *outcome.warnings))
-        stored.append(outcome)
-
-
-@dataclass(slots=True)
-class _Incoming:
-    """One instance on its way in.
+class _Keeping:
+    """The parts of one request on their way to the mount.
 
     Attributes:
-        known: its UIDs, as far as they were read.
-        warnings: what was wrong with the head of its file.
+        stored: what became of each that had an end, by its number.
     """
 
-    known: Stored = field(default=Stored(sop_class_uid="", sop_instance_uid=""))
-    warnings: tuple[str, ...] = ()
+    def __init__(self, session: StoreSession, study: str | None, free: asyncio.Semaphore) -> None:
+        self._session = session
+        self._study = study
+        self._free = free
+        self._problem: HilumError | None = None
+        self.stored: dict[int, Stored] = {}
 
-    async def store(self, part: Part, session: StoreSession, study: str | None) -> Stored:
-        """Read what must be known beforehand, then let the mount read the rest.
+    async def all(self, parts: AsyncGenerator[Part, None]) -> None:
+        """Store each, reading the next one when this one is read and not too many are begun.
 
         Raises:
-            UnsupportedMedia: the part says that it is something else.
-            BadDataset: it is no instance.
-            StudyMismatch: it is of another study than `study`.
-            BadRequest: the request breaks off.
+            HilumError: the request broke off; those before are stored.
         """
-        if not upload.may_be_dicom(part.headers.get("content-type", "")):
-            raise UnsupportedMedia(f"this part is not of type {DICOM}")
-        head = await _head(part)
-        self.warnings = head.warnings
-        self.known = replace(
-            self.known, sop_class_uid=head.sop_class_uid, sop_instance_uid=head.sop_instance_uid
-        )
-        self._take(await _identifiers(part, head.transfer_syntax_uid, study=study is not None))
-        if study is not None and self.known.study_instance_uid != study:
-            raise StudyMismatch("it does not belong to the study of the URL")
-        async with aclosing(part.chunks()) as chunks:
-            instance = Instance(
-                sop_instance_uid=self.known.sop_instance_uid,
-                sop_class_uid=self.known.sop_class_uid,
-                transfer_syntax_uid=head.transfer_syntax_uid,
-                chunks=chunks,
-                size=None if part.length is None else part.length - head.offset,
-            )
-            return await session.store(instance)
+        async with asyncio.TaskGroup() as tasks:
+            try:
+                await self._read(parts, tasks)
+            except HilumError as error:
+                self._problem = self._problem or error
+        if self._problem is not None:
+            raise self._problem
 
-    def _take(self, found: Identifiers) -> None:
-        """Believe the data set where it and the head of the file name different things.
+    async def _read(self, parts: AsyncGenerator[Part, None], tasks: asyncio.TaskGroup) -> None:
+        number = 0
+        await self._free.acquire()
+        async for part in parts:
+            tasks.create_task(self._run(number, part))
+            await part.over.wait()
+            await self._free.acquire()
+            number += 1
+            if self._problem is not None:
+                break
 
-        No warning is due: the head is not kept, and the instance is what its data set says.
+    async def _run(self, number: int, part: Part) -> None:
+        try:
+            await self._one(number, part)
+        except HilumError as error:
+            self._problem = self._problem or error
+        finally:
+            part.over.set()
+            self._free.release()
 
-        Raises:
-            BadDataset: neither names an instance.
-        """
-        head = self.known
-        self.known = replace(
-            head,
-            sop_class_uid=found.sop_class_uid or head.sop_class_uid,
-            sop_instance_uid=found.sop_instance_uid or head.sop_instance_uid,
-            study_instance_uid=found.study_instance_uid,
-        )
-        if not self.known.sop_class_uid or not self.known.sop_instance_uid:
-            raise BadDataset("it has no SOP Class UID or no SOP Instance UID")
-
-
-async def _head(part: Part) -> part10.Head:
-    """Read the head of a file of PS3.10; the data set is left in the part.
-
-    Raises:
-        BadDataset: this is none.
-    """
-    buffer, enough = b"", 0
-    while True:
-        more = await part.read()
-        buffer += more
-        if more and len(buffer) < enough:
-            continue
-        head = part10.read_head(buffer, complete=not more)
-        if head is not None:
-            part.unread(buffer[head.offset :])
-            return head
-        enough = max(2 * len(buffer), _FIRST_LOOK)
-
-
-async def _identifiers(part: Part, transfer_syntax_uid: str, *, study: bool) -> Identifiers:
-    """Look for UIDs in the beginning of the data set, which is left in the part.
-
-    Raises:
-        BadDataset: no data set, or they do not stand in its first `LOOK` bytes.
-    """
-    buffer, enough = b"", 0
-    while True:
-        more = await part.read()
-        buffer += more
-        if more and len(buffer) < enough:
-            continue
-        found = look(buffer, transfer_syntax_uid, study=study, complete=not more)
-        if found is not None:
-            part.unread(buffer)
-            return found
-        if len(buffer) > LOOK:
-            raise BadDataset("its UIDs do not stand within the first 4 MiB")
-        enough = max(2 * len(buffer), _FIRST_LOOK)
+    async def _one(self, number: int, part: Part) -> None:
+        """Store one part and tell of it, also where the request breaks off within it."""
+        instance = Incoming()
+        try:
+            outcome = await instance.store(part, self._session, self._study)
+        except (BadDataset, StudyMismatch, UnsupportedMedia) as error:
+            self.stored[number] = replace(instance.known, failure=error)
+        except BadRequest as error:
+            self.stored[number] = replace(instance.known, failure=error)
+            raise
+        else:
+            if outcome.failure is None and instance.warnings:
+                outcome = replace(outcome, warnings=(*instance.warnings, *outcome.warnings))
+            self.stored[number] = outcome

@@ -18,18 +18,21 @@ _log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
 
+WATCH = 0.05  # seconds from which on somebody looks whether the client is still there
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A status line, headers, and a body that is there or still to come.
 
     Attributes:
+        body: whole, in pieces, or still to come.
         length: bytes in the body, where it is still to come and that is known.
     """
 
     status: int
     headers: Headers
-    body: bytes | AsyncGenerator[bytes, None]
+    body: bytes | list[bytes] | AsyncGenerator[bytes, None]
     length: int | None = None
 
 
@@ -56,25 +59,23 @@ class Streamed(Response):
         failed: Response | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                watcher = group.create_task(_until_gone(receive))
+                watch = _Watch(group, receive)
                 try:
-                    failed = await self._answer(scope, send, watcher)
+                    failed = await self._answer(scope, send, watch)
                 finally:
-                    watcher.cancel()
+                    watch.stop()
         except* _Gone:
             _log.info("request %s: the client went away", self._request_id)
         if failed is not None:
             await failed(scope, receive, send)
 
-    async def _answer(
-        self, scope: Scope, send: Send, watcher: "asyncio.Task[None]"
-    ) -> Response | None:
+    async def _answer(self, scope: Scope, send: Send, watch: "_Watch") -> Response | None:
         """Send the answer; gives what to answer instead when nothing has left yet."""
         begun = False
         try:
             async with self._opened() as answer:
                 begun = True
-                await _send(answer, scope, send, watcher)
+                await _send(answer, scope, send, watch)
         except OSError:
             # From `send`: the sources raise HilumErrors only.
             _log.info("request %s: the client stopped reading", self._request_id)
@@ -96,25 +97,46 @@ class Unanswered(Response):
         """Send nothing."""
 
 
-async def _send(answer: Answer, scope: Scope, send: Send, watcher: "asyncio.Task[None]") -> None:
-    body = answer.body
-    length = len(body) if isinstance(body, bytes) else answer.length
+async def _send(answer: Answer, scope: Scope, send: Send, watch: "_Watch") -> None:
+    body = [answer.body] if isinstance(answer.body, bytes) else answer.body
+    length = sum(map(len, body)) if isinstance(body, list) else answer.length
     headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
     if length is not None:
         headers.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if isinstance(body, bytes):
+    if isinstance(body, list):
+        for piece in body[:-1]:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
         # The last piece may have to wait for the rest of the request, which is the watcher's
         # to read until here.
-        watcher.cancel()
-        await send({"type": "http.response.body", "body": body})
+        watch.stop()
+        await send({"type": "http.response.body", "body": body[-1] if body else b""})
         return
     async with aclosing(body):
         if scope["method"] != "HEAD":
             async for chunk in body:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    watcher.cancel()
+    watch.stop()
     await send({"type": "http.response.body", "body": b""})
+
+
+class _Watch:
+    """Looks whether the client is still there, of a request that takes its time."""
+
+    def __init__(self, group: asyncio.TaskGroup, receive: Receive) -> None:
+        self._group = group
+        self._receive = receive
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(WATCH, self._begin)
+
+    def _begin(self) -> None:
+        self._task = self._group.create_task(_until_gone(self._receive))
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
 
 async def _until_gone(receive: Receive) -> None:

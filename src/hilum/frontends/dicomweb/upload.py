@@ -1,5 +1,6 @@
 """How does a STOW-RS request come in? As parts, read one after another, bounded and pulled."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 
 from starlette.requests import ClientDisconnect, Request
@@ -62,6 +63,7 @@ class Part:
     Attributes:
         headers: names in lower case.
         length: bytes in it, where HTTP itself announces that.
+        over: set once `chunks` has given all; then the next part may be asked for.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Part:
         self._data = following()
         self._returned: list[bytes] = []
         self.ended = False
+        self.over = asyncio.Event()
 
     async def read(self) -> bytes:
         """Some more data; b"" at the end."""
@@ -99,6 +102,7 @@ class Part:
             else:
                 for at in range(0, len(data), CHUNK):
                     yield data[at : at + CHUNK]
+        self.over.set()
 
     async def skip(self) -> None:
         """Read what is left and forget it."""

@@ -51,6 +51,8 @@ async def _send_matches(session: Session, message: Message) -> bool:
         relational=context.abstract_syntax in session.relational,
         fuzzy=context.abstract_syntax in session.fuzzy,
     )
+    sure = session.response(message, Dimse.PENDING, has_data=True)
+    unsure = session.response(message, Dimse.PENDING_WITHOUT_OPTIONAL_KEYS, has_data=True)
     answers = Answers(says, context.transfer_syntax, session.ae_title)
     operation = Find(
         mount=session.mount,
@@ -70,9 +72,8 @@ async def _send_matches(session: Session, message: Message) -> bool:
                 data = answers.encode(match.decoded())
                 # PS3.4 Table C.4-1: FF00 says that the keys were matched on, FF01 that some were
                 # not
-                unmatched = matches.unmatched
-                status = Dimse.PENDING_WITHOUT_OPTIONAL_KEYS if unmatched else Dimse.PENDING
-                await session.answer(message, status, data=data, soon=True)
+                response = sure if not matches.unmatched else unsure
+                await session.association.send(context, response, data, soon=True)
         if scope.cancelled_caught:
             await session.answer(message, Dimse.CANCELLED)
         return scope.cancelled_caught

@@ -24,7 +24,10 @@ from hilum.frontends.dimse.retrieve import get, move
 from hilum.frontends.dimse.session import Session
 from hilum.frontends.dimse.store import store
 from hilum.model.errors import HilumError
+from hilum.net.crowd import Crowd, Nobody
+from hilum.net.entrance import Entrance
 from hilum.net.inbox import Inbox
+from hilum.net.worker import Worker
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.messages import Message
@@ -61,6 +64,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     started: Callable[[str, int], None],
     stop: asyncio.Event,
     answered: asyncio.Event | None = None,
+    worker: Worker | None = None,
 ) -> None:
     """Accept associations until `stop`; what runs then gets `graceful_shutdown` to end.
 
@@ -74,21 +78,24 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         stop: set when the service stops.
         answered: set, then, when the other doors have answered all that they were asked; None:
             there are none.
+        worker: which of several processes this is, that share the port; None: there is one.
 
     Raises:
         OSError: the port cannot be bound.
     """
-    door = _Door(broker, settings, Inbox() if inbox is None else inbox)
-    listener = await asyncio.get_running_loop().create_server(
-        door.association,
-        settings.dimse.bind,
-        settings.dimse.port,
-        backlog=BACKLOG,
-        start_serving=False,
-    )
+    crowd = Nobody() if worker is None else worker.crowd
+    door = _Door(broker, settings, Inbox() if inbox is None else inbox, crowd)
+    if worker is not None:
+        door.left = worker.doors["dimse"].left
+    listener = await _listener(door, settings, worker)
     async with asyncio.TaskGroup() as tasks:
         door.open(tasks)
-        await listener.start_serving()
+        if isinstance(listener, Entrance):
+            whose = None if worker is None else worker.whose
+            patience = settings.dimse.acse_timeout
+            listener.serve(tasks, lambda _: door.association(), whose, patience)
+        else:
+            await listener.start_serving()
         try:
             host, port = listener.sockets[0].getsockname()[:2]
             started(host, port)
@@ -103,7 +110,22 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         await door.drained(until)
 
 
-async def _stop_accepting(listener: asyncio.Server) -> None:
+async def _listener(
+    door: "_Door", settings: Settings, worker: Worker | None
+) -> asyncio.Server | Entrance:
+    """What will accept connections."""
+    if worker is not None:
+        return worker.doors["dimse"]
+    return await asyncio.get_running_loop().create_server(
+        door.association,
+        settings.dimse.bind,
+        settings.dimse.port,
+        backlog=BACKLOG,
+        start_serving=False,
+    )
+
+
+async def _stop_accepting(listener: asyncio.Server | Entrance) -> None:
     """Let what was just accepted come in, and nothing after it.
 
     A connection that asyncio still hands over after the listener was closed is a TypeError in
@@ -120,9 +142,11 @@ async def _stop_accepting(listener: asyncio.Server) -> None:
 class _Door:
     """All associations of the DIMSE frontend."""
 
-    def __init__(self, broker: Broker, settings: Settings, inbox: Inbox) -> None:
+    def __init__(self, broker: Broker, settings: Settings, inbox: Inbox, crowd: Crowd) -> None:
         self._broker = broker
         self._inbox = inbox
+        self._crowd = crowd
+        self.left: Callable[[], None] = lambda: None  # called when a connection has ended
         self._settings = settings
         self._open: set[Association] = set()  # all connections
         self._accepted: set[Association] = set()  # those the limits are about
@@ -157,6 +181,7 @@ class _Door:
         if self._shut or (self._closing and not self._inbox.retrievals):
             # it came just as the door closed
             association.cut()
+            self.left()
             return
         self._open.add(association)
         self._empty.clear()
@@ -216,8 +241,11 @@ class _Door:
                 association.abort("its handler was cut off")
             with anyio.CancelScope(shield=True):
                 await association.closed()
-            self._accepted.discard(association)
+            if association in self._accepted:
+                self._accepted.remove(association)
+                self._crowd.leave(association.address)
             self._open.discard(association)
+            self.left()
             if not self._open:
                 self._empty.set()
             if association.fault is not None:
@@ -240,6 +268,7 @@ class _Door:
             return
         accept, contexts = answer(request, self._offered(request))
         self._accepted.add(association)
+        self._crowd.enter(association.address)
         association.accept(accept, contexts)
         called = request.called_ae_title
         session = Session(
@@ -337,10 +366,11 @@ class _Door:
                 f'host = "{association.address}" and its port'
             )
             return _PERMANENT, 1, 3, why
-        if len(self._accepted) >= limits.max_associations:
+        others, others_from_there = self._crowd.elsewhere(association.address)
+        if len(self._accepted) + others >= limits.max_associations:
             return _TRANSIENT, 3, 2, "dimse.max_associations is reached"
         from_there = sum(each.address == association.address for each in self._accepted)
-        if from_there >= limits.max_associations_per_peer:
+        if from_there + others_from_there >= limits.max_associations_per_peer:
             return _TRANSIENT, 3, 2, "dimse.max_associations_per_peer is reached"
         if self._closing and not (is_expected and self._may_bring(association)):
             return _TRANSIENT, 3, 1, "the service stops"

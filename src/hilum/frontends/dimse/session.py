@@ -89,6 +89,21 @@ class Session:
             self._stores = await self.stack.enter_async_context(opened)
         return self._stores
 
+    def response(
+        self, message: Message, status: int, *, has_data: bool, comment: str | None = None
+    ) -> Command:
+        """The command of a response to `message`; the same for many of them."""
+        asked = message.command
+        return Command(
+            command_field=asked.command_field | RESPONSE,
+            message_id_responded_to=asked.message_id,
+            data_set_type=A_DATA_SET if has_data else NO_DATA_SET,
+            affected_sop_class_uid=asked.affected_sop_class_uid or message.context.abstract_syntax,
+            affected_sop_instance_uid=asked.affected_sop_instance_uid,
+            status=status,
+            error_comment=comment,
+        )
+
     async def answer(  # noqa: PLR0913 - a response has that many parts
         self,
         message: Message,
@@ -112,16 +127,7 @@ class Session:
                 was cancelled (PS3.7 §9.1.4.1.7).
             soon: it may wait a moment for others, and leave with them.
         """
-        asked = message.command
-        response = Command(
-            command_field=asked.command_field | RESPONSE,
-            message_id_responded_to=asked.message_id,
-            data_set_type=NO_DATA_SET if data is None else A_DATA_SET,
-            affected_sop_class_uid=asked.affected_sop_class_uid or message.context.abstract_syntax,
-            affected_sop_instance_uid=asked.affected_sop_instance_uid,
-            status=status,
-            error_comment=comment,
-        )
+        response = self.response(message, status, has_data=data is not None, comment=comment)
         if progress is not None:
             response = replace(
                 response,

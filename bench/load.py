@@ -1,0 +1,219 @@
+"""How many small HTTP requests does a server answer? One process, kept connections, plain sockets.
+
+An answer is read away, not kept. What the client itself costs is told with the result: below a
+tenth of a millisecond for a small answer, which is less than any server here takes.
+"""
+
+import re
+import selectors
+import socket
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+from urllib.parse import urlsplit
+
+from bench.clients import ClientFailed, NotOffered
+
+_BUFFER = 1024 * 1024  # bytes read at a time
+_HEAD_END = b"\r\n\r\n"
+_PATIENCE = 120.0  # seconds without a byte
+_LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:\s*chunked", re.IGNORECASE)
+_CLOSE = re.compile(rb"\r\nconnection:\s*close", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a server answered.
+
+    Attributes:
+        rate: answers per second.
+        p50: median of one answer's time, in seconds.
+        count: answers.
+        client: CPU seconds of this client for each answer.
+    """
+
+    rate: float
+    p50: float
+    count: int
+    client: float
+
+
+class Reader:
+    """Finds the end of one HTTP/1.1 response.
+
+    Attributes:
+        status: once its head is there.
+        closes: the server closes the connection behind it.
+    """
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.closes = False
+        self._head = bytearray()
+        self._left = 0
+        self._chunked = False
+        self._line = bytearray()
+        self._last = False
+
+    def feed(self, data: memoryview) -> bool:
+        """Take what came; whether it ends the response."""
+        if not self.status:
+            self._head += data
+            end = self._head.find(_HEAD_END)
+            if end < 0:
+                return False
+            rest = bytes(self._head[end + len(_HEAD_END) :])
+            self._parse(bytes(self._head[: end + 2]))
+            return self._body(memoryview(rest))
+        return self._body(data)
+
+    def _parse(self, head: bytes) -> None:
+        self.status = int(head.split(b" ", 2)[1])
+        self.closes = _CLOSE.search(head) is not None
+        self._chunked = _CHUNKED.search(head) is not None
+        length = _LENGTH.search(head)
+        if length is not None:
+            self._left = int(length[1])
+        elif not self._chunked and self.status not in (204, 304):
+            raise ClientFailed("an answer without a length")
+
+    def _body(self, data: memoryview) -> bool:
+        if not self._chunked:
+            self._left -= len(data)
+            return self._left <= 0
+        at = 0
+        while at < len(data):
+            if self._left:
+                step = min(self._left, len(data) - at)
+                self._left -= step
+                at += step
+                continue
+            piece = bytes(data[at : at + 64])
+            end = piece.find(b"\n")
+            self._line += piece if end < 0 else piece[: end + 1]
+            at += len(piece) if end < 0 else end + 1
+            if end < 0:
+                continue
+            line, self._line = bytes(self._line).strip(), bytearray()
+            if self._last:
+                if not line:  # behind the last chunk, and what trailers there are
+                    return True
+                continue
+            size = int(line.split(b";")[0], 16)
+            self._last = size == 0
+            self._left = size + 2 if size else 0
+        return False
+
+
+@dataclass(slots=True)
+class _Connection:
+    address: tuple[str, int]
+    requests: Iterator[bytes]
+    link: socket.socket = field(init=False)
+    reader: Reader = field(default_factory=Reader, init=False)
+    request: bytes = b""
+    began: float = 0.0
+    answers: int = 0
+
+    def open(self) -> None:
+        self.link = socket.create_connection(self.address)
+        self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.answers = 0
+
+    def ask(self) -> None:
+        self.reader = Reader()
+        self.request = next(self.requests)
+        self.began = time.perf_counter()
+        self.link.sendall(self.request)
+
+
+def requests_for(urls: Sequence[str], accept: str) -> list[bytes]:
+    """GET requests, ready to be sent."""
+    made = []
+    for url in urls:
+        parts = urlsplit(url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        head = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: {accept}\r\n\r\n"
+        made.append(head.encode())
+    return made
+
+
+def load(urls: Sequence[str], accept: str, connections: int, seconds: float) -> Load:
+    """Ask for the URLs, again and again, for so long; the last answers are waited for.
+
+    Raises:
+        NotOffered: the status of an answer is another than 200.
+        ClientFailed: an answer does not come.
+    """
+    parts = urlsplit(urls[0])
+    address = (parts.hostname or "", parts.port or 80)
+    requests = cycle(requests_for(urls, accept))
+    buffer = memoryview(bytearray(_BUFFER))
+    times: list[float] = []
+    with selectors.DefaultSelector() as selector:
+        try:
+            began, cpu = time.perf_counter(), time.process_time()
+            for _ in range(connections):
+                _begin(_Connection(address, requests), selector)
+            while selector.get_map():
+                for each in _ready(selector):
+                    took = _receive(each, buffer, selector)
+                    if took is None:
+                        continue
+                    times.append(took)
+                    if time.perf_counter() - began < seconds:
+                        _again(each, selector)
+                    else:
+                        selector.unregister(each.link)
+                        each.link.close()
+            ended, spent = time.perf_counter(), time.process_time() - cpu
+        finally:
+            for key in list(selector.get_map().values()):
+                key.data.link.close()
+    count = len(times)
+    return Load(count / (ended - began), statistics.median(times), count, spent / count)
+
+
+def _begin(connection: _Connection, selector: selectors.BaseSelector) -> None:
+    connection.open()
+    selector.register(connection.link, selectors.EVENT_READ, connection)
+    connection.ask()
+
+
+def _again(connection: _Connection, selector: selectors.BaseSelector) -> None:
+    if connection.reader.closes:
+        selector.unregister(connection.link)
+        connection.link.close()
+        _begin(connection, selector)
+    else:
+        connection.ask()
+
+
+def _ready(selector: selectors.BaseSelector) -> list[_Connection]:
+    events = selector.select(_PATIENCE)
+    if not events:
+        raise ClientFailed(f"no answer for {_PATIENCE:g} s")
+    return [key.data for key, _ in events]
+
+
+def _receive(
+    connection: _Connection, buffer: memoryview, selector: selectors.BaseSelector
+) -> float | None:
+    """Read what is there; the seconds of the answer if it is whole now."""
+    count = connection.link.recv_into(buffer)
+    if not count:
+        if connection.reader.status or not connection.answers:
+            raise ClientFailed("the server closed the connection within an answer")
+        selector.unregister(connection.link)  # it had closed it before we asked
+        connection.link.close()
+        _begin(connection, selector)
+        return None
+    if not connection.reader.feed(buffer[:count]):
+        return None
+    connection.answers += 1
+    if connection.reader.status != 200:
+        raise NotOffered(f"HTTP {connection.reader.status}")
+    return time.perf_counter() - connection.began

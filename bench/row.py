@@ -1,0 +1,141 @@
+"""What a row of the table is: a question, who is asked, and what the answer should be."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from enum import Enum
+
+from bench.site import Site
+
+FLOOR = "floor"
+DIRECT = "direct"
+OURS = "Hilum"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How a value is read.
+
+    Attributes:
+        name: behind the number.
+        digits: behind the decimal point.
+        more: more is better.
+    """
+
+    name: str
+    digits: int
+    more: bool = False
+
+
+SECONDS = Unit("s", 3)
+MILLISECONDS = Unit("ms", 2)
+RATE = Unit("/s", 0, more=True)
+MEGABYTES = Unit("MB", 0)
+
+
+class Stage(Enum):
+    """When a row is measured."""
+
+    START = "start"
+    """Once, right after the servers have come up, empty."""
+    READ = "read"
+    """In every round, when all of the corpus is stored."""
+    STORE = "store"
+    """In every round, in servers that are started empty for it; each time under new UIDs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One measurement.
+
+    Attributes:
+        value: in the unit of the row.
+        count: answers that it is of.
+        client: CPU seconds of the client, where it is not a process of its own.
+    """
+
+    value: float
+    count: int = 1
+    client: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """Somebody who is measured.
+
+    Attributes:
+        run: measures once; raises `ClientFailed` or `NotOffered`.
+        pid: whose CPU and memory are read meanwhile.
+    """
+
+    name: str
+    run: Callable[[], Taken]
+    pid: int | None = None
+
+
+Turns = Generator[Contestant, None, None]
+"""Who is measured in one round, in turn; what it holds open ends with it."""
+Contestants = Callable[[Site], Turns]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be reached.
+
+    Attributes:
+        kind: "faster": at least `bound` times as fast as `against`; "longer": takes at most
+            `bound` times as long; "added": at most `bound` more, in the unit of the row;
+            "bound": the value itself is at least (or at most, by the unit) so much.
+    """
+
+    kind: str
+    bound: float
+    against: str = ""
+
+    def text(self, unit: Unit) -> str:
+        """As it stands in the table."""
+        match self.kind:
+            case "faster":
+                return f"≥ {self.bound:g}x {self.against}"
+            case "longer":
+                return f"≤ {self.bound:g}x the time of {self.against}"
+            case "added":
+                return f"≤ {self.against} + {self.bound:g} {unit.name}"
+        return f"{'≥' if unit.more else '≤'} {self.bound:g} {unit.name}"
+
+    def met(self, unit: Unit, ours: float, others: dict[str, float]) -> bool | None:
+        """Whether it is; None where nobody knows, as the other one was not measured."""
+        if self.kind == "bound":
+            return ours >= self.bound if unit.more else ours <= self.bound
+        if self.against not in others:
+            return None
+        theirs = others[self.against]
+        if self.kind == "added":
+            return ours - theirs <= self.bound
+        ratio = faster(unit, ours, theirs)
+        return ratio >= self.bound if self.kind == "faster" else 1 / ratio <= self.bound
+
+
+def faster(unit: Unit, ours: float, theirs: float) -> float:
+    """How many times as good ours is; above 1 it is better."""
+    return ours / theirs if unit.more else theirs / ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+        group: the table it stands in.
+        asked: what is asked, and by which client.
+        contestants: who is measured.
+        floor: what the floor is, where there is one.
+    """
+
+    name: str
+    group: str
+    asked: str
+    unit: Unit
+    contestants: Contestants
+    targets: tuple[Target, ...] = ()
+    stage: Stage = Stage.READ
+    floor: str = ""

@@ -1,0 +1,1 @@
+"""Which rows are there? Add one to the table `ROWS` of the module of its group."""

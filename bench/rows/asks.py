@@ -1,0 +1,174 @@
+"""How an archive is asked: the clients of the rows that read."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from bench import clients
+from bench.clients import FRAME, PARTS
+from bench.corpus import Corpus, uid
+from bench.floors import wire
+from bench.load import load
+from bench.processes import peak, resident
+from bench.row import FLOOR, RATE, Contestant, Contestants, Taken, Turns, Unit
+from bench.site import Site
+from bench.system import Ability, System, able
+from bench.systems.hilum import DESTINATION
+
+Asks = Callable[[Site, System], Taken]
+_SETTLE = 1.0  # seconds
+_SOME = 500  # studies that are asked for by their UID
+
+
+def each(ask: Asks, *needed: Ability) -> Contestants:
+    """Every archive that can be asked this."""
+
+    def contestants(site: Site) -> Turns:
+        for system in able(site.systems, *needed):
+            yield Contestant(system.name, partial(ask, site, system), system.pid)
+
+    return contestants
+
+
+def with_wire(ask: Contestants) -> Contestants:
+    """The same, and the floor of a transfer."""
+
+    def contestants(site: Site) -> Turns:
+        yield from ask(site)
+        yield Contestant(FLOOR, lambda: Taken(wire.received(site.wire)))
+
+    return contestants
+
+
+def small(
+    paths: Callable[[Corpus], Sequence[str]],
+    accept: str,
+    connections: int,
+    unit: Unit,
+) -> Contestants:
+    """Requests on kept connections: their rate, or the median of their times.
+
+    Args:
+        paths: below the root of the service, asked in turn."""
+
+    def ask(site: Site, urls: Sequence[str]) -> Taken:
+        done = load(urls, accept, connections, site.extent.seconds)
+        return Taken(done.rate if unit is RATE else done.p50, done.count, done.client)
+
+    def contestants(site: Site) -> Turns:
+        asked = paths(site.corpus)
+        for system in able(site.systems, Ability.WEB):
+            urls = [system.web + path for path in asked]
+            yield Contestant(system.name, partial(ask, site, urls), system.pid)
+        floor = site.answer(asked[0], accept)
+        if floor:
+            yield Contestant(FLOOR, partial(ask, site, [floor]))
+
+    return contestants
+
+
+def hundred(_: Corpus) -> list[str]:
+    """A search for the first hundred studies."""
+    return ["/studies?limit=100"]
+
+
+def by_uid(corpus: Corpus) -> list[str]:
+    """Searches for one study each."""
+    some = range(1, min(corpus.studies, _SOME) + 1)
+    return [f"/studies?StudyInstanceUID={corpus.small_study(number)}" for number in some]
+
+
+def metadata(corpus: Corpus) -> list[str]:
+    """The metadata of the series with all slices."""
+    return [f"/studies/{corpus.ct_study}/series/{corpus.ct_series}/metadata"]
+
+
+def instances(corpus: Corpus) -> list[str]:
+    """All slices of the CT study, one by one."""
+    series = f"/studies/{corpus.ct_study}/series/{corpus.ct_series}"
+    numbers = range(1, corpus.slices + 1)
+    return [f"{series}/instances/{corpus.ct_instance(number)}" for number in numbers]
+
+
+def rendered(corpus: Corpus) -> list[str]:
+    """The slices as pictures."""
+    return [f"{path}/rendered" for path in instances(corpus)]
+
+
+def frames(corpus: Corpus) -> list[str]:
+    """Frames of the multi-frame object, from its middle on."""
+    study = corpus.frames_study
+    instance = f"/studies/{study}/series/{uid(study, 'series')}/instances/{uid(study, '1')}"
+    numbers = range(corpus.frames // 2 + 1, corpus.frames + 1)
+    return [f"{instance}/frames/{number}" for number in numbers]
+
+
+def first_frame(site: Site) -> Turns:
+    """One frame, right after its object was stored; in milliseconds."""
+
+    def ask(system: System) -> Taken:
+        clients.store(system, [site.corpus.multi_frame])
+        url = system.web + frames(site.corpus)[0]
+        return Taken(load([url], FRAME, 1, 0).p50 * 1000)
+
+    for system in able(site.systems, Ability.WEB, Ability.STORE):
+        yield Contestant(system.name, partial(ask, system), system.pid)
+
+
+def wado_study(site: Site) -> Turns:
+    """The CT study by curl."""
+    path = f"/studies/{site.corpus.ct_study}"
+
+    def ask(url: str) -> Taken:
+        return Taken(clients.curl(url, PARTS))
+
+    for system in able(site.systems, Ability.WEB):
+        yield Contestant(system.name, partial(ask, system.web + path), system.pid)
+    floor = site.answer(path, PARTS)
+    if floor:
+        ask(floor)  # it reads the answer when it is first asked
+        yield Contestant(FLOOR, partial(ask, floor))
+
+
+def find(site: Site, at: System) -> Taken:
+    """All studies by findscu."""
+    return Taken(clients.run([clients.find(at)])[0], site.corpus.all_studies)
+
+
+def get(site: Site, at: System) -> Taken:
+    """The CT study by getscu."""
+    return Taken(clients.run([clients.get(at, site.corpus.ct_study)])[0], site.corpus.slices)
+
+
+def move(site: Site, at: System) -> Taken:
+    """The CT study by movescu, to a storescp."""
+    command = clients.move(at, site.corpus.ct_study, DESTINATION)
+    return Taken(clients.run([command])[0], site.corpus.slices)
+
+
+def idle(site: Site) -> Turns:
+    """What each holds while nobody asks anything."""
+    time.sleep(_SETTLE)
+    for system in site.systems:
+        yield Contestant(system.name, partial(_held, system), system.pid)
+
+
+def _held(at: System) -> Taken:
+    return Taken(_known(None if at.pid is None else resident(at.pid)))
+
+
+def big_object(site: Site, at: System) -> Taken:
+    """The most that it holds while the multi-frame object comes in and goes out."""
+    clients.store(at, [site.corpus.multi_frame])
+    study = site.corpus.frames_study
+    if Ability.WEB in at.abilities:
+        clients.curl(f"{at.web}/studies/{study}", PARTS)
+    if Ability.GET in at.abilities:
+        clients.run([clients.get(at, study)])
+    return Taken(_known(None if at.pid is None else peak(at.pid)))
+
+
+def _known(value: float | None) -> float:
+    if value is None:
+        raise clients.NotOffered("its process cannot be read")
+    return value

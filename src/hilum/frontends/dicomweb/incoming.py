@@ -1,0 +1,117 @@
+"""What must be known of one part of a STOW-RS request before the mount reads it (PS3.18 §10.5)."""
+
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from hilum.codec import part10
+from hilum.codec.identifiers import Identifiers, look
+from hilum.codec.media_type import DICOM
+from hilum.core.backend import StoreSession
+from hilum.frontends.dicomweb import upload
+from hilum.frontends.dicomweb.upload import Part
+from hilum.model.errors import BadDataset, StudyMismatch, UnsupportedMedia
+from hilum.model.instance import Instance
+from hilum.model.outcome import Stored
+
+LOOK = 4 * 1024 * 1024  # bytes of a data set within which its UIDs must stand
+_FIRST_LOOK = 4096  # bytes; then twice as many each time
+
+
+@dataclass(slots=True)
+class Incoming:
+    """One instance on its way in.
+
+    Attributes:
+        known: its UIDs, as far as they were read.
+        warnings: what was wrong with the head of its file.
+    """
+
+    known: Stored = field(default=Stored(sop_class_uid="", sop_instance_uid=""))
+    warnings: tuple[str, ...] = ()
+
+    async def store(self, part: Part, session: StoreSession, study: str | None) -> Stored:
+        """Read what must be known beforehand, then let the mount read the rest.
+
+        Raises:
+            UnsupportedMedia: the part says that it is something else.
+            BadDataset: it is no instance.
+            StudyMismatch: it is of another study than `study`.
+            BadRequest: the request breaks off.
+        """
+        if not upload.may_be_dicom(part.headers.get("content-type", "")):
+            raise UnsupportedMedia(f"this part is not of type {DICOM}")
+        head = await _head(part)
+        self.warnings = head.warnings
+        self.known = replace(
+            self.known, sop_class_uid=head.sop_class_uid, sop_instance_uid=head.sop_instance_uid
+        )
+        self._take(await _identifiers(part, head.transfer_syntax_uid, study=study is not None))
+        if study is not None and self.known.study_instance_uid != study:
+            raise StudyMismatch("it does not belong to the study of the URL")
+        async with aclosing(part.chunks()) as chunks:
+            instance = Instance(
+                sop_instance_uid=self.known.sop_instance_uid,
+                sop_class_uid=self.known.sop_class_uid,
+                transfer_syntax_uid=head.transfer_syntax_uid,
+                chunks=chunks,
+                size=None if part.length is None else part.length - head.offset,
+            )
+            return await session.store(instance)
+
+    def _take(self, found: Identifiers) -> None:
+        """Believe the data set where it and the head of the file name different things.
+
+        No warning is due: the head is not kept, and the instance is what its data set says.
+
+        Raises:
+            BadDataset: neither names an instance.
+        """
+        head = self.known
+        self.known = replace(
+            head,
+            sop_class_uid=found.sop_class_uid or head.sop_class_uid,
+            sop_instance_uid=found.sop_instance_uid or head.sop_instance_uid,
+            study_instance_uid=found.study_instance_uid,
+        )
+        if not self.known.sop_class_uid or not self.known.sop_instance_uid:
+            raise BadDataset("it has no SOP Class UID or no SOP Instance UID")
+
+
+async def _head(part: Part) -> part10.Head:
+    """Read the head of a file of PS3.10; the data set is left in the part.
+
+    Raises:
+        BadDataset: this is none.
+    """
+    buffer, enough = b"", 0
+    while True:
+        more = await part.read()
+        buffer += more
+        if more and len(buffer) < enough:
+            continue
+        head = part10.read_head(buffer, complete=not more)
+        if head is not None:
+            part.unread(buffer[head.offset :])
+            return head
+        enough = max(2 * len(buffer), _FIRST_LOOK)
+
+
+async def _identifiers(part: Part, transfer_syntax_uid: str, *, study: bool) -> Identifiers:
+    """Look for UIDs in the beginning of the data set, which is left in the part.
+
+    Raises:
+        BadDataset: no data set, or they do not stand in its first `LOOK` bytes.
+    """
+    buffer, enough = b"", 0
+    while True:
+        more = await part.read()
+        buffer += more
+        if more and len(buffer) < enough:
+            continue
+        found = look(buffer, transfer_syntax_uid, study=study, complete=not more)
+        if found is not None:
+            part.unread(buffer)
+            return found
+        if len(buffer) > LOOK:
+            raise BadDataset("its UIDs do not stand within the first 4 MiB")
+        enough = max(2 * len(buffer), _FIRST_LOOK)

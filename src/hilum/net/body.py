@@ -1,0 +1,63 @@
+"""What of a request's body waits for the application? A few pieces, and no more."""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from hilum.net.guard import Message
+
+AHEAD: Final = 10  # pieces that wait
+
+_END: Final = {"type": "http.request", "body": b"", "more_body": False}
+_GONE: Final = {"type": "http.disconnect"}
+
+
+class Body:
+    """The body of one request, between who reads it and the application.
+
+    Args:
+        room: set when a piece was taken.
+    """
+
+    __slots__ = ("_gone", "_pieces", "_room", "_waiter")
+
+    def __init__(self, room: asyncio.Event) -> None:
+        self._room = room
+        self._pieces: deque[Message] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._gone = False
+
+    @property
+    def has_more(self) -> bool:
+        """Whether `receive` gives something at once."""
+        return bool(self._pieces)
+
+    def put(self, data: bytes | bytearray | None) -> bool:
+        """Take a piece of the body, or None at its end; whether there was room."""
+        if data is not None and len(self._pieces) >= AHEAD and not self._gone:
+            return False
+        if data is None:
+            self._pieces.append(_END)
+        else:
+            self._pieces.append({"type": "http.request", "body": bytes(data), "more_body": True})
+        self._wake()
+        return True
+
+    def leave(self) -> None:
+        """The client is gone."""
+        self._gone = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def receive(self) -> Message:
+        """ASGI's `receive`."""
+        while not self._pieces:
+            if self._gone:
+                return _GONE
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        self._room.set()
+        return self._pieces.popleft()

@@ -1,0 +1,5 @@
+"""One worker, as the supervisor starts it."""
+
+from hilum.workers.worker import main
+
+main()

@@ -1,0 +1,149 @@
+"""What do all workers share, and what is done once for them? Doors, boxes, locks, migrations."""
+
+import asyncio
+import logging
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager
+from mmap import mmap
+
+from hilum.app import CannotStart, cannot_listen
+from hilum.backends.archive.keep import left_behind, swept
+from hilum.config.schema import Settings
+from hilum.model.errors import HilumError
+from hilum.net import crowd
+from hilum.net.crowd import Crowd
+from hilum.net.http import bound
+from hilum.state.lock import Lock
+from hilum.state.state import prepare
+from hilum.workers.start import Start
+
+log = logging.getLogger(__name__)
+
+
+class House:
+    """What is open as long as any worker lives; the workers inherit it.
+
+    The locks too: should this process be killed, no other can have the folders before the last
+    worker has ended.
+    """
+
+    def __init__(self, settings: Settings, threads: ThreadPoolExecutor) -> None:
+        self._settings = settings
+        self._threads = threads
+        self._open = ExitStack()
+        self._locks: list[Lock] = []
+        self._doors: dict[str, socket.socket] = {}
+        self._boxes: list[tuple[socket.socket, socket.socket]] = []
+
+    def make(self) -> None:
+        """Open everything; blocks while archives are swept.
+
+        Raises:
+            CannotStart: something is not to be had.
+        """
+        try:
+            for lock in self._kept():
+                self._open.callback(lock.release)
+                self._locks.append(lock)
+            self._listen()
+            self._share()
+        except BaseException:
+            self._open.close()
+            raise
+
+    def _kept(self) -> Iterator[Lock]:
+        settings = self._settings
+        for name, mount in settings.archives.items():
+            folder = settings.folder(name)
+            try:
+                yield swept(mount, folder)
+            except HilumError as error:
+                raise CannotStart(f"mounts.{name}: {folder}: {error}") from error
+        if settings.has_http:
+            try:
+                yield prepare(settings.state)
+            except HilumError as error:
+                raise CannotStart(f"server.data: {settings.state}: {error}") from error
+
+    def _listen(self) -> None:
+        settings = self._settings
+        wanted = {"dimse": settings.has_dimse, "http": settings.has_http}
+        for name in (each for each, is_open in wanted.items() if is_open):
+            where = settings.dimse if name == "dimse" else settings.http
+            try:
+                door = bound(where.bind, where.port)
+            except OSError as error:
+                raise cannot_listen(name, settings, error) from error
+            self._open.callback(door.close)
+            self._doors[name] = door
+
+    def _share(self) -> None:
+        workers = self._settings.server.workers
+        for _ in range(workers):
+            pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+            for each in pair:
+                self._open.callback(each.close)
+            self._boxes.append(pair)
+        self._settings.spill.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unnamed = tempfile.TemporaryFile(dir=self._settings.spill)  # noqa: SIM115 - as the others
+        memory = self._open.enter_context(unnamed)
+        os.ftruncate(memory.fileno(), crowd.size(workers))
+        self._memory = memory.fileno()
+        self._crowd = Crowd(mmap(self._memory, crowd.size(workers)), 0, workers)
+
+    def start(self, number: int) -> Start:
+        """What a worker is told."""
+        return Start(
+            settings=self._settings,
+            number=number,
+            workers=self._settings.server.workers,
+            doors={name: door.fileno() for name, door in self._doors.items()},
+            box=self._boxes[number][0].fileno(),
+            boxes=tuple(to.fileno() for _, to in self._boxes),
+            crowd=self._memory,
+        )
+
+    def files(self, number: int) -> tuple[int, ...]:
+        """The descriptors that it inherits."""
+        start = self.start(number)
+        locks = (lock.fd for lock in self._locks)
+        return (*start.doors.values(), start.box, *start.boxes, start.crowd, *locks)
+
+    def shut(self) -> None:
+        """Our ends of the doors: what no worker accepts any more is refused by the system."""
+        for door in self._doors.values():
+            door.close()
+
+    async def bury(self, number: int) -> None:
+        """Do what a worker that died has not done."""
+        self._crowd.clear(number)
+        loop = asyncio.get_running_loop()
+        for name in self._settings.archives:
+            try:
+                await loop.run_in_executor(self._threads, left_behind, self._settings.folder(name))
+            except HilumError:
+                log.exception("the index of %s cannot be written", name)
+
+    def close(self) -> None:
+        """Let everything go."""
+        self._open.close()
+
+
+@asynccontextmanager
+async def open_house(settings: Settings) -> AsyncIterator[House]:
+    """What all workers share, until the block is left.
+
+    Raises:
+        CannotStart: something is not to be had.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="keeper") as threads:
+        house = House(settings, threads)
+        await asyncio.get_running_loop().run_in_executor(threads, house.make)
+        try:
+            yield house
+        finally:
+            house.close()

@@ -1,0 +1,124 @@
+"""How much work is done for one instance, one byte, one request? Counted, as time is not steady.
+
+Who makes one of these grow has made Hilum slower; who makes it shrink lowers the bound.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.backends.archive.opened import archive, find, keep
+from tests.backends.dicomweb.served import always, lying, said
+from tests.contract.made import Made, made, uid
+from tests.net.webserver import ANY, client
+
+from hilum.backends.dicomweb.parts import Parts
+from hilum.codec import part10, pdu
+from hilum.codec.multipart import closing, part_head
+from hilum.codec.pdu import Fragment, PduReader
+from hilum.model.identity import Level
+from hilum.net.outgoing import Outgoing
+
+COUNT = 20
+PIXELS = 512 * 512 * 2  # bytes of a usual CT
+
+
+class Statements:
+    """The SQL that all connections run, while this is patched into sqlite3."""
+
+    def __init__(self) -> None:
+        self.run: list[str] = []
+
+    def connect(self, real: Any) -> Any:
+        def connected(*arguments: Any, **named: Any) -> sqlite3.Connection:
+            connection: sqlite3.Connection = real(*arguments, **named)
+            connection.set_trace_callback(self.run.append)
+            return connection
+
+        return connected
+
+    def count(self, word: str) -> int:
+        return sum(each.lstrip().upper().startswith(word) for each in self.run)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
+    found = Statements()
+    monkeypatch.setattr(sqlite3, "connect", found.connect(sqlite3.connect))
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", sqlite3.connect)
+    return found
+
+
+@pytest.mark.anyio
+async def test_a_search_is_two_statements(tmp_path: Path, statements: Statements) -> None:
+    async with archive(tmp_path) as opened:
+        await keep(opened, *[made(study) for study in range(1, 21)])
+        statements.run.clear()
+        assert len(await find(opened, Level.STUDY)) == 20
+        assert statements.count("SELECT") == 2  # which studies, and a page of them
+        statements.run.clear()
+        assert len(await find(opened, Level.STUDY, t0020000D=uid(7))) == 1
+        assert statements.count("SELECT") <= 2
+
+
+@pytest.mark.anyio
+async def test_an_instance_is_one_commit(tmp_path: Path, statements: Statements) -> None:
+    async with archive(tmp_path) as opened:
+        await keep(opened, made(1, 1, 1))
+        statements.run.clear()
+        await keep(opened, *[made(1, 1, number) for number in range(2, COUNT + 2)])
+        assert 0 < statements.count("COMMIT") <= COUNT
+        # the transaction and its savepoint, the study, the series and the instance
+        assert len(statements.run) <= 7 * COUNT
+
+
+def large(number: int) -> Made:
+    return made(1, 1, number, Rows=512, Columns=512, PixelData=bytes(PIXELS))
+
+
+@pytest.mark.anyio
+async def test_bytes_of_an_origin_are_hardly_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what the delimiter between two parts cuts, and the beginnings that are looked at."""
+    came: set[int] = set()
+    kept: list[bytes] = []
+    received = Outgoing.data_received
+
+    def noted(self: Outgoing, data: bytes) -> None:
+        came.add(id(data))
+        kept.append(data)  # or else its identity is used again
+        received(self, data)
+
+    monkeypatch.setattr(Outgoing, "data_received", noted)
+    body = b""
+    for number in range(1, COUNT + 1):
+        each = large(number)
+        uids = each.sop_class_uid, each.sop_instance_uid, each.transfer_syntax_uid
+        body += part_head("x7", {"Content-Type": "application/dicom"}, first=number == 1)
+        body += part10.encode_meta(*uids) + each.data
+    kind = 'multipart/related; type="application/dicom"; boundary=x7'
+    answer = said(200, body + closing("x7"), kind)
+    relayed = copied = 0
+    async with (
+        lying(always(answer)) as liar,
+        client(liar.url) as asked,
+        asked.get(liar.url, ANY) as got,
+    ):
+        parts = Parts(got, "the origin server")
+        while (instance := await parts.next()) is not None:
+            async for piece in instance.chunks:
+                relayed += len(piece)
+                copied += len(piece) if id(piece) not in came else 0
+    assert relayed > COUNT * PIXELS
+    assert copied <= 0.6 * relayed
+
+
+def test_an_instance_is_as_many_pdus_as_the_peer_makes_of_it() -> None:
+    data = large(1).data
+    peer = 128 * 1024
+    parts = pdu.encode_data(1, data, is_command=False, last=True, size=pdu.fragment_size(peer))
+    events = [*PduReader(peer).feed(b"".join(parts))]
+    assert len(events) == -(-len(data) // (peer - 6))
+    # neither on the way out nor on the way in is anything copied
+    assert all(isinstance(each, memoryview) for each in parts[1::2])
+    assert all(isinstance(event, Fragment) and type(event.data) is memoryview for event in events)
