@@ -1,8 +1,8 @@
 """How are the requests of one connection handed on, and their answers framed? HTTP/1.1 with h11.
 
-What hypercorn does between it and the application
-(a queue, events of its own, a task that only waits) costs more than a small answer itself, and it
-joins each piece of a body to its framing: a copy of every image.
+What hypercorn does between it and the application (a queue, events of its own, a task that only
+waits) costs more than a small answer itself, and it joins each piece of a body to its framing: a
+copy of every image.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from hilum.net.guard import Application, Message
 Address = tuple[str, int] | None
 
 SMALL: Final = 64 * 1024  # bytes; up to this the pieces of a write are joined
+WRITE_HIGH: Final = 512 * 1024  # bytes waiting to be sent, from which on an answer waits
 _BODILESS: Final = frozenset({204, 304})  # RFC 9110 §6.4.1
 
 _log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Http1:
         self._group = group
         self._writer = writer
         self._transport = writer.transport
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._client, self._server = addresses
         self._ends = ends
         self._idle = idle
@@ -249,7 +251,7 @@ class Http1:
         Raises:
             OSError: it does not.
         """
-        if self._transport.get_write_buffer_size() <= SMALL:
+        if self._transport.get_write_buffer_size() <= WRITE_HIGH:
             return
         try:
             async with asyncio.timeout(self._patience):
