@@ -8,6 +8,7 @@ from hilum.codec.header import Buffer
 from hilum.model.errors import BadDataset
 
 _PREFIXES = (1024, 8192)  # bytes; mostly enough, and quicker than a look at all that is there
+_FIRST = 256  # bytes; enough for what stands at the very beginning
 _CLASS, _INSTANCE, _STUDY, _SERIES = 0x0008_0016, 0x0008_0018, 0x0020_000D, 0x0020_000E
 
 
@@ -65,7 +66,7 @@ def values(
         BadDataset: no data element can be read.
     """
     whole = memoryview(buffer)
-    for size in _PREFIXES:
+    for size in _PREFIXES if max(tags) > _INSTANCE else (_FIRST, *_PREFIXES):
         if size < len(whole):
             found = _values(whole[:size], transfer_syntax_uid, tags, complete=False)
             if found is not None:

@@ -169,8 +169,9 @@ class _Data:
                 continue
             head = part10.read_head(buffer, complete=not more)
             if head is not None:
-                if buffer[head.offset :]:
-                    self._returned.append(buffer[head.offset :])
+                rest = buffer[head.offset :]
+                if rest:
+                    self._returned.append(rest)
                 return head
             enough = max(2 * len(buffer), _FIRST_LOOK)
 
