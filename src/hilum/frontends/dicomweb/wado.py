@@ -22,7 +22,7 @@ from hilum.model.errors import BackendFault, BadDataset, NotAcceptable, NotFound
 from hilum.model.identity import Level
 from hilum.model.instance import Instance, Listed
 
-SMALL = 64 * 1024  # bytes; a chunk up to this is joined with the head before it
+SMALL = 256 * 1024  # bytes; a chunk up to this is joined with the head before it
 MAX_RECKONED = 10_000  # instances in an answer whose length is told beforehand
 
 Given = tuple[Instance, Wanted, str]
