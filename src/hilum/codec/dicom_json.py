@@ -1,10 +1,8 @@
 """Encoded data sets in the DICOM JSON Model, and that model as text (PS3.18 Annex F)."""
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from struct import Struct
-from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -12,12 +10,10 @@ import orjson
 from hilum.codec import value
 from hilum.codec.charset import TEXT_VRS, Charset, charset_of
 from hilum.codec.elements import walk
+from hilum.codec.flat import KEYS, LEFT_OUT, READERS, WORDS, flat
 from hilum.codec.header import (
     EXPLICIT_LITTLE,
     PIXELS,
-    SHORT_VRS,
-    TAGS,
-    TRAILING_PADDING,
     WORD,
     Buffer,
     settled,
@@ -48,25 +44,7 @@ _CHARSET = 0x00080005
 _PIXEL_REPRESENTATION = 0x00280103
 _META = 0x0002  # group
 _DELIMITERS = 0xFFFE  # group
-_READERS: Final[Mapping[str, Callable[[str], list[Any]]]] = (
-    dict.fromkeys(("AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UI"), value.codes)
-    | {"UC": value.strings}
-    | dict.fromkeys(("LT", "ST", "UR", "UT"), value.one_string)
-    | {"DS": value.decimals, "IS": value.integers, "PN": value.names}
-)
-"""How a value field that is made of characters is read, without padding and not empty."""
-_WORDS: Final = {
-    big: {
-        vr: Struct(order + code)
-        for vr, code in (("SL", "l"), ("SS", "h"), ("UL", "L"), ("US", "H"))
-    }
-    for big, order in ((False, "<"), (True, ">"))
-}
-_SHORT = Struct("<HH2sH")  # the header of an element with a 16 bit length
-_PLAIN_CHARSETS = (["ISO_IR 6"], ["ISO_IR 100"], ["ISO_IR 192"])
 _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
-_LEFT_OUT = (_META, _DELIMITERS, TRAILING_PADDING >> 16)  # groups
-_KEYS = {tag: f"{tag:08X}" for tag in TAGS if tag >> 16 not in _LEFT_OUT and tag & 0xFFFF}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +92,7 @@ def from_encoded(
         BadDataset: not even the headers of the elements can be read.
     """
     if charset is None and transfer_syntax_uid == EXPLICIT_LITTLE and len(buffer) <= inline_limit:
-        attributes = _flat(buffer)
+        attributes = flat(buffer)
         if attributes is not None:
             return Described(attributes, [], [], truncated=False)
     walked = walk(buffer, transfer_syntax_uid)
@@ -132,49 +110,6 @@ def from_walked(
         attributes["00080005"] = _utf_8()
         attributes = dict(sorted(attributes.items()))
     return Described(attributes, walked.warnings, walked.notes, walked.truncated)
-
-
-def _flat(buffer: Buffer) -> Attributes | None:
-    """The attributes of a small data set without sequences, in ASCII and as it should be.
-
-    None where it is anything else. Matches of a query mostly are that, and come by thousands.
-    """
-    attributes: Attributes = {}
-    try:
-        _read_flat(buffer, attributes)
-    except (ValueError, StructError):
-        return None
-    declared = attributes.pop(_KEYS[_CHARSET], {}).get("Value")
-    if declared:
-        if declared not in _PLAIN_CHARSETS or min(attributes, default="") < _KEYS[_CHARSET]:
-            return None
-        attributes = {_KEYS[_CHARSET]: _utf_8(), **attributes}
-    return attributes or None
-
-
-def _read_flat(buffer: Buffer, attributes: Attributes) -> None:
-    """Raises ValueError or StructError where `buffer` is anything else."""
-    last, at, end = 0, 0, len(buffer)
-    while at < end:
-        group, number, code, length = _SHORT.unpack_from(buffer, at)
-        tag = group << 16 | number
-        key, vr = _KEYS.get(tag), SHORT_VRS.get(code)
-        at += _SHORT.size + length
-        if key is None or vr is None or tag <= last or at > end:
-            raise ValueError
-        last = tag
-        reader = _READERS.get(vr)
-        if reader is None:
-            words = _WORDS[False].get(vr)
-            if words is None or words.size != length:
-                raise ValueError
-            attributes[key] = {"vr": vr, "Value": [*words.unpack_from(buffer, at - length)]}
-            continue
-        text = str(buffer[at - length : at], "latin-1")
-        if not text.isascii() or "\x1b" in text:
-            raise ValueError
-        text = text.rstrip(" \0")
-        attributes[key] = {"vr": vr, "Value": reader(text)} if text else {"vr": vr}
 
 
 def bulk_at(buffer: Buffer, transfer_syntax_uid: str, path: str) -> tuple[int, int, str, bool]:
@@ -315,10 +250,10 @@ class _Writer:
         data, cut, limit = self._data, self._walked.cut, self._inline_limit
         attributes: Attributes = {}
         scope = _Scope(elements, above, data, self._forced)
-        last, ordered, words = 0, True, _WORDS[big]
+        last, ordered, words = 0, True, WORDS[big]
         for element in elements:
             tag, vr, start, length, _, kind = element
-            key = _KEYS.get(tag) or _key(tag)
+            key = KEYS.get(tag) or _key(tag)
             if not key:
                 continue
             if tag <= last:
@@ -329,12 +264,12 @@ class _Writer:
             try:
                 if length > limit or (cut and start in cut):
                     attributes[key] = self._attribute(element, key, scope, prefix, big=big)
-                elif vr in _READERS:
+                elif vr in READERS:
                     text = str(data[start : start + length], "latin-1")
                     if text.isascii() and "\x1b" not in text:
                         text = text.rstrip(" \0")
                         if text:
-                            attributes[key] = {"vr": vr, "Value": _READERS[vr](text)}
+                            attributes[key] = {"vr": vr, "Value": READERS[vr](text)}
                         else:
                             attributes[key] = {"vr": vr}
                     else:
@@ -405,7 +340,7 @@ class _Writer:
         if not text.isascii():
             self.beyond_ascii = True
         text = text.rstrip(" \0")
-        return _READERS[vr](text) if text else []
+        return READERS[vr](text) if text else []
 
     def _binary(self, vr: str, start: int, length: int, *, big: bool) -> str:
         """Base64 of the value in little endian (PS3.18 §F.2.7)."""
@@ -417,4 +352,4 @@ class _Writer:
 
 def _key(tag: int) -> str:
     """The name of an attribute; "" for what has no place in the model (PS3.18 §F.2.2)."""
-    return "" if tag >> 16 in _LEFT_OUT or not tag & 0xFFFF else f"{tag:08X}"
+    return "" if tag >> 16 in LEFT_OUT or not tag & 0xFFFF else f"{tag:08X}"

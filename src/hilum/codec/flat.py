@@ -1,0 +1,75 @@
+"""Which attributes has a small, flat data set? Read in one pass, as matches come by thousands."""
+
+from collections.abc import Callable, Mapping
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - it is a class
+from typing import Any, Final
+
+from hilum.codec import value
+from hilum.codec.header import SHORT_VRS, TAGS, TRAILING_PADDING, Buffer
+
+READERS: Final[Mapping[str, Callable[[str], list[Any]]]] = (
+    dict.fromkeys(("AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UI"), value.codes)
+    | {"UC": value.strings}
+    | dict.fromkeys(("LT", "ST", "UR", "UT"), value.one_string)
+    | {"DS": value.decimals, "IS": value.integers, "PN": value.names}
+)
+"""How a value field that is made of characters is read, without padding and not empty."""
+WORDS: Final = {
+    big: {
+        vr: Struct(order + code)
+        for vr, code in (("SL", "l"), ("SS", "h"), ("UL", "L"), ("US", "H"))
+    }
+    for big, order in ((False, "<"), (True, ">"))
+}
+_SHORT = Struct("<HH2sH")  # the header of an element with a 16 bit length
+_PLAIN_CHARSETS = (["ISO_IR 6"], ["ISO_IR 100"], ["ISO_IR 192"])
+_CHARSET = "00080005"
+_META = 0x0002  # group
+_DELIMITERS = 0xFFFE  # group
+LEFT_OUT = (_META, _DELIMITERS, TRAILING_PADDING >> 16)  # groups
+KEYS = {tag: f"{tag:08X}" for tag in TAGS if tag >> 16 not in LEFT_OUT and tag & 0xFFFF}
+"""Tag -> its key in the DICOM JSON Model, for what has a place there."""
+
+
+def flat(buffer: Buffer) -> dict[str, dict[str, Any]] | None:
+    """The DICOM JSON Model of a data set in Explicit VR Little Endian, if it is easily read.
+
+    None where it is anything but short elements in order, in ASCII: see `dicom_json`.
+    """
+    attributes: dict[str, dict[str, Any]] = {}
+    try:
+        _read(buffer, attributes)
+    except (ValueError, StructError):
+        return None
+    declared = attributes.pop(_CHARSET, {}).get("Value")
+    if declared:
+        if declared not in _PLAIN_CHARSETS or min(attributes, default="") < _CHARSET:
+            return None
+        attributes = {_CHARSET: {"vr": "CS", "Value": ["ISO_IR 192"]}, **attributes}
+    return attributes or None
+
+
+def _read(buffer: Buffer, attributes: dict[str, dict[str, Any]]) -> None:
+    """Raises ValueError or StructError where `buffer` is anything else."""
+    last, at, end = 0, 0, len(buffer)
+    while at < end:
+        group, number, code, length = _SHORT.unpack_from(buffer, at)
+        tag = group << 16 | number
+        key, vr = KEYS.get(tag), SHORT_VRS.get(code)
+        at += _SHORT.size + length
+        if key is None or vr is None or tag <= last or at > end:
+            raise ValueError
+        last = tag
+        reader = READERS.get(vr)
+        if reader is None:
+            words = WORDS[False].get(vr)
+            if words is None or words.size != length:
+                raise ValueError
+            attributes[key] = {"vr": vr, "Value": [*words.unpack_from(buffer, at - length)]}
+            continue
+        text = str(buffer[at - length : at], "latin-1")
+        if not text.isascii() or "\x1b" in text:
+            raise ValueError
+        text = text.rstrip(" \0")
+        attributes[key] = {"vr": vr, "Value": reader(text)} if text else {"vr": vr}
