@@ -89,6 +89,8 @@ VERDICTS: Mapping[type[errors.HilumError], Verdict] = {
     errors.ClassMismatch: _same(HTTPStatus.CONFLICT, Dimse.DATASET_MISMATCHES_CLASS),
     errors.StudyMismatch: _same(HTTPStatus.CONFLICT, Dimse.DATASET_MISMATCHES_STUDY),
     errors.NotAcceptable: _same(HTTPStatus.NOT_ACCEPTABLE, _UNABLE),
+    # They may still be had as they are stored.
+    errors.BadPixels: _same(HTTPStatus.NOT_ACCEPTABLE, _UNABLE),
     errors.UnsupportedMedia: _same(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _UNABLE),
     errors.TooLarge: _retry(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Dimse.CANNOT_PERFORM_SUBOPERATIONS

@@ -203,6 +203,58 @@ class Describes(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """An instance that lies in a file on this machine, to be read at any place.
+
+    Attributes:
+        path: of the file; nobody but the backend may change or remove it.
+        offset: bytes before the data set in the file.
+        size: bytes in the data set.
+        key: names these very bytes for as long as this process runs; what was learnt of them may
+            be kept under it.
+    """
+
+    path: str
+    offset: int
+    size: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    key: str
+
+
+class Lends(Protocol):
+    """Can lend an instance as a file here, so that a frame can be read without the others."""
+
+    def lend(self, ref: Ref, /) -> AbstractAsyncContextManager[Lent]:
+        """The one instance of `ref`; its file stays as long as the block, and is whole.
+
+        Raises:
+            NotFound: there is no such instance.
+            OutOfResources, BackendError: it cannot be brought here.
+        """
+
+
+class Transcodes(Protocol):
+    """Can take the pixels of an instance from one Transfer Syntax to another."""
+
+    def possible(self, source_ts: str, target_ts: str, /) -> bool:
+        """Whether that can be done with the codecs at hand, and without loss."""
+
+    def transcoded(
+        self, instance: Instance, target_ts: str, /
+    ) -> AbstractAsyncContextManager[Instance]:
+        """The same instance in another Transfer Syntax; reads `instance.chunks` on entering.
+
+        Raises:
+            BadPixels: they cannot be decoded.
+            NotAcceptable: not these pixels in that syntax.
+            OutOfResources: there is no room, or no time.
+            HilumError: what reading the source raises.
+        """
+
+
 class StoreSession(Protocol):
     """An open way in, for one instance after another."""
 

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from hilum.core import operations as ops
-from hilum.core.backend import BulkData, Fetches, Found, Retrieval, Stores, StoreSession
+from hilum.core.backend import BulkData, Fetches, Found, Lent, Retrieval, Stores, StoreSession
 from hilum.core.mounts import Mount, Mounts
 from hilum.core.send import Progresses, passed_on, send
 from hilum.model.errors import NotOffered, UnknownDestination
@@ -85,6 +85,11 @@ class Broker:
         """Give one value that metadata left out; raises like `find`, and NotFound."""
         mount = self._admit(operation)
         return offered(mount.describes, operation).bulk(operation.ref, operation.path)
+
+    def lend(self, operation: ops.Lend) -> AbstractAsyncContextManager[Lent]:
+        """Lend one instance as a file here; raises like `find`, and NotFound."""
+        mount = self._admit(operation)
+        return offered(mount.lends, operation).lend(operation.ref)
 
     def store(self, operation: ops.Store) -> AbstractAsyncContextManager[StoreSession]:
         """A session that keeps instances; raises like `find`."""

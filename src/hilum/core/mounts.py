@@ -9,6 +9,7 @@ from hilum.core.backend import (
     Echoes,
     Fetches,
     Finds,
+    Lends,
     Retrieves,
     Sends,
     Stores,
@@ -40,6 +41,7 @@ class Mount:
     finds: Finds | None = None
     retrieves: Retrieves | None = None
     describes: Describes | None = None
+    lends: Lends | None = None
     stores: Stores | None = None
     asks: Asks | None = None
     sends: Sends | None = None

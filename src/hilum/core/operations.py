@@ -66,6 +66,13 @@ class Bulk(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lend(Operation):
+    """Let one instance be looked into: its frames, its pixels. Answered by a file here."""
+
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Store(Operation):
     """Keep instances. Answered by a session that takes one after another.
 

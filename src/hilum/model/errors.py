@@ -10,6 +10,7 @@
     - ClassMismatch
     - StudyMismatch
     - NotAcceptable
+    - BadPixels
     - UnsupportedMedia
     - TooLarge
   + NotStorable          a good data set that is not kept
@@ -70,6 +71,10 @@ class StudyMismatch(BadRequest):
 
 class NotAcceptable(BadRequest):
     """None of the representations the caller accepts can be given."""
+
+
+class BadPixels(NotAcceptable):
+    """Pixels that cannot be decoded: cut off, or not what their header says."""
 
 
 class UnsupportedMedia(BadRequest):
