@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from hilum.config.schema import Settings
@@ -13,7 +14,9 @@ from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
 from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
+from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
+from hilum.service.signals import hangs_up
 from hilum.state.state import open_state
 
 Started = Callable[[str, int], None]
@@ -56,7 +59,8 @@ async def serve(
             raise CannotStart(str(error)) from error
         broker = Broker(found.mounts, found.destinations)
         sends = await _sends(settings, broker, stack, worker) if settings.has_http else None
-        doors = _doors(settings, broker, inbox, sends, stop, worker)
+        tls = await stack.enter_async_context(_renewed(settings))
+        doors = _doors(settings, broker, inbox, sends, stop, worker, tls)
         listening = Listening()
 
         def started(name: str, host: str, port: int) -> None:
@@ -89,6 +93,25 @@ async def _sends(
     return await stack.enter_async_context(open_sends(broker, state.sends, mine=mine))
 
 
+@asynccontextmanager
+async def _renewed(settings: Settings) -> AsyncIterator[ssl.SSLContext | None]:
+    """What the doors speak TLS with, if any does; its files are looked at, also on SIGHUP."""
+    if not settings.tls_doors:
+        yield None
+        return
+    try:
+        renewed = Renewed(settings.tls)
+    except CannotLoad as error:
+        raise CannotStart(f"tls.{error}") from error
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(renewed.watch())
+        try:
+            with hangs_up(renewed.renew):
+                yield renewed.context
+        finally:
+            watching.cancel()
+
+
 Door = Callable[[Started], Awaitable[None]]
 
 
@@ -99,16 +122,17 @@ def _doors(  # noqa: PLR0913, PLR0917 - called in one place
     sends: BackgroundSends | None,
     stop: asyncio.Event,
     worker: Worker | None,
+    tls: ssl.SSLContext | None,
 ) -> dict[str, Door]:
     doors: dict[str, Door] = {}
     answered = asyncio.Event() if settings.has_http else None
     if settings.has_dimse:
         doors["dimse"] = lambda started: _dimse(
-            settings, broker, inbox, started, stop, answered, worker
+            settings, broker, inbox, started, stop, answered, worker, tls
         )
     if answered is not None:
         doors["http"] = lambda started: _http(
-            settings, broker, sends, started, stop, answered, worker
+            settings, broker, sends, started, stop, answered, worker, tls
         )
     return doors
 
@@ -121,6 +145,7 @@ async def _dimse(  # noqa: PLR0913, PLR0917 - called in one place
     stop: asyncio.Event,
     answered: asyncio.Event | None,
     worker: Worker | None,
+    tls: ssl.SSLContext | None,
 ) -> None:
     from hilum.frontends.dimse import server  # noqa: PLC0415 - only where that door opens
 
@@ -132,6 +157,7 @@ async def _dimse(  # noqa: PLR0913, PLR0917 - called in one place
         stop=stop,
         answered=answered,
         worker=worker,
+        tls=tls,
     )
 
 
@@ -143,6 +169,7 @@ async def _http(  # noqa: PLR0913, PLR0917 - called in one place
     stop: asyncio.Event,
     answered: asyncio.Event,
     worker: Worker | None,
+    tls: ssl.SSLContext | None,
 ) -> None:
     from hilum.frontends.dicomweb.app import application  # noqa: PLC0415 - only where that door opens
     from hilum.net import http  # noqa: PLC0415 - only where that door opens
@@ -155,7 +182,13 @@ async def _http(  # noqa: PLR0913, PLR0917 - called in one place
         app = elsewhere.only_here(app)
     try:
         await http.serve(
-            app, settings.http, started=started, stop=stop, entrance=entrance, elsewhere=elsewhere
+            app,
+            settings.http,
+            started=started,
+            stop=stop,
+            entrance=entrance,
+            elsewhere=elsewhere,
+            tls=tls if settings.http.tls else None,
         )
     finally:
         answered.set()

@@ -18,9 +18,10 @@ COMMANDS = {
     "store": "hilum.cli.store",
     "probe": "hilum.cli.probe",
     "demo": "hilum.cli.demo",
+    "cert": "hilum.cli.cert",
     "version": "hilum.cli.version",
 }
-"""Name -> module; its `command` is a Typer application with one command."""
+"""Name -> module; its `command` is a Typer application."""
 
 
 class Lazy(TyperGroup):

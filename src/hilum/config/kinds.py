@@ -133,6 +133,12 @@ def _certificates(path: Path) -> Path:
     return path
 
 
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
+
+
 def _sendable(secret: SecretStr) -> SecretStr:
     """A secret that can stand in a header (RFC 9110 §5.5)."""
     text = secret.get_secret_value()
@@ -178,6 +184,7 @@ Seconds = Annotated[float, BeforeValidator(units.seconds), Field(gt=0, allow_inf
 Grace = Annotated[float, BeforeValidator(units.seconds), Field(ge=0, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(units.size), Field(gt=0)]
 Folder = Annotated[Path, BeforeValidator(_path)]
+File = Annotated[Folder, AfterValidator(_file)]
 Certificates = Annotated[Folder, AfterValidator(_certificates)]
 AeTitles = Annotated[tuple[AeTitle, ...], BeforeValidator(_listed), AfterValidator(_each_once)]
 Uids = Annotated[tuple[Annotated[str, AfterValidator(_uid)], ...], BeforeValidator(_listed)]
