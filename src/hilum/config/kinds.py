@@ -46,7 +46,7 @@ def ae_title(text: str) -> str:
     return stripped
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """A TOML array, or the commas of an environment variable, as a tuple."""
     if isinstance(value, str):
         return tuple(each.strip() for each in value.split(",") if each.strip())
@@ -186,8 +186,8 @@ Size = Annotated[int, BeforeValidator(units.size), Field(gt=0)]
 Folder = Annotated[Path, BeforeValidator(_path)]
 File = Annotated[Folder, AfterValidator(_file)]
 Certificates = Annotated[Folder, AfterValidator(_certificates)]
-AeTitles = Annotated[tuple[AeTitle, ...], BeforeValidator(_listed), AfterValidator(_each_once)]
-Uids = Annotated[tuple[Annotated[str, AfterValidator(_uid)], ...], BeforeValidator(_listed)]
+AeTitles = Annotated[tuple[AeTitle, ...], BeforeValidator(listed), AfterValidator(_each_once)]
+Uids = Annotated[tuple[Annotated[str, AfterValidator(_uid)], ...], BeforeValidator(listed)]
 MaxPdu = Annotated[
     int, BeforeValidator(units.size), Field(ge=0, le=2**32 - 1), AfterValidator(_max_pdu)
 ]

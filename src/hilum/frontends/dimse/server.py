@@ -25,6 +25,7 @@ from hilum.frontends.dimse.retrieve import get, move
 from hilum.frontends.dimse.session import Session
 from hilum.frontends.dimse.store import store
 from hilum.model.errors import HilumError
+from hilum.model.principal import Principal
 from hilum.net.crowd import Crowd, Nobody
 from hilum.net.entrance import Entrance
 from hilum.net.inbox import Inbox
@@ -298,7 +299,11 @@ class _Door:
             broker=self._broker,
             mount=self._broker.mounts.meant(called),
             ae_title=called,
-            principal=request.calling_ae_title,
+            who=Principal(
+                request.calling_ae_title,
+                ae_title=request.calling_ae_title,
+                address=association.address,
+            ),
             request_id=request_id,
             inbox=self._inbox,
             only_expected=not self._is_let_in(request),
