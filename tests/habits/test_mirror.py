@@ -66,6 +66,8 @@ ELSEWHERE = {
     "net/guard": "tests/net/test_http.py",
     "workshop/__main__": "a process: tests/workshop/test_pool.py",
     "workshop/job": "tests/workshop/test_pool.py",
+    "workshop/spool": "tests/workshop/test_transcodes.py",
+    "workshop/tasks": "tests/workshop/test_transcodes.py",
     "workshop/process": "tests/workshop/test_pool.py",
     "workers/__main__": "one line, run by tests/workers/test_supervisor.py",
     "workers/worker": "a process: tests/workers/test_supervisor.py, tests/e2e/test_workers.py",

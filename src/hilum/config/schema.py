@@ -119,6 +119,9 @@ class ImagingSettings(Section):
     """Pieces of work that may wait for a process; what comes beyond that is told to come later."""
     idle: Seconds = 300.0
     """How long a process stays that has nothing to do."""
+    max_spool: Size = 20 * 10**9
+    """What may lie on disk at a time of instances that are transcoded; each is there for as long
+    as that takes. Per process of `server.workers`."""
 
 
 class Peer(Section):
@@ -208,6 +211,11 @@ class Settings(Section):
     def spool(self, mount: str) -> Path:
         """Where what is retrieved through that mount goes through disk."""
         return self.server.data / "spool" / _as_name(mount)
+
+    @property
+    def transcoding(self) -> Path:
+        """Where instances lie while they are transcoded."""
+        return self.server.data / "transcoding"
 
     @property
     def state(self) -> Path:

@@ -243,9 +243,15 @@ class Transcodes(Protocol):
         """Whether that can be done with the codecs at hand, and without loss."""
 
     def transcoded(
-        self, instance: Instance, target_ts: str, /
+        self, instance: Instance, target_ts: str, /, *, or_as_it_is: bool = False
     ) -> AbstractAsyncContextManager[Instance]:
         """The same instance in another Transfer Syntax; reads `instance.chunks` on entering.
+
+        Args:
+            instance: only its pixels change, and what tells how they are written.
+            target_ts: the syntax that it gets.
+            or_as_it_is: where that cannot be, give it in its own syntax, and raise only what
+                reading the source raises.
 
         Raises:
             BadPixels: they cannot be decoded.
