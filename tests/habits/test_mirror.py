@@ -43,6 +43,8 @@ ELSEWHERE = {
     "backends/cache/files": CACHE,
     "backends/cache/folders": CACHE,
     "backends/cache/holding": CACHE,
+    "backends/cache/lingering": "tests/backends/cache/test_lend.py",
+    "backends/cache/opened": CACHE,
     "backends/cache/reading": CACHE,
     "backends/cache/share": CACHE,
     "backends/cache/shelf": CACHE,
