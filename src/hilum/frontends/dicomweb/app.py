@@ -23,6 +23,7 @@ from hilum.frontends.dicomweb.resources import (
     Handler,
     Resource,
 )
+from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
 
 
@@ -54,6 +55,7 @@ def application(
     app.state.reports = Reports(mark)
     app.state.sends = sends
     app.state.workshop = workshop
+    app.state.looks = Looks()
     return app
 
 

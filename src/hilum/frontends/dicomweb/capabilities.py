@@ -32,6 +32,8 @@ _GIVEN = {  # last part of the path -> parameters, media types
     "{series}": (("accept",), (_PARTS,)),
     "{instance}": (("accept",), (_PARTS, DICOM)),
     "{transaction}": (("accept",), _JSONS),
+    "{frames}": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
+    "pixeldata": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
     "{path}": (("accept",), (OCTETS, f'{RELATED}; type="{OCTETS}"')),
 }
 

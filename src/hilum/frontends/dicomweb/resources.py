@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.frontends.dicomweb import bulkdata, jobs, metadata, qido, send, service, stow, wado
+from hilum.frontends.dicomweb import (
+    bulkdata,
+    frames,
+    jobs,
+    metadata,
+    qido,
+    send,
+    service,
+    stow,
+    wado,
+)
 from hilum.model.identity import Level
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -50,6 +60,8 @@ OF_A_MOUNT = (
     Resource(_INSTANCE, {"GET": wado.retrieve}),
     Resource(_INSTANCE + "/metadata", {"GET": metadata.describe}),
     Resource(_INSTANCE + "/bulkdata/{path:path}", {"GET": bulkdata.bulkdata}),
+    Resource(_INSTANCE + "/pixeldata", {"GET": frames.pixeldata}),
+    Resource(_INSTANCE + "/frames/{frames}", {"GET": frames.frames}),
     Resource("/jobs/{job}", {"GET": jobs.status, "DELETE": jobs.give_up}),
     _sends("/studies", Level.STUDY),
     _sends("/series", Level.SERIES),
