@@ -170,3 +170,6 @@ _READERS: Final[dict[str, tuple[str, Callable[[str], object], str]]] = {
     "annotation": ("annotations", _annotations, "patient, technique or both"),
     "iccprofile": ("profile", _profile, f"one of {', '.join(PROFILES)}"),
 }
+
+PARAMETERS: Final = tuple(_READERS)
+"""Their names."""

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.frontends.dicomweb import bulkdata, jobs, metadata, qido, send, service, stow, wado
+from hilum.frontends.dicomweb import (
+    bulkdata,
+    jobs,
+    metadata,
+    qido,
+    rendered,
+    send,
+    service,
+    stow,
+    thumbnail,
+    wado,
+)
 from hilum.model.identity import Level
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -50,6 +61,14 @@ OF_A_MOUNT = (
     Resource(_INSTANCE, {"GET": wado.retrieve}),
     Resource(_INSTANCE + "/metadata", {"GET": metadata.describe}),
     Resource(_INSTANCE + "/bulkdata/{path:path}", {"GET": bulkdata.bulkdata}),
+    Resource(_STUDY + "/rendered", {"GET": rendered.several}),
+    Resource(_SERIES + "/rendered", {"GET": rendered.several}),
+    Resource(_INSTANCE + "/rendered", {"GET": rendered.instance}),
+    Resource(_INSTANCE + "/frames/{frames}/rendered", {"GET": rendered.frames}),
+    Resource(_STUDY + "/thumbnail", {"GET": thumbnail.show}),
+    Resource(_SERIES + "/thumbnail", {"GET": thumbnail.show}),
+    Resource(_INSTANCE + "/thumbnail", {"GET": thumbnail.show}),
+    Resource(_INSTANCE + "/frames/{frames}/thumbnail", {"GET": thumbnail.show}),
     Resource("/jobs/{job}", {"GET": jobs.status, "DELETE": jobs.give_up}),
     _sends("/studies", Level.STUDY),
     _sends("/series", Level.SERIES),
