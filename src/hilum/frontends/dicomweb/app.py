@@ -24,10 +24,15 @@ from hilum.frontends.dicomweb.resources import (
     Handler,
     Resource,
 )
+from hilum.workshop.pool import Workshop
 
 
 def application(
-    broker: Broker, settings: HttpSettings, sends: BackgroundSends | None = None, mark: str = ""
+    broker: Broker,
+    settings: HttpSettings,
+    sends: BackgroundSends | None = None,
+    mark: str = "",
+    workshop: Workshop | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -36,6 +41,7 @@ def application(
         settings: of the door.
         sends: what runs them in the background; None: Send is not offered.
         mark: what the names of reports end with.
+        workshop: where pixels are worked on; None: what needs that is not offered.
     """
     app = Starlette(
         routes=[*_routes()],
@@ -49,6 +55,7 @@ def application(
     app.state.reports = Reports(mark)
     app.state.sends = sends
     app.state.renderings = Renderings()
+    app.state.workshop = workshop
     return app
 
 
