@@ -110,6 +110,7 @@ async def _archive(
         finds=archive,
         retrieves=archive,
         describes=archive,
+        versions=archive,
         stores=archive,
         stores_at_once=STORES_AT_ONCE,
         fetches=Straight(archive, "" if worker is None else worker.mark),

@@ -50,6 +50,7 @@ ELSEWHERE = {
     "frontends/dicomweb/app": ROUTES,
     "frontends/dicomweb/asked": ROUTES,
     "frontends/dicomweb/capabilities": ROUTES,
+    "frontends/dicomweb/documents": "tests/frontends/dicomweb/test_metadata.py and test_qido.py",
     "frontends/dicomweb/errors": ROUTES,
     "frontends/dicomweb/incoming": ROUTES,
     "frontends/dicomweb/json_array": ROUTES,
