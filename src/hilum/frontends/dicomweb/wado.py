@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hilum.codec import part10
-from hilum.codec.media_type import DICOM, RELATED
+from hilum.codec.media_type import DICOM, RELATED, ZIP
 from hilum.codec.multipart import closing, new_boundary, part_head
 from hilum.codec.reencode import Reencoder
 from hilum.core.operations import Retrieve
@@ -18,6 +18,7 @@ from hilum.frontends.dicomweb.json_array import resumed
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.waiting import NOTHING, Waiting
 from hilum.frontends.dicomweb.wanted import Wanted, wanted
+from hilum.frontends.dicomweb.zipped import zipped
 from hilum.model.errors import BackendFault, BadDataset, NotAcceptable, NotFound
 from hilum.model.identity import Level
 from hilum.model.instance import Instance, Listed
@@ -78,7 +79,11 @@ class _Retrieved:
                     instance, way, syntax = await anext(givable)
                 except StopAsyncIteration:
                     raise short.error or NotFound(NOTHING) from None
-                if way.alone:
+                if way.zipped:
+                    kind, length = ZIP, None
+                    multipart = self._parts((instance, way, syntax), givable, short)
+                    body = zipped(multipart, self.boundary, self.asked.ref)
+                elif way.alone:
                     kind, length = _kind(syntax), _length([(instance, syntax)])
                     body = _encoded(b"", instance, syntax)
                 else:
@@ -92,7 +97,14 @@ class _Retrieved:
                     if missing := self.waiting.short or short.error:
                         status = 206
                         headers += self.waiting.told(missing, retrieval.manifest)
-                    headers.append(("Content-Type", kind))
+                    headers += [("Content-Type", kind), ("Vary", "Accept")]
+                    if kind == ZIP:
+                        name = (
+                            self.asked.ref.instance or self.asked.ref.series or self.asked.ref.study
+                        )
+                        headers.append(
+                            ("Content-Disposition", f'attachment; filename="{name}.zip"')
+                        )
                     yield Answer(status, headers, first if ended else resumed(first, body), length)
 
     def _chosen(self, stored: str) -> tuple[Wanted, str] | None:
