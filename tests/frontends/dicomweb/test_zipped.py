@@ -120,12 +120,11 @@ async def test_what_breaks_off_later_has_no_directory(
     backend.kept = [kept(1), kept(2, 3 * HELD)]
     backend.kept[1].fails_at, backend.late = 2 * HELD, Incomplete("broken")
     content = b""
-    async with served(backend) as client:
-        async with client.stream("GET", STUDY, headers=ZIP) as answer:
-            assert answer.status_code == 200
-            with suppress(httpx.RemoteProtocolError):
-                async for piece in answer.aiter_raw():
-                    content += piece
+    async with served(backend) as client, client.stream("GET", STUDY, headers=ZIP) as answer:
+        assert answer.status_code == 200
+        with suppress(httpx.RemoteProtocolError):
+            async for piece in answer.aiter_raw():
+                content += piece
     assert content.startswith(b"PK")
     with pytest.raises(BadZipFile):
         ZipFile(BytesIO(content))
