@@ -117,6 +117,7 @@ async def _archive(
         retrieves=archive,
         describes=archive,
         lends=archive,
+        versions=archive,
         stores=archive,
         stores_at_once=STORES_AT_ONCE,
         fetches=Straight(archive, "" if worker is None else worker.mark),

@@ -97,6 +97,15 @@ class Broker:
         mount = self._admit(operation)
         return offered(mount.describes, operation).describe(operation.ref, operation.bulk_root)
 
+    async def version(self, operation: ops.Describe) -> str | None:
+        """What names the metadata as long as they stay the same; None: nobody says.
+
+        Raises:
+            Refused, UnknownMount, BackendError.
+        """
+        versions = self._admit(operation).versions
+        return None if versions is None else await versions.version(operation.ref)
+
     def bulk(self, operation: ops.Bulk) -> AbstractAsyncContextManager[BulkData]:
         """Give one value that metadata left out; raises like `find`, and NotFound."""
         mount = self._admit(operation)

@@ -13,6 +13,7 @@ from hilum.core.backend import (
     Retrieves,
     Sends,
     Stores,
+    Versions,
 )
 from hilum.model.errors import UnknownMount
 
@@ -41,6 +42,7 @@ class Mount:
     finds: Finds | None = None
     retrieves: Retrieves | None = None
     describes: Describes | None = None
+    versions: Versions | None = None
     lends: Lends | None = None
     stores: Stores | None = None
     asks: Asks | None = None

@@ -20,7 +20,7 @@ from hilum.backends.archive.find import Finding
 from hilum.backends.archive.index import Index
 from hilum.backends.archive.keep import INDEX, files_of, swept, usable
 from hilum.backends.archive.lend import lent
-from hilum.backends.archive.locate import locate_all
+from hilum.backends.archive.locate import locate_all, version
 from hilum.backends.archive.outlast import outlast
 from hilum.backends.archive.part import Part
 from hilum.backends.archive.readers import Readers
@@ -152,6 +152,10 @@ class Archive:
         """See `core.backend.Describes`."""
         async with aclosing(metadata(self._readers, ref, bulk_root)) as objects:
             yield objects
+
+    async def version(self, ref: Ref, /) -> str | None:
+        """See `core.backend.Versions`."""
+        return await self._readers.soon(lambda cursor: version(cursor, ref))
 
     @asynccontextmanager
     async def bulk(self, ref: Ref, path: Keys, /) -> AsyncIterator[BulkData]:

@@ -15,6 +15,7 @@ from hilum.core.jobs import BackgroundSends
 from hilum.frontends.dicomweb import capabilities, errors
 from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
+from hilum.frontends.dicomweb.bodies import Bodies
 from hilum.frontends.dicomweb.renderings import Renderings
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
@@ -58,6 +59,7 @@ def application(
     app.state.renderings = Renderings()
     app.state.workshop = workshop
     app.state.looks = Looks()
+    app.state.bodies = Bodies()
     return app
 
 
