@@ -15,6 +15,7 @@ from hilum.core.jobs import BackgroundSends
 from hilum.frontends.dicomweb import capabilities, errors
 from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
+from hilum.frontends.dicomweb.cors import Cors
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
     MOUNTS,
@@ -38,7 +39,7 @@ def application(
     """
     app = Starlette(
         routes=[*_routes()],
-        middleware=[Middleware(Access, settings=settings)],
+        middleware=[Middleware(Cors, settings=settings), Middleware(Access, settings=settings)],
         exception_handlers={HTTPException: errors.routing},
     )
     # Slashes at the end are cut off before: a redirect to a path that has one would go in circles.
