@@ -111,6 +111,7 @@ async def _archive(
         retrieves=archive,
         describes=archive,
         stores=archive,
+        deletes=archive if mount.delete else None,
         stores_at_once=STORES_AT_ONCE,
         fetches=Straight(archive, "" if worker is None else worker.mark),
     )

@@ -77,7 +77,7 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        scope["hilum.methods"] = [*self._handlers]
+        scope["hilum.handlers"] = self._handlers
         request = Request(scope, receive, send)
         try:
             response = await self._handlers[request.method](request)

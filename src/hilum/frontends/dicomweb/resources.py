@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.frontends.dicomweb import bulkdata, jobs, metadata, qido, send, service, stow, wado
+from hilum.frontends.dicomweb import (
+    bulkdata,
+    delete,
+    jobs,
+    metadata,
+    qido,
+    send,
+    service,
+    stow,
+    wado,
+)
 from hilum.model.identity import Level
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -40,14 +50,14 @@ OF_A_MOUNT = (
     Resource("/studies", {"GET": qido.search(Level.STUDY), "POST": stow.store}),
     Resource("/series", {"GET": qido.search(Level.SERIES)}),
     Resource("/instances", {"GET": qido.search(Level.IMAGE)}),
-    Resource(_STUDY, {"GET": wado.retrieve, "POST": stow.store}),
+    Resource(_STUDY, {"GET": wado.retrieve, "POST": stow.store, "DELETE": delete.delete}),
     Resource(_STUDY + "/metadata", {"GET": metadata.describe}),
     Resource(_STUDY + "/series", {"GET": qido.search(Level.SERIES)}),
     Resource(_STUDY + "/instances", {"GET": qido.search(Level.IMAGE)}),
-    Resource(_SERIES, {"GET": wado.retrieve}),
+    Resource(_SERIES, {"GET": wado.retrieve, "DELETE": delete.delete}),
     Resource(_SERIES + "/metadata", {"GET": metadata.describe}),
     Resource(_SERIES + "/instances", {"GET": qido.search(Level.IMAGE)}),
-    Resource(_INSTANCE, {"GET": wado.retrieve}),
+    Resource(_INSTANCE, {"GET": wado.retrieve, "DELETE": delete.delete}),
     Resource(_INSTANCE + "/metadata", {"GET": metadata.describe}),
     Resource(_INSTANCE + "/bulkdata/{path:path}", {"GET": bulkdata.bulkdata}),
     Resource("/jobs/{job}", {"GET": jobs.status, "DELETE": jobs.give_up}),
