@@ -60,6 +60,7 @@ ELSEWHERE = {
     "frontends/dimse/session": "the tests of the services beside it",
     "state/migrations/env": "tests/state/test_upgrade.py runs it",
     "state/schema": "tests/state/test_upgrade.py holds it against the tables",
+    "codec/dicom_xml_reader": "tests/codec/test_dicom_xml.py, with the writer",
     "codec/flat": "tests/codec/test_dicom_json.py, against the general reader",
     "codec/walked": "tests/codec/test_elements.py",
     "net/connection": "tests/net/test_http.py",
