@@ -119,6 +119,7 @@ async def _archive(
         lends=archive,
         versions=archive,
         stores=archive,
+        deletes=archive if mount.delete else None,
         stores_at_once=STORES_AT_ONCE,
         fetches=Straight(archive, "" if worker is None else worker.mark),
     )

@@ -303,6 +303,21 @@ class Stores(Protocol):
         """
 
 
+class Deletes(Protocol):
+    """Can delete what it keeps, for good."""
+
+    async def delete(self, ref: Ref, /) -> int:
+        """Delete what is at and below `ref`: all of it or, where it fails, nothing.
+
+        Returns:
+            How many instances are gone, durably.
+
+        Raises:
+            NotFound: there is nothing.
+            OutOfResources, BackendError: it cannot be deleted.
+        """
+
+
 class Sends(Protocol):
     """Can itself send what it holds elsewhere: C-MOVE (PS3.4 §C.4.2), Send (Supplement 248)."""
 

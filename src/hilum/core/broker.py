@@ -122,6 +122,15 @@ class Broker:
         stores = offered(mount.stores, operation)
         return stores.open(operation.contexts, operation.originator)
 
+    async def delete(self, operation: ops.Delete) -> int:
+        """Delete, and say how many instances that were.
+
+        Raises:
+            Refused, UnknownMount, NotOffered, NotFound, OutOfResources, BackendError.
+        """
+        mount = self._admit(operation)
+        return await offered(mount.deletes, operation).delete(operation.ref)
+
     def send(self, operation: ops.Send) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to another place, counting.
 

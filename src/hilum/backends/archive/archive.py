@@ -24,6 +24,7 @@ from hilum.backends.archive.locate import locate_all, version
 from hilum.backends.archive.outlast import outlast
 from hilum.backends.archive.part import Part
 from hilum.backends.archive.readers import Readers
+from hilum.backends.archive.removal import remove
 from hilum.backends.archive.retrieve import Reading
 from hilum.backends.archive.session import Session
 from hilum.backends.archive.turn import Turn
@@ -186,6 +187,10 @@ class Archive:
         The same data set again is a success, whatever the policy.
         """
         yield Session(self._files, self._writer, self._writing)
+
+    async def delete(self, ref: Ref, /) -> int:
+        """See `core.backend.Deletes`. Who reads it meanwhile goes on, or gets a NotFound."""
+        return await remove(self._files, self._writer, self._writing, ref)
 
 
 @asynccontextmanager
