@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,7 +18,10 @@ Served = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 @asynccontextmanager
 async def _served(
-    *backends: object, default: str | None = "ONE", **settings: object
+    *backends: object,
+    default: str | None = "ONE",
+    viewer: Path | None = None,
+    **settings: object,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The application on a real port, and a client for it; nothing is left of either."""
     names = ("ONE", "TWO", "THREE")
@@ -35,7 +39,7 @@ async def _served(
         for name, backend in zip(names, backends, strict=False)
     }
     options = HttpSettings(port=0, **{"graceful_shutdown": 2.0, **settings})
-    app = application(Broker(Mounts(mounts, default)), options)
+    app = application(Broker(Mounts(mounts, default)), options, viewer=viewer)
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     before = len(asyncio.all_tasks())

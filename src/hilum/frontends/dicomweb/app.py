@@ -1,6 +1,7 @@
 """Which handler answers which request? The DICOMweb application, put together."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,10 +24,15 @@ from hilum.frontends.dicomweb.resources import (
     Handler,
     Resource,
 )
+from hilum.frontends.dicomweb.viewer_files import Installed
 
 
 def application(
-    broker: Broker, settings: HttpSettings, sends: BackgroundSends | None = None, mark: str = ""
+    broker: Broker,
+    settings: HttpSettings,
+    sends: BackgroundSends | None = None,
+    mark: str = "",
+    viewer: Path | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -35,6 +41,7 @@ def application(
         settings: of the door.
         sends: what runs them in the background; None: Send is not offered.
         mark: what the names of reports end with.
+        viewer: where the viewer is installed, or will be; None: it is not served.
     """
     app = Starlette(
         routes=[*_routes()],
@@ -47,6 +54,7 @@ def application(
     app.state.settings = settings
     app.state.reports = Reports(mark)
     app.state.sends = sends
+    app.state.viewer = None if viewer is None else Installed(viewer)
     return app
 
 

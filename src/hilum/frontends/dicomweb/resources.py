@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.frontends.dicomweb import bulkdata, jobs, metadata, qido, send, service, stow, wado
+from hilum.frontends.dicomweb import (
+    bulkdata,
+    jobs,
+    metadata,
+    qido,
+    send,
+    service,
+    stow,
+    viewer,
+    wado,
+)
 from hilum.model.identity import Level
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -66,6 +76,8 @@ OF_THE_SERVICE = (
     Resource("/health", {"GET": service.health}),
     Resource("/livez", {"GET": service.alive}),
     Resource("/readyz", {"GET": service.health}),
+    Resource("/viewer", {"GET": viewer.viewer}),
+    Resource("/viewer/{path:path}", {"GET": viewer.viewer}),
 )
 
 MOUNTS = ("/aets/{aet}", "/dicomweb")
