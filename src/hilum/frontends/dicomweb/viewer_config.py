@@ -17,8 +17,10 @@ window.config.httpErrorHandler = error => console.warn('a request failed:', erro
 {
   // The study list's menu goes to the study list of every other mount.
   const { dataSources, defaultDataSourceName, routerBasename } = window.config;
-  const shown = () =>
-    new URLSearchParams(window.location.search).get('datasources') || defaultDataSourceName;
+  const shown = () => {  // OHIF writes the name of the parameter in two ways
+    const asked = [...new URLSearchParams(window.location.search)];
+    return asked.find(([name]) => name.toLowerCase() === 'datasources')?.[1] || defaultDataSourceName;
+  };
   const goes = ({ sourceName, configuration }) => ({
     id: 'mount-' + sourceName,
     label: (sourceName === shown() ? '\\u2713 ' : '') + configuration.friendlyName,
