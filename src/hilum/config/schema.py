@@ -107,6 +107,22 @@ class HttpSettings(Section):
     """Whether `/viewer` is served, once `hilum viewer install` has installed it."""
 
 
+class ImagingSettings(Section):
+    """Work on pixels: it is done in processes of its own, which may be killed."""
+
+    processes: Annotated[int, Field(ge=1, le=64)] | None = None
+    """How many work at most, over all of `server.workers`; by default one for each core, and no
+    more than 4 and one for each GiB of memory. They start when they are needed."""
+    max_memory: Annotated[Size, Field(ge=256 * 10**6)] = 2 * 10**9
+    """What one of them may allocate; what needs more is refused. Not on Windows."""
+    timeout: Seconds = 60.0
+    """How long one piece of work may take, and how long it may wait for its turn."""
+    queue: Annotated[int, Field(ge=0)] = 128
+    """Pieces of work that may wait for a process; what comes beyond that is told to come later."""
+    idle: Seconds = 300.0
+    """How long a process stays that has nothing to do."""
+
+
 class Peer(Section):
     """Who may call us, and where C-MOVE may send."""
 
@@ -142,6 +158,7 @@ class Settings(Section):
     frontend: FrontendSettings = FrontendSettings()
     dimse: DimseSettings = DimseSettings()
     http: HttpSettings = HttpSettings()
+    imaging: ImagingSettings = ImagingSettings()
     mounts: dict[AeTitle, AnyMount] = Field(default={})
     peers: dict[str, Peer] = Field(default={})
     destinations: dict[AeTitle, UrlDestination] = Field(default={})

@@ -16,6 +16,7 @@ from hilum.core.jobs import BackgroundSends
 from hilum.frontends.dicomweb import capabilities, errors
 from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
+from hilum.frontends.dicomweb.renderings import Renderings
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
     MOUNTS,
@@ -55,6 +56,7 @@ def application(
     app.state.reports = Reports(mark)
     app.state.sends = sends
     app.state.viewer = None if viewer is None else Installed(viewer)
+    app.state.renderings = Renderings()
     return app
 
 
