@@ -15,6 +15,7 @@ from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
 from hilum.net.worker import Worker
 from hilum.state.state import open_state
+from hilum.workshop.pool import Workshop, open_workshop
 
 Started = Callable[[str, int], None]
 
@@ -49,6 +50,8 @@ async def serve(
     """
     async with AsyncExitStack() as stack:
         crowd = None if worker is None else worker.crowd
+        workers = 1 if worker is None else worker.workers
+        workshop = await stack.enter_async_context(open_workshop(settings.imaging, workers))
         inbox = Inbox(settings.server.aet, settings.spill, crowd)
         try:
             found = await stack.enter_async_context(mounted(settings, inbox, worker))
@@ -56,7 +59,7 @@ async def serve(
             raise CannotStart(str(error)) from error
         broker = Broker(found.mounts, found.destinations)
         sends = await _sends(settings, broker, stack, worker) if settings.has_http else None
-        doors = _doors(settings, broker, inbox, sends, stop, worker)
+        doors = _doors(settings, broker, inbox, sends, workshop, stop, worker)
         listening = Listening()
 
         def started(name: str, host: str, port: int) -> None:
@@ -97,6 +100,7 @@ def _doors(  # noqa: PLR0913, PLR0917 - called in one place
     broker: Broker,
     inbox: Inbox,
     sends: BackgroundSends | None,
+    workshop: Workshop,
     stop: asyncio.Event,
     worker: Worker | None,
 ) -> dict[str, Door]:
@@ -108,7 +112,7 @@ def _doors(  # noqa: PLR0913, PLR0917 - called in one place
         )
     if answered is not None:
         doors["http"] = lambda started: _http(
-            settings, broker, sends, started, stop, answered, worker
+            settings, broker, sends, workshop, started, stop, answered, worker
         )
     return doors
 
@@ -139,6 +143,7 @@ async def _http(  # noqa: PLR0913, PLR0917 - called in one place
     settings: Settings,
     broker: Broker,
     sends: BackgroundSends | None,
+    workshop: Workshop,
     started: Started,
     stop: asyncio.Event,
     answered: asyncio.Event,
@@ -149,7 +154,7 @@ async def _http(  # noqa: PLR0913, PLR0917 - called in one place
 
     mark = "" if worker is None else worker.mark
     viewer = settings.viewer if settings.http.viewer else None
-    app: Application = application(broker, settings.http, sends, mark, viewer)
+    app: Application = application(broker, settings.http, sends, mark, workshop, viewer)
     elsewhere = entrance = None
     if worker is not None:
         elsewhere, entrance = worker.elsewhere, worker.doors["http"]

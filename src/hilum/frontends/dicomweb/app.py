@@ -26,13 +26,15 @@ from hilum.frontends.dicomweb.resources import (
     Resource,
 )
 from hilum.frontends.dicomweb.viewer_files import Installed
+from hilum.workshop.pool import Workshop
 
 
-def application(
+def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     broker: Broker,
     settings: HttpSettings,
     sends: BackgroundSends | None = None,
     mark: str = "",
+    workshop: Workshop | None = None,
     viewer: Path | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
@@ -42,6 +44,7 @@ def application(
         settings: of the door.
         sends: what runs them in the background; None: Send is not offered.
         mark: what the names of reports end with.
+        workshop: where pixels are worked on; None: what needs that is not offered.
         viewer: where the viewer is installed, or will be; None: it is not served.
     """
     app = Starlette(
@@ -57,6 +60,7 @@ def application(
     app.state.sends = sends
     app.state.viewer = None if viewer is None else Installed(viewer)
     app.state.renderings = Renderings()
+    app.state.workshop = workshop
     return app
 
 

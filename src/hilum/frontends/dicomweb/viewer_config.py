@@ -18,8 +18,9 @@ window.config.httpErrorHandler = error => console.warn('a request failed:', erro
   // The study list's menu goes to the study list of every other mount.
   const { dataSources, defaultDataSourceName, routerBasename } = window.config;
   const shown = () => {  // OHIF writes the name of the parameter in two ways
-    const asked = [...new URLSearchParams(window.location.search)];
-    return asked.find(([name]) => name.toLowerCase() === 'datasources')?.[1] || defaultDataSourceName;
+    const said = [...new URLSearchParams(window.location.search)];
+    const found = said.find(([name]) => name.toLowerCase() === 'datasources');
+    return found?.[1] || defaultDataSourceName;
   };
   const goes = ({ sourceName, configuration }) => ({
     id: 'mount-' + sourceName,
