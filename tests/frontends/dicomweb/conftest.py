@@ -33,6 +33,7 @@ async def _served(
             finds=backend,
             retrieves=backend,
             describes=backend,
+            lends=getattr(backend, "lend", None) and backend,
             stores=backend,
             stores_at_once=getattr(backend, "at_once", 1),
         )

@@ -26,6 +26,7 @@ from hilum.frontends.dicomweb.resources import (
     Resource,
 )
 from hilum.frontends.dicomweb.viewer_files import Installed
+from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
 
 
@@ -61,6 +62,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.state.viewer = None if viewer is None else Installed(viewer)
     app.state.renderings = Renderings()
     app.state.workshop = workshop
+    app.state.looks = Looks()
     return app
 
 

@@ -38,6 +38,8 @@ _GIVEN = {  # last part of the path -> parameters, media types
     "{transaction}": (("accept",), _JSONS),
     "rendered": (("accept", *PARAMETERS), _RENDERED),
     "thumbnail": (("accept", "viewport"), (JPEG,)),
+    "{frames}": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
+    "pixeldata": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
     "{path}": (("accept",), (OCTETS, f'{RELATED}; type="{OCTETS}"')),
 }
 

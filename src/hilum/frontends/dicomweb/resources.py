@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from hilum.frontends.dicomweb import (
     bulkdata,
+    frames,
     jobs,
     metadata,
     qido,
@@ -70,6 +71,8 @@ OF_A_MOUNT = (
     Resource(_SERIES + "/thumbnail", {"GET": thumbnail.show}),
     Resource(_INSTANCE + "/thumbnail", {"GET": thumbnail.show}),
     Resource(_INSTANCE + "/frames/{frames}/thumbnail", {"GET": thumbnail.show}),
+    Resource(_INSTANCE + "/pixeldata", {"GET": frames.pixeldata}),
+    Resource(_INSTANCE + "/frames/{frames}", {"GET": frames.frames}),
     Resource("/jobs/{job}", {"GET": jobs.status, "DELETE": jobs.give_up}),
     _sends("/studies", Level.STUDY),
     _sends("/series", Level.SERIES),
