@@ -20,6 +20,7 @@ ELSEWHERE = {
     "model/outcome": VALUES,
     "model/query": VALUES,
     "model/sending": VALUES,
+    "cli/ohif/pinned": VALUES,
     "cli/walk/rows": "a list; tests/cli/test_demo.py walks it",
     "cli/walk/far": "started by tests/cli/walk/test_crossing.py",
     "cli/walk/sends": "walked by tests/cli/walk/test_crossing.py",

@@ -104,6 +104,8 @@ class HttpSettings(Section):
     """How long running requests may go on when the service stops."""
     query_limit: Annotated[int, Field(ge=1)] = 1000
     """The most answers to a QIDO-RS query that names no limit of its own."""
+    viewer: bool = True
+    """Whether `/viewer` is served, once `hilum viewer install` has installed it."""
     cors_origins: Origins = ()
     """Origins whose pages may read our answers in a browser, such as `https://viewer.example.org`;
     `*` is every one. Pages that we serve ourselves need no entry."""
@@ -235,6 +237,11 @@ class Settings(Section):
     def state(self) -> Path:
         """Where the Sends are kept that run in the background."""
         return self.server.data / "state"
+
+    @property
+    def viewer(self) -> Path:
+        """Where the viewer is installed."""
+        return self.server.data / "viewer"
 
     @property
     def spill(self) -> Path:

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ async def _served(
     *backends: object,
     default: str | None = "ONE",
     transcodes: Transcodes | None = None,
+    viewer: Path | None = None,
     **settings: object,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The application on a real port, and a client for it; nothing is left of either."""
@@ -44,7 +46,8 @@ async def _served(
         for name, backend in zip(names, backends, strict=False)
     }
     options = HttpSettings(port=0, **{"graceful_shutdown": 2.0, **settings})
-    app = application(Broker(Mounts(mounts, default), transcodes=transcodes), options)
+    broker = Broker(Mounts(mounts, default), transcodes=transcodes)
+    app = application(broker, options, viewer=viewer)
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     before = len(asyncio.all_tasks())

@@ -1,6 +1,7 @@
 """Which handler answers which request? The DICOMweb application, put together."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -26,16 +27,18 @@ from hilum.frontends.dicomweb.resources import (
     Handler,
     Resource,
 )
+from hilum.frontends.dicomweb.viewer_files import Installed
 from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
 
 
-def application(
+def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     broker: Broker,
     settings: HttpSettings,
     sends: BackgroundSends | None = None,
     mark: str = "",
     workshop: Workshop | None = None,
+    viewer: Path | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -45,6 +48,7 @@ def application(
         sends: what runs them in the background; None: Send is not offered.
         mark: what the names of reports end with.
         workshop: where pixels are worked on; None: what needs that is not offered.
+        viewer: where the viewer is installed, or will be; None: it is not served.
     """
     app = Starlette(
         routes=[*_routes()],
@@ -61,6 +65,7 @@ def application(
     app.state.workshop = workshop
     app.state.looks = Looks()
     app.state.bodies = Bodies()
+    app.state.viewer = None if viewer is None else Installed(viewer)
     return app
 
 

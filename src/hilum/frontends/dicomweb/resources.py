@@ -18,6 +18,7 @@ from hilum.frontends.dicomweb import (
     service,
     stow,
     thumbnail,
+    viewer,
     wado,
 )
 from hilum.model.identity import Level
@@ -89,6 +90,8 @@ OF_THE_SERVICE = (
     Resource("/health", {"GET": service.health}),
     Resource("/livez", {"GET": service.alive}),
     Resource("/readyz", {"GET": service.health}),
+    Resource("/viewer", {"GET": viewer.viewer}),
+    Resource("/viewer/{path:path}", {"GET": viewer.viewer}),
 )
 
 MOUNTS = ("/aets/{aet}", "/dicomweb")
