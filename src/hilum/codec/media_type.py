@@ -7,9 +7,11 @@ from itertools import islice
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
+HTML = "text/html"
 JSON = "application/json"
 OCTETS = "application/octet-stream"
 RELATED = "multipart/related"
+TEXT = "text/plain"
 WADL = "application/vnd.sun.wadl+xml"
 
 MAX_RANGES = 100  # of one Accept; who lists more is not read to the end

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.frontends.dicomweb import bulkdata, jobs, metadata, qido, send, service, stow, wado
+from hilum.frontends.dicomweb import bulkdata, jobs, metadata, page, qido, send, service, stow, wado
 from hilum.model.identity import Level
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -62,6 +62,7 @@ OF_A_MOUNT = (
 
 OF_THE_SERVICE = (
     Resource("/", {"GET": service.index}),
+    Resource("/ui/{file}", {"GET": page.asset}),
     Resource("/aets", {"GET": service.mounts}),
     Resource("/health", {"GET": service.health}),
     Resource("/livez", {"GET": service.alive}),
