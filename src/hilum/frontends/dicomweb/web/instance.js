@@ -1,11 +1,10 @@
 // One instance: its picture, frame by frame, or its document; and all of its tags.
 
-import { metadata, mountRoot, path, search, text, values } from "./dicom.js";
+import { metadata, mountRoot, path, search, text } from "./dicom.js";
 import { element, note, show } from "./html.js";
 
 const PDF = "1.2.840.10008.5.1.4.1.1.104.1";
 const REPORTS = "1.2.840.10008.5.1.4.1.1.88.";
-const VIDEO = /^1\.2\.840\.10008\.1\.2\.4\.10[0-8](\.1)?$/;
 const MARGIN = 40; // pixels
 
 export async function instance(mount, uid, id, sop, signal) {
@@ -42,8 +41,6 @@ function fill(stage, controls, root, header) {
   if (kind === PDF || kind.startsWith(REPORTS)) {
     const type = kind === PDF ? "application/pdf" : "text/html";
     stage.append(element("iframe", { src: `${root}/rendered?accept=${type}`, title: "Document" }));
-  } else if (values(header, "00083002").some((syntax) => VIDEO.test(syntax))) {
-    stage.append(element("video", { src: `${root}/rendered`, controls: true }));
   } else if (header["00280010"]) {
     pictures(stage, controls, root, header);
   } else {
@@ -65,13 +62,24 @@ function pictures(stage, controls, root, header) {
     number.textContent = `${frame.value} / ${frames}`;
     image.src = `${root}/frames/${frame.value}/rendered?${asked}`;
   };
-  image.addEventListener("error", () => note("This picture cannot be made."));
+  image.addEventListener("error", () => other(stage, controls, root));
   for (const each of [frame, center, width]) each.addEventListener("change", draw);
   frame.addEventListener("input", draw);
   stage.append(image);
   if (frames > 1) controls.append(element("label", {}, "Frame", frame, number));
   if (text(header, "00280002") !== "3") controls.append(element("label", {}, "Window", center, width));
   draw();
+}
+
+// What is no picture may be a film.
+async function other(stage, controls, root) {
+  const answer = await fetch(`${root}/rendered`, { method: "HEAD", headers: { Accept: "*/*" } }).catch(() => null);
+  if (answer?.headers.get("Content-Type")?.startsWith("video/")) {
+    stage.replaceChildren(element("video", { src: `${root}/rendered`, controls: true }));
+    controls.replaceChildren();
+  } else {
+    note("This picture cannot be made.");
+  }
 }
 
 let names;
