@@ -12,6 +12,7 @@ from hilum.frontends.dicomweb import (
     frames,
     jobs,
     metadata,
+    page,
     qido,
     rendered,
     send,
@@ -86,6 +87,7 @@ OF_A_MOUNT = (
 
 OF_THE_SERVICE = (
     Resource("/", {"GET": service.index}),
+    Resource("/ui/{file}", {"GET": page.asset}),
     Resource("/aets", {"GET": service.mounts}),
     Resource("/health", {"GET": service.health}),
     Resource("/livez", {"GET": service.alive}),
