@@ -21,7 +21,11 @@ def transaction(uid: str, asked: float = 1.0, sending: Sending | None = None) ->
     return Transaction(
         uid=uid,
         operation=Send(
-            mount="A", destination="B", refs=refs, who=Principal("somebody", Proof.ADMITTED), request_id="request"
+            mount="A",
+            destination="B",
+            refs=refs,
+            who=Principal("somebody", Proof.ADMITTED),
+            request_id="request",
         ),
         resource="studies/1/series",
         sending=sending or Sending(),

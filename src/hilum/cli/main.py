@@ -17,6 +17,7 @@ COMMANDS = {
     "move": "hilum.cli.move",
     "store": "hilum.cli.store",
     "probe": "hilum.cli.probe",
+    "viewer": "hilum.cli.viewer",
     "demo": "hilum.cli.demo",
     "cert": "hilum.cli.cert",
     "version": "hilum.cli.version",
