@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from hilum.config.kinds import (
     AeTitle,
     AeTitles,
+    Certificates,
     File,
     Grace,
     Seconds,
@@ -45,13 +46,16 @@ class TokenSettings(Section):
     """How a JSON Web Token is verified (RFC 7519); the same at every door."""
 
     issuer: str | None = None
-    """Who must have issued it (`iss`)."""
+    """Who must have issued it (`iss`); by default, with `discovery`, whom that names."""
     audience: Texts = ()
     """For whom it must be issued (`aud`): one of these."""
     discovery: Url | None = None
     """The URL of an OpenID provider, whose `/.well-known/openid-configuration` names its keys."""
     jwks_url: Url | None = None
     """The URL of a JSON Web Key Set, where there is no discovery."""
+    ca_file: Certificates | None = None
+    """A file with the certificates (PEM) of the authority that has signed that server's
+    certificate; by default those that the system trusts."""
     public_key: File | None = None
     """A file with the public key or certificate (PEM) that verifies it."""
     secret: Secret | None = None
@@ -101,6 +105,8 @@ class TokenSettings(Section):
             yield 'algorithms: with a secret only HMAC; write ["HS256"]'
         if self.secret is not None and len(self.secret.get_secret_value()) < 32:  # noqa: PLR2004 - RFC 7518 §3.2
             yield "secret: is shorter than 32 bytes"
+        if self.jwks_url is not None and self.issuer is None:
+            yield "issuer: is missing; providers sign for several issuers with the same keys"
         if self.is_set and not self.audience:
             yield "audience: is missing; without it a token for another service would be good here"
 

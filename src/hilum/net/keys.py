@@ -13,15 +13,30 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hilum.config.auth import TokenSettings
+from hilum.config.tls import Identity
 from hilum.model.errors import BackendUnavailable
+from hilum.net.tls import client
+from hilum.net.transport import proxy_of
 
 log = logging.getLogger(__name__)
 
-_PATIENCE: Final = 10.0  # seconds for an answer
+_PATIENCE: Final = 10.0  # seconds for everything that is fetched together
 _COOLDOWN: Final = 30.0
 """Seconds between two fetches because of a key that is not known: tokens of forgers name such."""
+_SOON: Final = 2.0  # seconds between two fetches where no key is known as yet
 _MOST: Final = 1024 * 1024  # bytes of an answer
 _SUFFIX: Final = "/.well-known/openid-configuration"
+_BAD: Final = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    TimeoutError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,  # JSON a hundred thousand arrays deep
+)
+"""What comes of an answer that does not come, or is none."""
 
 
 class CannotVerify(Exception):
@@ -29,10 +44,16 @@ class CannotVerify(Exception):
 
 
 class Keys(Protocol):
-    """Gives the keys that may have signed a token."""
+    """Gives the keys that may have signed a token.
 
-    async def named(self, kid: str | None, /) -> list[Any]:
-        """Those of that Key ID; all, where the token names none.
+    Attributes:
+        issuer: who signs with them, where the keys come with a name; None: nobody says.
+    """
+
+    issuer: str | None
+
+    async def named(self, kid: str | None, algorithm: str, /) -> list[Any]:
+        """Those of that Key ID, for that algorithm; of every Key ID, where the token names none.
 
         Raises:
             BackendUnavailable: none are known, and the URL does not answer.
@@ -42,16 +63,18 @@ class Keys(Protocol):
 class Fixed:
     """One key, from a file or the configuration."""
 
+    issuer: str | None = None
+
     def __init__(self, key: Any) -> None:  # noqa: ANN401 - what PyJWT takes
         self._key = key
 
-    async def named(self, _kid: str | None, /) -> list[Any]:
+    async def named(self, _kid: str | None, _algorithm: str, /) -> list[Any]:
         """See `Keys`."""
         return [self._key]
 
 
 class Fetched:
-    """Those that a URL names; kept for a while, and longer when it does not answer.
+    """Those that a URL names; the last good ones stay as long as it does not answer.
 
     Args:
         client: fetches.
@@ -62,70 +85,96 @@ class Fetched:
     def __init__(
         self, client: httpx.AsyncClient, url: str, refresh: float, *, discovered: bool
     ) -> None:
+        self.issuer: str | None = None
         self._client = client
         self._url = url
         self._refresh = refresh
         self._discovered = discovered
-        self._keys: dict[str | None, list[Any]] = {}
-        self._fetched = self._tried = -1e9  # seconds of the monotonic clock
+        self._keys: dict[str | None, list[dict[str, Any]]] = {}
+        self._made: dict[tuple[str | None, str], list[Any]] = {}
+        self._tried = -1e9  # seconds of the monotonic clock
         self._lock = asyncio.Lock()
+        self._used = asyncio.Event()
 
-    async def named(self, kid: str | None, /) -> list[Any]:
+    async def named(self, kid: str | None, algorithm: str, /) -> list[Any]:
         """See `Keys`."""
-        now = time.monotonic()
-        if now - self._fetched > self._refresh and (
-            now - self._tried > _COOLDOWN or not self._keys
-        ):
-            await self._fetch()
-        if kid is not None and kid not in self._keys and time.monotonic() - self._tried > _COOLDOWN:
-            await self._fetch()
+        self._used.set()
+        if not self._keys or (kid is not None and kid not in self._keys):
+            await self._fetch(_COOLDOWN if self._keys else _SOON)
         if not self._keys:
             raise BackendUnavailable("the keys that tokens are signed with cannot be fetched")
-        if kid is None:
-            return [key for keys in self._keys.values() for key in keys]
-        return self._keys.get(kid, [])
+        if kid is not None and kid not in self._keys:
+            return []
+        if (kid, algorithm) not in self._made:
+            every = [key for keys in self._keys.values() for key in keys]
+            some = every if kid is None else self._keys[kid]
+            self._made[kid, algorithm] = [*filter(None, (_made(key, algorithm) for key in some))]
+        return self._made[kid, algorithm]
 
-    async def _fetch(self) -> None:
+    async def watch(self) -> None:
+        """From the first token on, fetch them anew from time to time. Never ends."""
+        await self._used.wait()
+        while True:
+            await asyncio.sleep(self._refresh)
+            while not await self._fetch(0.0):
+                await asyncio.sleep(min(_COOLDOWN, self._refresh))
+
+    async def _fetch(self, cooldown: float) -> bool:
+        """Whether they are new; at most one fetch at a time, and none within the cool-down."""
         asked = time.monotonic()
         async with self._lock:
-            if self._tried >= asked:
-                return  # somebody just did
+            if self._tried > asked - cooldown:
+                return False  # somebody just did
             try:
-                self._keys = await self._read()
-                self._fetched = time.monotonic()
-            except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+                async with asyncio.timeout(_PATIENCE):
+                    self._keys = await self._read()
+                self._made = {}
+            except _BAD as error:
                 kind = type(error).__name__
                 log.warning("keys of tokens cannot be fetched from %s: %s", self._url, kind)
+                return False
             finally:
                 self._tried = time.monotonic()
+            return True
 
-    async def _read(self) -> dict[str | None, list[Any]]:
-        url = self._url
+    async def _read(self) -> dict[str | None, list[dict[str, Any]]]:
+        url, issuer = self._url, None
         if self._discovered:
-            url = str((await self._json(url + _SUFFIX))["jwks_uri"])
-            if httpx.URL(url).scheme != httpx.URL(self._url).scheme:
-                raise ValueError("the key set is elsewhere than where the provider is")
-        found: dict[str | None, list[Any]] = {}
+            said = await self._json(url + _SUFFIX)
+            url, issuer = str(said["jwks_uri"]), str(said["issuer"])
+            if httpx.URL(self._url).scheme == "https" != httpx.URL(url).scheme:
+                raise ValueError("the keys would come over plain HTTP")
+        found: dict[str | None, list[dict[str, Any]]] = {}
         for each in (await self._json(url))["keys"]:
-            if each.get("use", "sig") != "sig" or each.get("kty") == "oct":
-                continue  # a shared secret does not stand at a URL
-            try:
-                found.setdefault(each.get("kid"), []).append(jwt.PyJWK(each))
-            except jwt.PyJWTError:
-                continue  # of a kind that is not known here
+            # A shared secret does not stand at a URL.
+            if each.get("use", "sig") == "sig" and each.get("kty") in {"RSA", "EC", "OKP"}:
+                kid = each.get("kid")
+                found.setdefault(kid if isinstance(kid, str) else None, []).append(each)
         if not found:
             raise ValueError("no keys")
+        self.issuer = issuer
         return found
 
     async def _json(self, url: str) -> Any:  # noqa: ANN401 - what it is, its readers find out
-        async with self._client.stream("GET", url) as answer:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        async with self._client.stream("GET", url, headers=headers) as answer:
             answer.raise_for_status()
             content = bytearray()
-            async for piece in answer.aiter_bytes():
+            async for piece in answer.aiter_raw():  # not unpacked: a bomb would be no longer short
                 content += piece
                 if len(content) > _MOST:
                     raise ValueError("too long")
         return httpx.Response(200, content=bytes(content)).json()
+
+
+def _made(key: dict[str, Any], algorithm: str) -> jwt.PyJWK | None:
+    """The key, if it is for that algorithm: one that names none is for all of its kind."""
+    if key.get("alg") not in {None, algorithm}:
+        return None
+    try:
+        return jwt.PyJWK(key, algorithm)
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+        return None  # of another kind, or broken
 
 
 @asynccontextmanager
@@ -134,6 +183,7 @@ async def open_keys(settings: TokenSettings) -> AsyncIterator[Keys]:
 
     Raises:
         CannotVerify: the file holds no public key.
+        BackendFault: `ca_file` cannot be used.
     """
     if settings.secret is not None:
         yield Fixed(settings.secret.get_secret_value())
@@ -141,8 +191,19 @@ async def open_keys(settings: TokenSettings) -> AsyncIterator[Keys]:
         yield Fixed(_public(settings.public_key.read_bytes()))
     else:
         url = settings.discovery or settings.jwks_url or ""
-        async with httpx.AsyncClient(timeout=_PATIENCE, follow_redirects=False) as client:
-            yield Fetched(client, url, settings.refresh, discovered=settings.discovery is not None)
+        context = client(Identity(), settings.ca_file)
+        async with (
+            httpx.AsyncClient(
+                timeout=_PATIENCE, verify=context, proxy=proxy_of(url), trust_env=False
+            ) as http,
+            asyncio.TaskGroup() as group,
+        ):
+            keys = Fetched(http, url, settings.refresh, discovered=settings.discovery is not None)
+            watching = group.create_task(keys.watch())
+            try:
+                yield keys
+            finally:
+                watching.cancel()
 
 
 def _public(pem: bytes) -> Any:  # noqa: ANN401 - one of cryptography's kinds

@@ -13,6 +13,9 @@ from hilum.net.keys import Keys
 
 ISSUED: Final = "hilum_"
 """What a token of our own begins with, so that scanners for secrets know it."""
+_LONGEST_NAME: Final = 200  # characters
+_MALFORMED: Final = (ValueError, TypeError, RecursionError, OverflowError)
+"""What PyJWT raises beside its own, of what is no JSON, or JSON without an end."""
 _RIGHTS: Final = frozenset(str(each) for each in Right)
 
 
@@ -59,7 +62,7 @@ class Tokens:
         claims = await self._claims(token, self._keys)
         name = claims.get(self._settings.name_claim) or claims.get("sub") or ""
         return Principal(
-            name=str(name)[:200],
+            name="".join(filter(str.isprintable, str(name)[:_LONGEST_NAME])),
             proof=Proof.TOKEN,
             claims=MappingProxyType(claims),
             grants=tuple(self._granted(claims)),
@@ -69,29 +72,35 @@ class Tokens:
     async def _claims(self, token: str, keys: Keys) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
-        except (jwt.PyJWTError, ValueError, RecursionError):
+        except (jwt.PyJWTError, *_MALFORMED):
             raise Unauthenticated("this is no JSON Web Token") from None
         kid = header.get("kid")
         if header.get("alg") not in self._settings.algorithms:
             raise Unauthenticated("the token is signed in a way that is not believed here")
         why = "nobody who is trusted here has signed the token"
-        for key in await keys.named(kid if isinstance(kid, str) else None):
+        named = await keys.named(kid if isinstance(kid, str) else None, header["alg"])
+        for key in named:
             try:
-                return self._decoded(token, key)
+                return self._decoded(token, key, self._settings.issuer or keys.issuer)
             except jwt.InvalidSignatureError:
                 continue
-            except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+            except (jwt.PyJWTError, *_MALFORMED) as error:
                 why = _WHY.get(type(error), "the token is not good")
         raise Unauthenticated(why)
 
-    def _decoded(self, token: str, key: Any) -> dict[str, Any]:  # noqa: ANN401 - what PyJWT takes
+    def _decoded(
+        self,
+        token: str,
+        key: Any,  # noqa: ANN401 - what PyJWT takes
+        issuer: str | None,
+    ) -> dict[str, Any]:
         settings = self._settings
         return jwt.decode(
             token,
             key,
             algorithms=list(settings.algorithms),
             audience=list(settings.audience),
-            issuer=settings.issuer,
+            issuer=issuer,
             leeway=settings.leeway,
             options={"require": ["exp"], "enforce_minimum_key_length": True},
         )
