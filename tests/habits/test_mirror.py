@@ -17,6 +17,7 @@ ELSEWHERE = {
     "core/operations": VALUES,
     "model/errors": "names; tests/codec/test_verdict.py walks the tree",
     "model/instance": VALUES,
+    "model/issued": "tests/state/test_tokens.py",
     "model/match": "a protocol: tests/contract",
     "model/outcome": VALUES,
     "model/query": VALUES,

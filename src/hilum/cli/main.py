@@ -20,6 +20,7 @@ COMMANDS = {
     "viewer": "hilum.cli.viewer",
     "demo": "hilum.cli.demo",
     "cert": "hilum.cli.cert",
+    "token": "hilum.cli.token",
     "version": "hilum.cli.version",
 }
 """Name -> module; its `command` is a Typer application."""

@@ -116,7 +116,7 @@ class Fetched:
         await self._used.wait()
         while True:
             await asyncio.sleep(self._refresh)
-            while not await self._fetch(0.0):
+            while not await self._fetch(0.0):  # noqa: ASYNC110 - it is not told when it will answer
                 await asyncio.sleep(min(_COOLDOWN, self._refresh))
 
     async def _fetch(self, cooldown: float) -> bool:

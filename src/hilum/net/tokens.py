@@ -8,11 +8,10 @@ import jwt
 
 from hilum.config.auth import TokenSettings
 from hilum.model.errors import Unauthenticated
+from hilum.model.issued import PREFIX
 from hilum.model.principal import Grant, Principal, Proof, Right
 from hilum.net.keys import Keys
 
-ISSUED: Final = "hilum_"
-"""What a token of our own begins with, so that scanners for secrets know it."""
 _LONGEST_NAME: Final = 200  # characters
 _MALFORMED: Final = (ValueError, TypeError, RecursionError, OverflowError)
 """What PyJWT raises beside its own, of what is no JSON, or JSON without an end."""
@@ -52,7 +51,7 @@ class Tokens:
         token = token.rstrip("\0 ")  # some peers pad to even length
         if len(token) > self._settings.max_size:
             raise Unauthenticated("the token is too long")
-        if token.startswith(ISSUED):
+        if token.startswith(PREFIX):
             holder = None if self._issued is None else await self._issued.holder(token)
             if holder is None:
                 raise Unauthenticated("the token is unknown, has expired or was revoked")

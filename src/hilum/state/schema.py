@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The migration that makes what is described here."""
 
 METADATA: Final = sa.MetaData(
@@ -39,3 +39,18 @@ SEND: Final = sa.Table(
     sa.Index("ix_send_state_changed", "state", "changed"),
 )
 """Sends that run in the background, and those that ended a while ago."""
+
+TOKEN: Final = sa.Table(
+    "token",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("sha256", sa.LargeBinary, nullable=False, comment="of the whole text"),
+    sa.Column("rights", sa.Text, nullable=False, comment="JSON: see model.principal.Right"),
+    sa.Column("mounts", sa.Text, nullable=False, comment="JSON: AE titles, or *"),
+    sa.Column("created", sa.Float, nullable=False, comment="seconds since the epoch"),
+    sa.Column("expires", sa.Float, comment="NULL: never"),
+    sa.Column("last_used", sa.Float, comment="about; NULL: never"),
+    sa.Column("revoked", sa.Float, comment="when; NULL: it is not"),
+)
+"""Tokens that we have issued. What proves one is not here: only its hash."""

@@ -17,9 +17,11 @@ from hilum.state.database import open_database
 from hilum.state.lock import Lock
 from hilum.state.schema import HEAD
 from hilum.state.sends import Sends
+from hilum.state.tokens import Tokens
 from hilum.state.upgrade import upgrade
 
 _SCRIPTS = Path(__file__).with_name("migrations")
+_FILE = "state.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,11 @@ class State:
 
     Attributes:
         sends: Sends that run in the background (`core.transactions.SendRecords`).
+        tokens: those that we have issued (`net.tokens.Issued`).
     """
 
     sends: Sends
+    tokens: Tokens
 
 
 @asynccontextmanager
@@ -53,11 +57,33 @@ async def open_state(folder: Path, *, shared: bool = False) -> AsyncIterator[Sta
         engine = await asyncio.get_running_loop().run_in_executor(
             thread, _opened if shared else _open, folder, opened
         )
-        yield State(Sends(engine, thread))
+        reading = open_database(folder / _FILE, writes=False)
+        opened.callback(reading.dispose)
+        yield State(Sends(engine, thread), Tokens(engine, reading, thread))
     finally:
         closed = thread.submit(opened.close)
         await anyio.to_thread.run_sync(thread.shutdown)
         closed.result()
+
+
+@asynccontextmanager
+async def open_beside(folder: Path) -> AsyncIterator[State]:
+    """The state kept in `folder`, also while a broker has it; for a short look or change.
+
+    Nobody is kept out by it for longer than its tables take to make.
+
+    Raises:
+        BackendUnavailable, BackendFault: as `open_state`.
+    """
+    try:
+        lock = await anyio.to_thread.run_sync(prepare, folder)
+        lock.release()
+    except BackendUnavailable:
+        if not (folder / _FILE).is_file():
+            raise
+        # Else a broker has it, and has made the tables.
+    async with open_state(folder, shared=True) as state:
+        yield state
 
 
 def prepare(folder: Path) -> Lock:
@@ -101,7 +127,7 @@ def _upgraded(folder: Path, opened: ExitStack) -> sa.Engine:
 
 def _opened(folder: Path, opened: ExitStack) -> sa.Engine:
     """The database as it is, where the folder is held."""
-    engine = open_database(folder / "state.db", writes=True)
+    engine = open_database(folder / _FILE, writes=True)
     event.listen(engine, "connect", _durable)
     opened.callback(engine.dispose)
     return engine
