@@ -14,6 +14,7 @@ from hilum.backends.dimse.remote import remote
 from hilum.backends.dimse.store import PeerStores
 from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount
 from hilum.config.schema import Settings
+from hilum.core import caller
 from hilum.core.adapt import Adapted
 from hilum.core.backend import Asks, Echoes, Retrieves, Stores, Transcodes
 from hilum.core.described import Described
@@ -183,7 +184,9 @@ async def _far(
     stack: AsyncExitStack,
 ) -> tuple[Mount, Kept]:
     """A mount on a system elsewhere, and what all of its retrievals go through."""
-    kept = await stack.enter_async_context(open_kept(name, mount, far, settings.spool(name)))
+    whose = caller.whose if mount.forward_token else caller.everybodys
+    opening = open_kept(name, mount, far, settings.spool(name), whose)
+    kept = await stack.enter_async_context(opening)
     made = Mount(
         name=name,
         backend=mount.backend,

@@ -321,6 +321,6 @@ password = { env = "LOGIN" }
     )
     assert problems(tmp_path, text, LOGIN="hush") == [
         "mounts.CLOUD.password: is missing, as there is a username",
-        "mounts.CLOUD.bearer: does not go with username and password",
+        "mounts.CLOUD.bearer: does not go with username: a request has one Authorization",
         "destinations.FAR.username: is missing, as there is a password",
     ]

@@ -12,13 +12,9 @@ from hilum.net.access import headers_of, origin_of, tls
 pytestmark = pytest.mark.anyio
 
 
-def test_basic_and_bearer_and_more_headers_are_sent() -> None:
-    basic = Web(username="bob", password=SecretStr("pässword"))
-    assert headers_of(basic) == {"Authorization": "Basic Ym9iOnDDpHNzd29yZA=="}
-    bearer = Web(bearer=SecretStr("t"), headers={"X-Key": SecretStr("k"), "X-Open": "o"})
-    assert headers_of(bearer) == {
-        "Authorization": "Bearer t", "X-Key": "k", "X-Open": "o",
-    }  # fmt: skip
+def test_headers_of_the_configuration_are_sent() -> None:
+    said = Web(headers={"X-Key": SecretStr("k"), "X-Open": "o"})
+    assert headers_of(said) == {"X-Key": "k", "X-Open": "o"}
     assert headers_of(Web()) == {}
 
 

@@ -13,8 +13,8 @@ from tests.net.openid import Server, Signer, provider, serving
 from hilum.cli.cert import made
 from hilum.config.auth import TokenSettings
 from hilum.model.errors import BackendUnavailable
-from hilum.net import keys
-from hilum.net.keys import CannotVerify, Fetched, Keys, open_keys
+from hilum.net import document, keys
+from hilum.net.keys import CannotVerify, Keys, open_keys
 
 pytestmark = pytest.mark.anyio
 ONE, TWO = Signer.made("one"), Signer.made("two")
@@ -135,7 +135,7 @@ async def test_a_packed_answer_is_not_unpacked(server: Server) -> None:
 async def test_a_slow_provider_is_not_waited_for_long(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "_PATIENCE", 0.3)
+    monkeypatch.setattr(document, "PATIENCE", 0.3)
     server.answers["/keys"] = _drip
     async with opened(server) as found:
         began = time.monotonic()
@@ -214,17 +214,6 @@ async def test_discovery_that_says_nonsense(server: Server, document: object) ->
     async with open_keys(settings) as found:
         with pytest.raises(BackendUnavailable):
             await found.named("one", "RS256")
-
-
-async def test_keys_do_not_come_in_clear_where_the_provider_speaks_tls() -> None:
-    class Lying(Fetched):
-        async def _json(self, url: str) -> object:
-            assert url.startswith("https:")
-            return {"jwks_uri": "http://127.0.0.1:9/keys", "issuer": "i"}
-
-    found = Lying(None, "https://provider", 300, discovered=True)  # type: ignore[arg-type] # asks nobody
-    with pytest.raises(BackendUnavailable):
-        await found.named("one", "RS256")
 
 
 async def test_no_redirection_is_followed(server: Server) -> None:

@@ -78,13 +78,13 @@ async def test_every_kind_of_signature(algorithm: str) -> None:
 @pytest.mark.parametrize(
     ("claims", "why"),
     [
-        ({"exp": NOW - 61}, "has expired"),
+        ({"exp": NOW - 3600}, "has expired"),
         ({"exp": None}, "does not say what it must"),
         ({"exp": "soon"}, "not good"),
         ({"exp": float("inf")}, "not good"),
         ({"exp": [1]}, "not good"),
-        ({"nbf": NOW + 120}, "not good yet"),
-        ({"iat": NOW + 120}, "not good yet"),
+        ({"nbf": NOW + 3600}, "not good yet"),
+        ({"iat": NOW + 3600}, "not good yet"),
         ({"aud": "urn:other"}, "another audience"),
         ({"aud": ["urn:other", "urn:hilum.evil"]}, "another audience"),
         ({"aud": {"urn:hilum": 1}}, "another audience"),
@@ -105,9 +105,10 @@ async def test_what_is_not_good_is_said(claims: dict[str, object], why: str) -> 
 
 
 async def test_clocks_may_differ_a_little() -> None:
-    await tokens().verified(SIGNER.token(exp=NOW - 30, nbf=NOW + 30))
+    now = int(time.time())
+    await tokens().verified(SIGNER.token(exp=now - 30, nbf=now + 30))
     with pytest.raises(Unauthenticated, match="expired"):
-        await tokens(leeway=0.0).verified(SIGNER.token(exp=NOW - 1))
+        await tokens(leeway=0.0).verified(SIGNER.token(exp=now - 1))
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS256", "", None, 5, ["RS256"], {}])
@@ -225,6 +226,13 @@ async def test_a_name_comes_from_the_claim_of_the_configuration() -> None:
     name = (await tokens().verified(SIGNER.token(sub="a\r\nb\x1b[31m" + "c" * 500))).name
     assert name.isprintable()
     assert len(name) <= 200
+
+
+@pytest.mark.parametrize("more", ["\r\nX-Evil: 1", "\n", "=", " ", "\u00e4", "!"])
+async def test_a_token_has_nothing_in_it_that_is_not_its_own(more: str) -> None:
+    token = SIGNER.token()
+    with pytest.raises(Unauthenticated):
+        await tokens().verified(token[:-8] + more + token[-8:])
 
 
 async def test_scopes_grant() -> None:

@@ -10,6 +10,7 @@ from hilum.config.kinds import (
     AeTitles,
     Certificates,
     Charset,
+    File,
     Folder,
     Headers,
     Host,
@@ -23,6 +24,7 @@ from hilum.config.kinds import (
     Token,
     Url,
 )
+from hilum.config.login import OAuth, UserIdentity
 from hilum.config.tls import Identity, TlsPeer
 
 
@@ -109,6 +111,12 @@ class DimseMount(Remote, TlsPeer):
     """The TCP port it listens at."""
     calling: AeTitle | None = None
     """The AE title we call it by; by default `server.aet`."""
+    identity: UserIdentity | None = None
+    """As whom we call it, where it wants to know (User Identity, PS3.7 §D.3.3.7)."""
+    forward_token: bool = False
+    """Whether it is called with the token of who asks us, as User Identity type 5. Nobody without
+    one gets anything from it, and callers share no association and nothing that was retrieved.
+    C-MOVEs to one receiver then run one after another."""
     max_pdu: MaxPdu = 131072
     """The longest P-DATA-TF PDU we take from it, in bytes; 0 means no limit."""
     connect_timeout: Seconds = 10.0
@@ -156,6 +164,13 @@ class DimseMount(Remote, TlsPeer):
     destinations: AeTitles = ()
     """Move Destinations that the PACS knows itself: a C-MOVE or Send to them is passed on to it."""
 
+    def _clashes(self) -> Iterator[str]:
+        yield from super()._clashes()
+        if self.forward_token and self.identity is not None:
+            yield "identity: does not go with forward_token: it is called as who asks"
+        if self.forward_token and self.mode == "concurrent":
+            yield 'mode: "concurrent" does not go with forward_token: arrivals could be mixed up'
+
 
 class Web(Identity):
     """How a web server is spoken to."""
@@ -166,6 +181,10 @@ class Web(Identity):
     """For HTTP Basic authentication."""
     bearer: Token | None = None
     """A token for `Authorization: Bearer`."""
+    bearer_file: File | None = None
+    """A file with such a token, which somebody else renews: it is read again when it changes."""
+    oauth: OAuth | None = None
+    """How we get such tokens ourselves, by OAuth 2.0 client credentials."""
     headers: Headers = Field(default={})
     """More headers of every request."""
     ca_file: Certificates | None = None
@@ -194,11 +213,18 @@ class Web(Identity):
             yield "password: is missing, as there is a username"
         if self.username is None and self.password is not None:
             yield "username: is missing, as there is a password"
-        if self.bearer is not None and self.username is not None:
-            yield "bearer: does not go with username and password"
-        authorized = next((each for each in self.headers if each.lower() == "authorization"), None)
-        if authorized is not None and (self.bearer or self.username) is not None:
-            yield f"headers.{authorized}: does not go with bearer or username"
+        ways = [*self._ways()]
+        if len(ways) > 1:
+            yield f"{ways[1]}: does not go with {ways[0]}: a request has one Authorization"
+
+    def _ways(self) -> Iterator[str]:
+        """The settings that say what is in Authorization."""
+        for name in ("username", "bearer", "bearer_file", "oauth"):
+            if getattr(self, name) is not None:
+                yield name
+        for each in self.headers:
+            if each.lower() == "authorization":
+                yield f"headers.{each}"
 
 
 class DicomwebMount(Remote, Web):
@@ -218,9 +244,17 @@ class DicomwebMount(Remote, Web):
     """How long the server may be silent in answering a query."""
     retrieve_timeout: Seconds = 60.0
     """How long the server may be silent in a retrieval."""
+    forward_token: bool = False
+    """Whether the token of who asks us is passed on to the server. Nobody without one gets anything
+    from it, and callers share nothing that was retrieved."""
     send: bool = False
     """Whether it does Send (Supplement 248), so that a C-MOVE or Send is passed on to it, unless it
     goes to a mount of ours."""
+
+    def _ways(self) -> Iterator[str]:
+        yield from super()._ways()
+        if self.forward_token:
+            yield "forward_token"
 
 
 class UrlDestination(Web):

@@ -1,7 +1,7 @@
 """The crossing: authorise an operation, find its backend, run it."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
@@ -9,6 +9,7 @@ from hilum.core import operations as ops
 from hilum.core.backend import (
     BulkData,
     Fetches,
+    Fetching,
     Found,
     Lent,
     Retrieval,
@@ -16,9 +17,12 @@ from hilum.core.backend import (
     StoreSession,
     Transcodes,
 )
+from hilum.core.caller import Acting, acting_for
 from hilum.core.mounts import Mount, Mounts
 from hilum.core.send import Progresses, passed_on, send
 from hilum.model.errors import NotOffered, UnknownDestination
+from hilum.model.identity import Ref
+from hilum.model.principal import Principal
 
 T = TypeVar("T")
 Authorise = Callable[[ops.Operation], None]
@@ -64,7 +68,8 @@ class Broker:
         """
         mount = self._admit(operation)
         began = time.monotonic()
-        await offered(mount.echoes, operation).echo()
+        with acting_for(operation.who):
+            await offered(mount.echoes, operation).echo()
         return time.monotonic() - began
 
     def find(self, operation: ops.Find) -> AbstractAsyncContextManager[Found]:
@@ -75,12 +80,12 @@ class Broker:
             BadQuery, BackendError: on the first or any later match.
         """
         mount = self._admit(operation)
-        return offered(mount.finds, operation).find(operation.query)
+        return Acting(operation.who, offered(mount.finds, operation).find(operation.query))
 
     def retrieve(self, operation: ops.Retrieve) -> AbstractAsyncContextManager[Retrieval]:
         """Give instances; raises like `find`."""
         mount = self._admit(operation)
-        return offered(mount.retrieves, operation).retrieve(operation.refs)
+        return Acting(operation.who, offered(mount.retrieves, operation).retrieve(operation.refs))
 
     def fetches(self, operation: ops.Retrieve) -> Fetches:
         """What brings instances of the mount here in the background.
@@ -88,14 +93,15 @@ class Broker:
         Raises:
             Refused, UnknownMount, NotOffered: at once.
         """
-        return offered(self._admit(operation).fetches, operation)
+        return _Fetching(operation.who, offered(self._admit(operation).fetches, operation))
 
     def describe(
         self, operation: ops.Describe
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Give metadata; raises like `find`."""
         mount = self._admit(operation)
-        return offered(mount.describes, operation).describe(operation.ref, operation.bulk_root)
+        describes = offered(mount.describes, operation)
+        return Acting(operation.who, describes.describe(operation.ref, operation.bulk_root))
 
     async def version(self, operation: ops.Describe) -> str | None:
         """What names the metadata as long as they stay the same; None: nobody says.
@@ -104,23 +110,27 @@ class Broker:
             Refused, UnknownMount, BackendError.
         """
         versions = self._admit(operation).versions
-        return None if versions is None else await versions.version(operation.ref)
+        if versions is None:
+            return None
+        with acting_for(operation.who):
+            return await versions.version(operation.ref)
 
     def bulk(self, operation: ops.Bulk) -> AbstractAsyncContextManager[BulkData]:
         """Give one value that metadata left out; raises like `find`, and NotFound."""
         mount = self._admit(operation)
-        return offered(mount.describes, operation).bulk(operation.ref, operation.path)
+        describes = offered(mount.describes, operation)
+        return Acting(operation.who, describes.bulk(operation.ref, operation.path))
 
     def lend(self, operation: ops.Lend) -> AbstractAsyncContextManager[Lent]:
         """Lend one instance as a file here; raises like `find`, and NotFound."""
         mount = self._admit(operation)
-        return offered(mount.lends, operation).lend(operation.ref)
+        return Acting(operation.who, offered(mount.lends, operation).lend(operation.ref))
 
     def store(self, operation: ops.Store) -> AbstractAsyncContextManager[StoreSession]:
         """A session that keeps instances; raises like `find`."""
         mount = self._admit(operation)
         stores = offered(mount.stores, operation)
-        return stores.open(operation.contexts, operation.originator)
+        return Acting(operation.who, stores.open(operation.contexts, operation.originator))
 
     async def delete(self, operation: ops.Delete) -> int:
         """Delete, and say how many instances that were.
@@ -129,7 +139,8 @@ class Broker:
             Refused, UnknownMount, NotOffered, NotFound, OutOfResources, BackendError.
         """
         mount = self._admit(operation)
-        return await offered(mount.deletes, operation).delete(operation.ref)
+        with acting_for(operation.who):
+            return await offered(mount.deletes, operation).delete(operation.ref)
 
     def send(self, operation: ops.Send) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to another place, counting.
@@ -150,8 +161,8 @@ class Broker:
         is_ours = self.mounts.meant(operation.destination) in self.mounts
         named = mount.passed_on is not None and operation.destination in mount.passed_on
         if mount.sends is None or not (named or (mount.passed_on is None and not is_ours)):
-            return here()
-        return passed_on(mount.sends, operation, here)
+            return Acting(operation.who, here())
+        return Acting(operation.who, passed_on(mount.sends, operation, here))
 
     def give(self, operation: ops.Retrieve, to: Stores) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to whoever asks, counting (C-GET: `to` is the same association).
@@ -161,7 +172,7 @@ class Broker:
             BackendError: on entering, when the source fails.
         """
         mount = self._admit(operation)
-        return send(offered(mount.retrieves, operation), operation.refs, to)
+        return Acting(operation.who, send(offered(mount.retrieves, operation), operation.refs, to))
 
     def _destination(self, operation: ops.Send) -> Stores:
         name = self.mounts.meant(operation.destination)
@@ -176,6 +187,26 @@ class Broker:
     def _admit(self, operation: ops.Operation) -> Mount:
         self._authorise(operation)
         return self.mounts[operation.mount]
+
+
+class _Fetching:
+    """Implements `core.backend.Fetches` for one caller."""
+
+    def __init__(self, who: Principal, fetches: Fetches) -> None:
+        self._who = who
+        self._fetches = fetches
+
+    def fetch(self, refs: Sequence[Ref], /) -> Fetching:
+        with acting_for(self._who):
+            return self._fetches.fetch(refs)
+
+    def fetching(self, name: str, /) -> Fetching:
+        with acting_for(self._who):
+            return self._fetches.fetching(name)
+
+    def stop(self, name: str, /) -> None:
+        with acting_for(self._who):
+            self._fetches.stop(name)
 
 
 def offered(capability: T | None, operation: ops.Operation) -> T:

@@ -1,7 +1,6 @@
 """Who we are to another web server, and which servers we trust."""
 
 import ssl
-from base64 import b64encode
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -40,14 +39,8 @@ def _tls(web: Web) -> ssl.SSLContext:
 
 
 def headers_of(web: Web) -> dict[str, str]:
-    """What every request says: our credentials, and the headers of the configuration."""
-    said = {}
-    if web.bearer is not None:
-        said["Authorization"] = f"Bearer {web.bearer.get_secret_value()}"
-    elif web.username is not None:
-        password = web.password.get_secret_value() if web.password is not None else ""
-        pair = f"{web.username}:{password}".encode()
-        said["Authorization"] = "Basic " + b64encode(pair).decode()
-    for each, value in web.headers.items():
-        said[each] = value if isinstance(value, str) else value.get_secret_value()
-    return said
+    """The headers of the configuration, for every request; see `net.credentials` for ours."""
+    return {
+        name: value if isinstance(value, str) else value.get_secret_value()
+        for name, value in web.headers.items()
+    }

@@ -5,7 +5,7 @@ import logging
 import random
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
@@ -16,9 +16,16 @@ import httpx
 
 import hilum
 from hilum.config.mounts import Web
-from hilum.model.errors import BackendFault, OutOfResources
+from hilum.model.errors import (
+    BackendFault,
+    Forbidden,
+    HilumError,
+    OutOfResources,
+    Unauthenticated,
+)
 from hilum.net.access import headers_of, origin_of
 from hilum.net.answer import Answer
+from hilum.net.credentials import Credentials, open_credentials
 from hilum.net.refused import AGAIN, FOREIGN, refused, retry_after, unanswered, unsent, untrusted
 from hilum.net.transport import BODY, Body, Transport, proxy_of
 
@@ -27,6 +34,11 @@ MAX_WAIT: Final = 30.0
 _REDIRECTS = 5
 _SHORT = 64 * 1024  # bytes of a body that nobody wants, but is read to keep the connection
 _REST = 0.5  # seconds that this may take
+_UNAUTHORIZED = 401
+_CALLERS: Final[Mapping[int, tuple[type[HilumError], str]]] = {
+    401: (Unauthenticated, "{who} does not take the token that was passed on"),
+    403: (Forbidden, "{who} does not let who holds the token do this"),
+}
 _MOVED = frozenset({301, 302, 303, 307, 308})
 
 # They log whole URLs, in which names of patients stand as keys, and headers.
@@ -63,6 +75,7 @@ class Client:
         who: the server, for texts.
         timeout: seconds that it may be silent.
         origins: scheme, host and port of all that may be asked, and gets our credentials.
+        credentials: give those.
     """
 
     root: str
@@ -70,11 +83,19 @@ class Client:
     timeout: float
     web: Web
     origins: frozenset[tuple[str, str, int]]
+    credentials: Credentials
     _http: httpx.AsyncClient
 
     def knows(self, url: str) -> bool:
         """Whether this URL may be asked."""
         return origin_of(url) in self.origins
+
+    def refused(self, status: int) -> HilumError:
+        """What a status of 300 and more says; where the caller's own token was refused, of him."""
+        if self.credentials.callers and status in _CALLERS:
+            what, said = _CALLERS[status]
+            return what(said.format(who=self.who))
+        return refused(status, self.who)
 
     @asynccontextmanager
     async def get(
@@ -109,7 +130,7 @@ class Client:
                 if answer.status in accepts.on and index != order[-1]:
                     continue
                 if answer.status >= 300 and answer.status not in expected:  # noqa: PLR2004 - no success
-                    raise refused(answer.status, self.who)
+                    raise self.refused(answer.status)
                 if answer.status < 300:  # noqa: PLR2004 - success
                     accepts.liked = index
                 yield answer
@@ -173,11 +194,8 @@ class Client:
         for attempt in range(retries + 1):
             left = attempt < retries
             wait: float | None = None
-            request = self._http.build_request(method, url, headers=headers, content=body)
-            if isinstance(body, AsyncIterator):
-                request.stream = _Source(body)
             try:
-                response = await self._http.send(request, stream=True)
+                response = await self._response(method, url, headers, body)
             except FOREIGN as error:
                 if not left or not _may_again(error, safe=body is None):
                     raise unanswered(error, self.who) from error
@@ -192,6 +210,45 @@ class Client:
             if wait is not None and wait > MAX_WAIT:
                 raise OutOfResources(f"{self.who} is busy and says to come again much later")
             await asyncio.sleep(self._backoff(attempt) if wait is None else wait)
+
+    async def _response(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] | None,
+    ) -> httpx.Response:
+        """What is answered; the second time, where new credentials helped against a 401."""
+        ours = await self.credentials.authorization()
+        response = await self._http.send(
+            self._request(method, url, headers, body, ours), stream=True
+        )
+        if response.status_code != _UNAUTHORIZED:
+            return response
+        try:
+            renewed = await self.credentials.renewed(ours)
+        except BaseException:
+            await _leave(response)
+            raise
+        if not renewed or isinstance(body, AsyncIterator):  # which is read once
+            return response
+        await _leave(response)
+        ours = await self.credentials.authorization()
+        return await self._http.send(self._request(method, url, headers, body, ours), stream=True)
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] | None,
+        ours: str | None,
+    ) -> httpx.Request:
+        said = headers if ours is None else {**headers, "Authorization": ours}
+        request = self._http.build_request(method, url, headers=said, content=body)
+        if isinstance(body, AsyncIterator):
+            request.stream = _Source(body)
+        return request
 
     def _backoff(self, attempt: int) -> float:
         spread: float = random.uniform(0.75, 1.25)  # noqa: S311 - no secret: so that not all come at once
@@ -241,6 +298,7 @@ async def open_client(  # noqa: PLR0913 - a server has that many sides
     who: str,
     timeout: float,  # noqa: ASYNC109 - of each request, not of this
     also: Iterable[str] = (),
+    credentials: Credentials | None = None,
 ) -> AsyncIterator[Client]:
     """A client until the block is left; it opens no connection before it is asked.
 
@@ -251,6 +309,7 @@ async def open_client(  # noqa: PLR0913 - a server has that many sides
         who: the server, for texts: "the origin server of mounts.CLOUD".
         timeout: seconds that it may be silent.
         also: URLs on other servers that may be asked too.
+        credentials: what Authorization says, where several clients share it; else by `web`.
     """
     given = {"User-Agent": f"hilum/{hilum.__version__}", **headers_of(web)}
     timeouts = httpx.Timeout(timeout, connect=web.connect_timeout)
@@ -259,13 +318,18 @@ async def open_client(  # noqa: PLR0913 - a server has that many sides
     transport = Transport(
         context, max_connections=web.max_connections, http2=web.http2, proxy=proxy
     )
-    async with httpx.AsyncClient(
-        transport=transport,
-        headers=given,
-        timeout=timeouts,
-        trust_env=False,
-        # What one request was given says nothing in another, perhaps of somebody else.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-    ) as http:
+    async with (
+        httpx.AsyncClient(
+            transport=transport,
+            headers=given,
+            timeout=timeouts,
+            trust_env=False,
+            # What one request was given says nothing in another, perhaps of somebody else.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        ) as http,
+        AsyncExitStack() as stack,
+    ):
+        if credentials is None:
+            credentials = await stack.enter_async_context(open_credentials(web))
         origins = frozenset(origin_of(each) for each in (root, *also))
-        yield Client(root.rstrip("/"), who, timeout, web, origins, http)
+        yield Client(root.rstrip("/"), who, timeout, web, origins, credentials, http)

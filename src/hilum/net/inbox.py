@@ -188,7 +188,8 @@ class Inbox:
         """The turns at a peer; of one that stands behind several mounts they are the same."""
         key = (mount.aet, mount.host, mount.port)
         turns = self._turns.setdefault(key, Turns())
-        turns.one_at_a_time |= mount.mode == "sequential"
+        # What comes for one caller must not be taken for what another has asked for.
+        turns.one_at_a_time |= mount.mode == "sequential" or mount.forward_token
         return turns
 
     def count(self, change: int) -> None:

@@ -13,30 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hilum.config.auth import TokenSettings
-from hilum.config.tls import Identity
 from hilum.model.errors import BackendUnavailable
-from hilum.net.tls import client
-from hilum.net.transport import proxy_of
+from hilum.net.document import BAD, discovered, document, kept_secret, open_http
 
 log = logging.getLogger(__name__)
 
-_PATIENCE: Final = 10.0  # seconds for everything that is fetched together
 _COOLDOWN: Final = 30.0
 """Seconds between two fetches because of a key that is not known: tokens of forgers name such."""
 _SOON: Final = 2.0  # seconds between two fetches where no key is known as yet
-_MOST: Final = 1024 * 1024  # bytes of an answer
-_SUFFIX: Final = "/.well-known/openid-configuration"
-_BAD: Final = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    TimeoutError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RecursionError,  # JSON a hundred thousand arrays deep
-)
-"""What comes of an answer that does not come, or is none."""
 
 
 class CannotVerify(Exception):
@@ -126,10 +110,9 @@ class Fetched:
             if self._tried > asked - cooldown:
                 return False  # somebody just did
             try:
-                async with asyncio.timeout(_PATIENCE):
-                    self._keys = await self._read()
+                self._keys = await self._read()
                 self._made = {}
-            except _BAD as error:
+            except BAD as error:
                 kind = type(error).__name__
                 log.warning("keys of tokens cannot be fetched from %s: %s", self._url, kind)
                 return False
@@ -140,12 +123,13 @@ class Fetched:
     async def _read(self) -> dict[str | None, list[dict[str, Any]]]:
         url, issuer = self._url, None
         if self._discovered:
-            said = await self._json(url + _SUFFIX)
-            url, issuer = str(said["jwks_uri"]), str(said["issuer"])
-            if httpx.URL(self._url).scheme == "https" != httpx.URL(url).scheme:
-                raise ValueError("the keys would come over plain HTTP")
+            said = await discovered(self._client, url)
+            url, issuer = kept_secret(said["jwks_uri"], url), str(said["issuer"])
         found: dict[str | None, list[dict[str, Any]]] = {}
-        for each in (await self._json(url))["keys"]:
+        status, said = await document(self._client, url)
+        if status != httpx.codes.OK:
+            raise ValueError("no keys")
+        for each in said["keys"]:
             # A shared secret does not stand at a URL.
             if each.get("use", "sig") == "sig" and each.get("kty") in {"RSA", "EC", "OKP"}:
                 kid = each.get("kid")
@@ -154,17 +138,6 @@ class Fetched:
             raise ValueError("no keys")
         self.issuer = issuer
         return found
-
-    async def _json(self, url: str) -> Any:  # noqa: ANN401 - what it is, its readers find out
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        async with self._client.stream("GET", url, headers=headers) as answer:
-            answer.raise_for_status()
-            content = bytearray()
-            async for piece in answer.aiter_raw():  # not unpacked: a bomb would be no longer short
-                content += piece
-                if len(content) > _MOST:
-                    raise ValueError("too long")
-        return httpx.Response(200, content=bytes(content)).json()
 
 
 def _made(key: dict[str, Any], algorithm: str) -> jwt.PyJWK | None:
@@ -191,13 +164,7 @@ async def open_keys(settings: TokenSettings) -> AsyncIterator[Keys]:
         yield Fixed(_public(settings.public_key.read_bytes()))
     else:
         url = settings.discovery or settings.jwks_url or ""
-        context = client(Identity(), settings.ca_file)
-        async with (
-            httpx.AsyncClient(
-                timeout=_PATIENCE, verify=context, proxy=proxy_of(url), trust_env=False
-            ) as http,
-            asyncio.TaskGroup() as group,
-        ):
+        async with open_http(url, settings.ca_file) as http, asyncio.TaskGroup() as group:
             keys = Fetched(http, url, settings.refresh, discovered=settings.discovery is not None)
             watching = group.create_task(keys.watch())
             try:

@@ -1,5 +1,6 @@
 """Is a token good, and whose is it? The same for HTTP and DIMSE (RFC 7519, RFC 8725)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Protocol
@@ -15,6 +16,7 @@ from hilum.net.keys import Keys
 _LONGEST_NAME: Final = 200  # characters
 _MALFORMED: Final = (ValueError, TypeError, RecursionError, OverflowError)
 """What PyJWT raises beside its own, of what is no JSON, or JSON without an end."""
+_WRITTEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _RIGHTS: Final = frozenset(str(each) for each in Right)
 
 
@@ -58,6 +60,8 @@ class Tokens:
             return holder
         if self._keys is None:
             raise Unauthenticated("no such tokens are taken here")
+        if _WRITTEN.fullmatch(token) is None:  # the decoder of base64 is more lenient
+            raise Unauthenticated("this is no JSON Web Token")
         claims = await self._claims(token, self._keys)
         name = claims.get(self._settings.name_claim) or claims.get("sub") or ""
         return Principal(

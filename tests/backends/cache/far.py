@@ -13,6 +13,7 @@ from hilum.backends.cache import Kept, open_kept
 from hilum.backends.memory import Memory
 from hilum.config.mounts import Cache, DimseMount
 from hilum.core.backend import Retrieval
+from hilum.core.caller import everybodys
 from hilum.model.errors import HilumError, Incomplete
 from hilum.model.identity import Ref
 from hilum.model.instance import Instance
@@ -117,8 +118,10 @@ def settings(**said: Any) -> DimseMount:
     return DimseMount(**{"retry_delay": 0.01, **common, **said, "cache": Cache(**cache)})
 
 
-def kept(far: Far, folder: Path, **said: Any) -> AbstractAsyncContextManager[Kept]:
-    return open_kept("FAR", settings(**said), far, folder)
+def kept(
+    far: Far, folder: Path, whose: Callable[[], str] = everybodys, **said: Any
+) -> AbstractAsyncContextManager[Kept]:
+    return open_kept("FAR", settings(**said), far, folder, whose)
 
 
 async def read(kept: Kept, *refs: Ref) -> dict[str, bytes]:

@@ -15,11 +15,13 @@ from hilum.backends.dimse.echo import CONTEXT as ECHO
 from hilum.backends.dimse.echo import echo
 from hilum.backends.dimse.find import Answers, find
 from hilum.backends.dimse.pool import CONTEXTS, Pool
+from hilum.backends.dimse.remote import forwarded
 from hilum.codec import pdu, question
 from hilum.codec.associate import Answered
 from hilum.codec.dimse import Service
 from hilum.codec.sop_class import EXPLICIT_LE
 from hilum.config.mounts import Pool as Settings
+from hilum.core.caller import acting_for
 from hilum.model.errors import (
     BackendError,
     BackendFault,
@@ -28,8 +30,10 @@ from hilum.model.errors import (
     HilumError,
     NotOffered,
     OutOfResources,
+    Unauthenticated,
 )
 from hilum.model.identity import Level
+from hilum.model.principal import Principal, Proof
 from hilum.model.query import Path as Key
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
@@ -574,3 +578,71 @@ async def test_a_real_peer_keeps_what_the_pool_keeps(held: Held) -> None:
 async def leased(of: Pool) -> None:
     async with of.lease() as association:
         assert await found(association) == 1
+
+
+ANNA = Principal("anna", Proof.TOKEN, token="a.a.a")  # noqa: S106 - no secret
+BOB = Principal("bob", Proof.TOKEN, token="b.b.b")  # noqa: S106 - no secret
+
+
+@dataclass(slots=True)
+class Asking(Obliging):
+    """One that remembers as whom each association was opened, and what was asked on it."""
+
+    tokens: list[bytes] = field(default_factory=list)
+    asked: list[tuple[bytes, int]] = field(default_factory=list)
+
+    async def __call__(self, one: Liar) -> None:
+        identity = (await one.accept()).negotiation.identity
+        assert identity is not None
+        assert identity.type == 5
+        self.tokens.append(identity.primary)
+        while (said := await one.message()) is not None:
+            self.asked.append((identity.primary, said.command.command_field))
+            one.say(answer(said, 0), context_id=said.context_id)
+
+
+async def test_an_association_of_one_token_never_carries_the_request_of_another() -> None:
+    peer = Asking()
+    settings = Settings(size=2, timeout=5.0, idle=30.0)
+    async with lying(peer) as port, Pool(to(port), settings, identity=forwarded) as one:
+
+        async def asks(who: Principal) -> None:
+            with acting_for(who):
+                async with one.lease() as association:
+                    await echo(association)
+                async with one.begun(_echoing) as association:
+                    assert association.lost is None
+                async with one.opened([ECHO]) as association:
+                    await echo(association)
+
+        for who in (ANNA, BOB, ANNA, ANNA, BOB):
+            before = len(peer.asked)
+            await asks(who)
+            assert {token for token, _ in peer.asked[before:]} == {(who.token or "").encode()}
+        async with asyncio.TaskGroup() as group:
+            for who in (ANNA, BOB) * 10:
+                group.create_task(asks(who))
+        assert one.idle <= 2  # of all callers together
+        for who in (Principal(), Principal("ct", Proof.AE_TITLE, "CT")):
+            with acting_for(who), pytest.raises(Unauthenticated):
+                async with one.lease():
+                    pass
+    assert set(peer.tokens) == {b"a.a.a", b"b.b.b"}
+    nothing_is_left(one, port)
+
+
+@asynccontextmanager
+async def _echoing(association: Association) -> AsyncIterator[Association]:
+    await echo(association)
+    yield association
+
+
+async def test_who_asks_again_with_the_same_token_finds_his_association() -> None:
+    peer = Asking()
+    settings = Settings(size=4, timeout=5.0, idle=30.0)
+    async with lying(peer) as port, Pool(to(port), settings, identity=forwarded) as one:
+        for who in (ANNA, BOB) * 3:
+            with acting_for(who):
+                async with one.lease() as association:
+                    await echo(association)
+    assert sorted(peer.tokens) == [b"a.a.a", b"b.b.b"]

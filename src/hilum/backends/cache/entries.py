@@ -24,6 +24,7 @@ def written(holding: Holding, retrieved: float) -> bytes:
         {
             "version": _VERSION,
             "retrieved": retrieved,
+            "whose": holding.whose,
             "refs": [[ref.study, ref.series, ref.instance] for ref in holding.refs],
             "instances": [
                 [
@@ -47,7 +48,7 @@ def read(folder: Path, max_age: float | None) -> Holding:
     said: dict[str, Any] = orjson.loads(path.read_bytes())
     if said["version"] != _VERSION:
         raise ValueError("written by another version")
-    holding = Holding([Ref(*uids) for uids in said["refs"]], folder)
+    holding = Holding([Ref(*uids) for uids in said["refs"]], folder, said.get("whose", ""))
     _fill(holding, said["instances"])
     for piece in holding.pieces:
         if holding.path(piece).stat().st_size != piece.offset + piece.written:

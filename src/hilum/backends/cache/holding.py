@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hilum.backends.cache.wish import Wish, key_of, plain, within
+from hilum.backends.cache.wish import Key, Wish, key_of, plain, within
 from hilum.model.errors import HilumError
 from hilum.model.identity import Ref
 from hilum.model.instance import Listed
@@ -55,6 +55,7 @@ class Holding:
 
     Attributes:
         refs: what was asked for, without patients above studies.
+        whose: who may join it, where not everybody may; see `core.caller`.
         manifest: what will come, once `entered`; None where that is not known.
         pieces: in the order in which they came; a broken one may be followed by a better one.
         ended: nothing more comes; `error` says why not all did.
@@ -70,9 +71,10 @@ class Holding:
         used: last use, seconds since 1970.
     """
 
-    def __init__(self, refs: Iterable[Ref], folder: Path) -> None:
+    def __init__(self, refs: Iterable[Ref], folder: Path, whose: str = "") -> None:
         self.refs = tuple(dict.fromkeys(plain(ref) for ref in refs))
-        self.key = key_of(self.refs)
+        self.whose = whose
+        self.key: Key = (whose, key_of(self.refs))
         self.folder = folder
         self.manifest: Sequence[Listed] | None = None
         self.pieces: list[Piece] = []

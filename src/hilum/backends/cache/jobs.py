@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hilum.backends.cache.share import Share, joined
-from hilum.backends.cache.wish import key_of
+from hilum.backends.cache.wish import Key, key_of
 from hilum.core.backend import Fetching
 from hilum.model.errors import Incomplete, NotFound
 from hilum.model.identity import Ref
@@ -16,11 +16,13 @@ class Job:
     """One, and what it waits for.
 
     Attributes:
+        whose: who may know of it; see `Holding.whose`.
         ended_at: when it was seen to have ended; seconds since 1970.
     """
 
     fetching: Fetching
     shares: Sequence[Share]
+    whose: str = ""
     ended_at: float | None = None
 
     def look(self, now: float) -> Fetching:
@@ -55,7 +57,7 @@ class Jobs:
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
-        self._by_key: dict[frozenset[Ref], Job] = {}
+        self._by_key: dict[Key, Job] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -63,30 +65,30 @@ class Jobs:
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._jobs.values()))
 
-    def add(self, refs: Sequence[Ref], shares: Sequence[Share]) -> Job:
+    def add(self, refs: Sequence[Ref], shares: Sequence[Share], whose: str) -> Job:
         """A new one."""
-        job = Job(Fetching(uuid.uuid4().hex, tuple(refs)), shares)
+        job = Job(Fetching(uuid.uuid4().hex, tuple(refs)), shares, whose)
         self._jobs[job.fetching.id] = job
-        self._by_key[key_of(refs)] = job
+        self._by_key[whose, key_of(refs)] = job
         return job
 
-    def of(self, refs: Sequence[Ref]) -> Job | None:
-        """The one that fetches the same."""
-        return self._by_key.get(key_of(refs))
+    def of(self, refs: Sequence[Ref], whose: str) -> Job | None:
+        """The one of theirs that fetches the same."""
+        return self._by_key.get((whose, key_of(refs)))
 
-    def named(self, name: str) -> Job:
+    def named(self, name: str, whose: str) -> Job:
         """The one of that name.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none of theirs.
         """
-        if name not in self._jobs:
+        if name not in self._jobs or self._jobs[name].whose != whose:
             raise NotFound("no such job")
         return self._jobs[name]
 
     def forget(self, job: Job) -> None:
         """It is not known any more."""
         self._jobs.pop(job.fetching.id, None)
-        key = key_of(job.fetching.refs)
+        key = job.whose, key_of(job.fetching.refs)
         if self._by_key.get(key) is job:
             del self._by_key[key]

@@ -7,7 +7,7 @@ came whole stays for as long as the cache may keep it, else as long as somebody 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from hilum.backends.cache.share import Share, whole
 from hilum.backends.cache.shelf import Shelf, is_good
 from hilum.config.mounts import Remote
 from hilum.core.backend import Fetching, Lent, Retrieval, Retrieves
+from hilum.core.caller import everybodys
 from hilum.model.errors import BackendUnavailable, HilumError, NotFound, OutOfResources
 from hilum.model.identity import Level, Ref
 
@@ -40,19 +41,21 @@ class Kept:
     See `opened.open_kept`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - made in one place
         self,
         settings: Remote,
         retrieves: Retrieves,
         folder: Path,
         threads: Threads,
         group: asyncio.TaskGroup,
+        whose: Callable[[], str] = everybodys,
     ) -> None:
         self._settings = settings
         self._retrieves = retrieves
         self._folder = folder
         self._threads = threads
         self._group = group
+        self._whose = whose
         self._shelf = Shelf()
         self._jobs = Jobs()
         self._last = 0
@@ -65,7 +68,7 @@ class Kept:
         Where the mount is not spooled, only what a job has begun is joined. Who also says whose
         it must be is not given what others have: only the far side can tell whether it is.
         """
-        shares, left = self._shelf.shares(refs)
+        shares, left = self._shares(refs)
         narrowed = any(ref.patient is not None and ref.level is not Level.PATIENT for ref in refs)
         if narrowed or (not self._settings.is_spooled and (left or not shares)):
             async with self._retrieves.retrieve(refs) as retrieval:
@@ -85,7 +88,7 @@ class Kept:
             async with self.retrieve(refs) as retrieval:
                 yield retrieval
             return
-        shares = self._used(*self._shelf.shares(refs))
+        shares = self._used(*self._shares(refs))
         async with self._reading(shares) as retrieval:
             yield retrieval
             for share in shares:  # to a good end: who gave up does not come for frames
@@ -110,7 +113,7 @@ class Kept:
         """
         if ref.instance is None or ref.patient is not None:
             raise NotFound("no such instance")
-        shares = self._used(*self._shelf.shares([ref]))
+        shares = self._used(*self._shares([ref]))
         try:
             one = await lent(shares[0], ref.instance)
             shares[0].holding.lingers = True
@@ -126,7 +129,7 @@ class Kept:
 
     def holds(self, ref: Ref) -> bool:
         """Whether the cache has all of it."""
-        shares, left = self._shelf.shares([ref])
+        shares, left = self._shares([ref])
         return not left and all(share.holding.is_entry for share in shares)
 
     def fetch(self, refs: Sequence[Ref], /) -> Fetching:
@@ -136,7 +139,8 @@ class Kept:
             OutOfResources: too many run already.
         """
         now = time.time()
-        job = self._jobs.of(refs)
+        whose = self._whose()
+        job = self._jobs.of(refs, whose)
         if job is not None:
             told = job.look(now)
             failed = (told.error is not None or not told.arrived) and not told.told
@@ -148,24 +152,28 @@ class Kept:
             if not ended:
                 raise OutOfResources("too many retrievals run in the background")
             self._forget(min(ended, key=lambda each: each.ended_at or 0.0))
-        shares = self._used(*self._shelf.shares(refs))
+        shares = self._used(*self._shares(refs))
         for share in shares:
             share.holding.jobs += 1
-        return self._jobs.add(refs, shares).look(now)
+        return self._jobs.add(refs, shares, whose).look(now)
 
     def fetching(self, name: str, /) -> Fetching:
         """See `core.backend.Fetches`."""
-        return self._jobs.named(name).look(time.time())
+        return self._jobs.named(name, self._whose()).look(time.time())
 
     def stop(self, name: str, /) -> None:
         """See `core.backend.Fetches`; who reads it meanwhile still gets it."""
-        self._forget(self._jobs.named(name))
+        self._forget(self._jobs.named(name, self._whose()))
 
     def _forget(self, job: Job) -> None:
         self._jobs.forget(job)
         for share in job.shares:
             share.holding.jobs -= 1
             self._leave(share.holding)
+
+    def _shares(self, refs: Sequence[Ref]) -> tuple[list[Share], list[Ref]]:
+        """What the caller may join, and what is left to be fetched."""
+        return self._shelf.shares(refs, self._whose())
 
     def _used(self, shares: list[Share], left: Sequence[Ref]) -> list[Share]:
         """Shares in use, by one more; what is `left` is begun."""
@@ -179,7 +187,7 @@ class Kept:
 
     def _begin(self, refs: Sequence[Ref]) -> Holding:
         self._last = max(time.time_ns(), self._last + 1)
-        holding = Holding(refs, self._folder / f"{self._last:016x}")
+        holding = Holding(refs, self._folder / f"{self._last:016x}", self._whose())
         flight = Flight(
             holding, refs, self._retrieves, self._threads, self._settings, self._make_room
         )

@@ -1,7 +1,7 @@
 """How the keeping of a mount's retrievals begins and ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +11,7 @@ from hilum.backends.cache.files import Threads
 from hilum.backends.cache.kept import Kept
 from hilum.config.mounts import Remote
 from hilum.core.backend import Retrieves
+from hilum.core.caller import everybodys
 from hilum.model.errors import BackendUnavailable
 from hilum.state.lock import Lock
 
@@ -19,7 +20,11 @@ _THREADS = 8  # that read and write files
 
 @asynccontextmanager
 async def open_kept(
-    name: str, settings: Remote, retrieves: Retrieves, folder: Path
+    name: str,
+    settings: Remote,
+    retrieves: Retrieves,
+    folder: Path,
+    whose: Callable[[], str] = everybodys,
 ) -> AsyncIterator[Kept]:
     """What keeps the retrievals of a mount in `folder`, which is made when it is not there.
 
@@ -28,6 +33,7 @@ async def open_kept(
         settings: the mount's.
         retrieves: where they come from.
         folder: for nobody else; on a local disk.
+        whose: parts the retrievals of callers that may not share them.
 
     Raises:
         BackendUnavailable: another process has the folder, or it cannot be used.
@@ -44,7 +50,7 @@ async def open_kept(
             ) from error
         try:
             async with asyncio.TaskGroup() as group:
-                kept = Kept(settings, retrieves, folder, threads, group)
+                kept = Kept(settings, retrieves, folder, threads, group, whose)
                 await kept.start()
                 sweeper = group.create_task(kept.sweep())
                 try:

@@ -7,7 +7,7 @@ from typing import Final
 from hilum.backends.cache.entries import Packed
 from hilum.backends.cache.holding import Holding
 from hilum.backends.cache.share import Share, whole
-from hilum.backends.cache.wish import Wish, key_of, plain
+from hilum.backends.cache.wish import Key, Wish, key_of, plain
 from hilum.model.errors import Incomplete
 from hilum.model.identity import Ref
 
@@ -22,8 +22,8 @@ class Shelf:
     """All holdings that may be joined: those in the air, and those that stay for a while."""
 
     def __init__(self) -> None:
-        self._by_key: dict[frozenset[Ref], Holding] = {}
-        self._by_study: dict[str, dict[Holding, None]] = {}
+        self._by_key: dict[Key, Holding] = {}
+        self._by_study: dict[tuple[str, str], dict[Holding, None]] = {}
         self._entries: dict[Holding, int] = {}
         self.packed = Packed()
         self.size = 0
@@ -34,8 +34,8 @@ class Shelf:
     def put(self, holding: Holding) -> None:
         """It may be joined from now on."""
         self._by_key[holding.key] = holding
-        for study in {ref.study for ref in holding.refs} - {None}:
-            self._by_study.setdefault(str(study), {})[holding] = None
+        for place in _places(holding):
+            self._by_study.setdefault(place, {})[holding] = None
 
     def keep(self, holding: Holding) -> None:
         """It is an entry of the cache, and counts."""
@@ -47,34 +47,37 @@ class Shelf:
         """Nobody may join it any more."""
         if self._by_key.get(holding.key) is holding:
             del self._by_key[holding.key]
-        for study in {str(ref.study) for ref in holding.refs} & self._by_study.keys():
-            self._by_study[study].pop(holding, None)
-            if not self._by_study[study]:
-                del self._by_study[study]
+        for place in _places(holding) & self._by_study.keys():
+            self._by_study[place].pop(holding, None)
+            if not self._by_study[place]:
+                del self._by_study[place]
         self.size -= self._entries.pop(holding, 0)
         self.packed.forget(holding)
 
-    def shares(self, refs: Sequence[Ref]) -> tuple[list[Share], list[Ref]]:
-        """What is here or on its way of `refs`, and what of them is not, as it was asked for."""
-        same = self._by_key.get(key_of(refs))
+    def shares(self, refs: Sequence[Ref], whose: str) -> tuple[list[Share], list[Ref]]:
+        """What is here or on its way of `refs`, and what of them is not, as it was asked for.
+
+        Only what is theirs: see `Holding.whose`.
+        """
+        same = self._by_key.get((whose, key_of(refs)))
         if same is not None and is_good(same):
             self.packed.unpack(same)
             return [whole(same)], []
         found: dict[Holding, list[Ref]] = {}
         left: list[Ref] = []
         for ref in refs:
-            holding = self._covering(plain(ref))
+            holding = self._covering(plain(ref), whose)
             if holding is None:
                 left.append(ref)
             else:
                 found.setdefault(holding, []).append(plain(ref))
         return [Share(holding, Wish.of(refs)) for holding, refs in found.items()], left
 
-    def _covering(self, ref: Ref) -> Holding | None:
-        near: Iterable[Holding] = self._by_study.get(ref.study or "", {})
+    def _covering(self, ref: Ref, whose: str) -> Holding | None:
+        near: Iterable[Holding] = self._by_study.get((whose, ref.study or ""), {})
         if ref.study is None:
-            near = [*self._by_key.values()]
-        same = self._by_key.get(frozenset({ref}))
+            near = [each for each in self._by_key.values() if each.whose == whose]
+        same = self._by_key.get((whose, frozenset({ref})))
         for holding in near if same is None else (same, *near):
             if is_good(holding):
                 if ref.study is not None:  # or else all there are would be unpacked
@@ -83,7 +86,7 @@ class Shelf:
                     return holding
         return None
 
-    def of(self, key: frozenset[Ref]) -> Holding | None:
+    def of(self, key: Key) -> Holding | None:
         """What is there of exactly these references, good or not."""
         return self._by_key.get(key)
 
@@ -103,6 +106,11 @@ class Shelf:
         if not self._entries:
             return None
         return min(self._entries, key=lambda each: (bool(each.uses), each.used))
+
+
+def _places(holding: Holding) -> set[tuple[str, str]]:
+    """Whose it is, with each of its studies."""
+    return {(holding.whose, ref.study) for ref in holding.refs if ref.study is not None}
 
 
 def _only_lingers(holding: Holding) -> bool:

@@ -18,6 +18,10 @@ def key_of(refs: Iterable[Ref]) -> frozenset[Ref]:
     return frozenset(map(plain, refs))
 
 
+Key = tuple[str, frozenset[Ref]]
+"""Whose it is, and `key_of` what was asked for."""
+
+
 def within(ref: Ref, parent: Ref) -> bool:
     """Whether all of `ref` is part of `parent`, as far as their UIDs say it."""
     if ref == parent:

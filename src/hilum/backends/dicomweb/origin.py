@@ -25,7 +25,7 @@ from hilum.model.outcome import Progress
 from hilum.model.query import Path, Query
 from hilum.net.access import tls
 from hilum.net.client import Accepts, Client, open_client
-from hilum.net.refused import refused
+from hilum.net.credentials import open_credentials
 
 _OK = range(200, 300)
 _ALIVE = frozenset({404, 405})
@@ -62,7 +62,7 @@ class Origin:
         if status < 500 and status not in {401, 403, 407, 429}:  # noqa: PLR2004 - it has no such resource
             status = await self._status("HEAD", self._root.root)
         if status not in _OK and status not in _ALIVE:
-            raise refused(status, self._root.who)
+            raise self._root.refused(status)
 
     async def _status(self, method: str, url: str) -> int:
         async with self._root.get(
@@ -130,9 +130,13 @@ async def open_origin(mount: DicomwebMount, name: str = "") -> AsyncIterator[Ori
     )
     every = (mount.url, asked, given, taken)
     async with AsyncExitStack() as stack:
+        opening = open_credentials(mount, forward=mount.forward_token)
+        ours = await stack.enter_async_context(opening)
 
         async def client(root: str, timeout: float) -> Client:  # noqa: ASYNC109 - of its requests
-            opened = open_client(mount, root, context, who=who, timeout=timeout, also=every)
+            opened = open_client(
+                mount, root, context, who=who, timeout=timeout, also=every, credentials=ours
+            )
             return await stack.enter_async_context(opened)
 
         asking = Asking(await client(asked, mount.query_timeout))

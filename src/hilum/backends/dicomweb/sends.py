@@ -32,7 +32,7 @@ from hilum.model.query import Path, Query
 from hilum.model.sending import Sending, State
 from hilum.net.answer import Answer
 from hilum.net.client import Accepts, Client
-from hilum.net.refused import refused, retry_after
+from hilum.net.refused import retry_after
 
 FIRST_LOOK: Final = 0.1
 """Seconds before the status is asked for the first time; then twice as long each time."""
@@ -132,7 +132,7 @@ class _Transaction:
             raise UnknownDestination(f"{self.client.who} does not send there")
         if status >= 300:  # noqa: PLR2004 - no success
             self.running = False
-            raise refused(status, self.client.who)
+            raise self.client.refused(status)
 
     async def look(self) -> Sending:
         """How far it is, after a while.

@@ -9,7 +9,7 @@ from hilum.backends.dimse.echo import echo
 from hilum.backends.dimse.fetch import Fetcher
 from hilum.backends.dimse.mover import Mover
 from hilum.backends.dimse.pool import Pool
-from hilum.backends.dimse.remote import NOBODY, remote_of
+from hilum.backends.dimse.remote import NOBODY, forwarded, remote_of
 from hilum.backends.dimse.store import Need, PeerStores
 from hilum.config.mounts import DimseMount
 from hilum.config.tls import Identity
@@ -43,7 +43,9 @@ async def open_pacs(
         BackendFault: a file with certificates cannot be used.
     """
     remote = remote_of(mount, calling, own)
-    async with Pool(remote, mount.pool, relational=mount.relational == "auto") as pool:
+    identity = forwarded if mount.forward_token else None
+    relational = mount.relational == "auto"
+    async with Pool(remote, mount.pool, relational=relational, identity=identity) as pool:
         with closing(Pacs(pool, mount, calling, inbox, transcodes)) as pacs:
             yield pacs
 

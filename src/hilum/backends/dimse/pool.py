@@ -8,7 +8,7 @@ middle, is closed; any other is kept for the next, for a while.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -18,7 +18,7 @@ from hilum.backends.dimse.echo import echo
 from hilum.backends.dimse.find import CONTEXTS as FIND
 from hilum.backends.dimse.find import RELATIONAL
 from hilum.backends.dimse.retrieve import MOVE_CONTEXTS as MOVE
-from hilum.codec.associate import Role
+from hilum.codec.associate import Role, UserIdentity
 from hilum.config.mounts import Pool as Settings
 from hilum.model.errors import BackendTimeout, HilumError, NotOffered, OutOfResources
 from hilum.upper_layer.association import Association
@@ -40,6 +40,7 @@ class _Member:
 
     Attributes:
         closing: ends it.
+        identity: as whom it was opened.
         is_used: it has been idle before.
         since: when it became idle, in the loop's time.
         timer: ends it when nobody uses it.
@@ -47,6 +48,7 @@ class _Member:
 
     association: Association
     closing: AsyncExitStack
+    identity: UserIdentity | None = None
     is_used: bool = False
     since: float = 0.0
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
@@ -62,13 +64,23 @@ class Pool:
         remote: whom to call; its `timeouts.message` holds where `silence` is not given.
         settings: how many, and how long.
         relational: ask for relational queries (PS3.4 §C.5.1.1).
+        identity: as whom to call, asked for each request; by default that of `remote`. An
+            association is used only for the one that it was opened for.
 
     Attributes:
         in_use: slots taken: associations that somebody has, or is just opening or closing.
     """
 
-    def __init__(self, remote: Remote, settings: Settings, *, relational: bool = True) -> None:
+    def __init__(
+        self,
+        remote: Remote,
+        settings: Settings,
+        *,
+        relational: bool = True,
+        identity: Callable[[], UserIdentity | None] | None = None,
+    ) -> None:
         self.remote = remote
+        self._identity = identity or (lambda: remote.identity)
         self.in_use = 0
         self._settings = settings
         self._extended = {uid: RELATIONAL for uid, _ in FIND} if relational else {}
@@ -159,7 +171,7 @@ class Pool:
             BackendError: the peer cannot be reached, or does not want us.
         """
         async with self._slot():
-            member = await self._connect(wanted, roles, extended)
+            member = await self._connect(self._identity(), wanted, roles, extended)
             if silence is not None:
                 member.association.limit(silence)
             try:
@@ -189,9 +201,10 @@ class Pool:
     @asynccontextmanager
     async def _lent(self, silence: float | None, *, fresh: bool) -> AsyncIterator[_Member]:
         """An association, for which a slot has been taken."""
-        member = None if fresh else await self._living()
+        identity = self._identity()
+        member = None if fresh else await self._living(identity)
         if member is None:
-            member = await self._connect(CONTEXTS, None, self._extended)
+            member = await self._connect(identity, CONTEXTS, None, self._extended)
         association = member.association
         try:
             _check(association)
@@ -214,6 +227,7 @@ class Pool:
 
     async def _connect(
         self,
+        identity: UserIdentity | None,
         wanted: Iterable[Wanted],
         roles: Mapping[str, Role] | None,
         extended: Mapping[str, bytes] | None,
@@ -225,13 +239,14 @@ class Pool:
             self._closed.clear()
             await self._closed.wait()
         stack = AsyncExitStack()
-        opening = associate(self.remote, wanted, roles=roles, extended=extended)
-        return _Member(await stack.enter_async_context(opening), stack)
+        remote = replace(self.remote, identity=identity)
+        opening = associate(remote, wanted, roles=roles, extended=extended)
+        return _Member(await stack.enter_async_context(opening), stack, identity)
 
-    async def _living(self) -> _Member | None:
-        """The idle association that was used last and still lives."""
-        while self._idle:
-            member = self._idle[-1]
+    async def _living(self, identity: UserIdentity | None) -> _Member | None:
+        """The idle association of that identity that was used last and still lives."""
+        while own := [each for each in self._idle if each.identity == identity]:
+            member = own[-1]
             self._pick(member)
             if asyncio.get_running_loop().time() - member.since < _DOUBT:
                 return member

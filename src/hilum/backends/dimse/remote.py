@@ -2,14 +2,18 @@
 
 import ssl
 
+from hilum.codec.associate import UserIdentity
+from hilum.config.login import UserIdentity as Login
 from hilum.config.mounts import DimseMount
 from hilum.config.schema import Peer
 from hilum.config.tls import Identity, TlsPeer
+from hilum.core import caller
 from hilum.net.tls import client
 from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.requestor import Remote
 
 NOBODY = Identity()
+_NAME, _PASSCODE, _TOKEN = 1, 2, 5  # kinds of User Identity
 
 
 def remote(peer: Peer, calling: str, own: Identity = NOBODY) -> Remote:
@@ -48,8 +52,29 @@ def remote_of(mount: DimseMount, calling: str, own: Identity = NOBODY) -> Remote
         timeouts=Timeouts(acse=mount.acse_timeout, message=mount.retrieve_timeout),
         connect_timeout=mount.connect_timeout,
         max_pdu=mount.max_pdu,
+        identity=_identity(mount.identity),
         tls=_tls(mount, own),
     )
+
+
+def forwarded() -> UserIdentity:
+    """The caller's token, as the identity of an association (PS3.7 §D.3.3.7, type 5).
+
+    Raises:
+        Unauthenticated: there is none.
+    """
+    return UserIdentity(_TOKEN, caller.token().encode())
+
+
+def _identity(said: Login | None) -> UserIdentity | None:
+    if said is None:
+        return None
+    if said.token is not None:
+        return UserIdentity(_TOKEN, said.token.get_secret_value().encode())
+    name = (said.username or "").encode()
+    if said.password is None:
+        return UserIdentity(_NAME, name)
+    return UserIdentity(_PASSCODE, name, said.password.get_secret_value().encode())
 
 
 def _tls(peer: TlsPeer, own: Identity) -> ssl.SSLContext | None:
