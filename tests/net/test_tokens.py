@@ -52,7 +52,7 @@ def tokens(*signers: Signer, **more: object) -> Tokens:
 
 def forged(header: object, payload: object = None) -> str:
     """A token with any header, and a signature that is none."""
-    parts = (header, payload or {"sub": "eve", "aud": "urn:hilum", "exp": NOW + 300})
+    parts = (header, payload or {"sub": "eve", "aud": "urn:hilum", "exp": NOW + 3600})
     texts = (each if isinstance(each, bytes) else json.dumps(each).encode() for each in parts)
     return ".".join(base64.urlsafe_b64encode(each).rstrip(b"=").decode() for each in texts) + ".AA"
 
@@ -95,7 +95,7 @@ async def test_every_kind_of_signature(algorithm: str) -> None:
     ],
 )
 async def test_what_is_not_good_is_said(claims: dict[str, object], why: str) -> None:
-    said = {"sub": "anna", "iss": "https://issuer", "aud": "urn:hilum", "exp": NOW + 300} | claims
+    said = {"sub": "anna", "iss": "https://issuer", "aud": "urn:hilum", "exp": NOW + 3600} | claims
     kept = json.dumps({name: value for name, value in said.items() if value is not None})
     token = jwt.PyJWS().encode(kept.encode(), SIGNER.key, "RS256", headers={"kid": "one"})
     with pytest.raises(Unauthenticated, match=why) as found:
@@ -120,7 +120,7 @@ async def test_a_token_does_not_choose_how_it_is_verified(algorithm: object) -> 
 async def test_a_public_key_is_no_secret() -> None:
     public = SIGNER.key.public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    said = json.dumps({"sub": "eve", "aud": "urn:hilum", "exp": NOW + 300}).encode()
+    said = json.dumps({"sub": "eve", "aud": "urn:hilum", "exp": NOW + 3600}).encode()
     for secret in (pem, pem.strip(), json.dumps(SIGNER.jwk()).encode()):
         token = _signed(said, secret)
         for verifier in (
@@ -148,7 +148,7 @@ async def test_a_shared_secret() -> None:
         secret=SecretStr(HMAC),
         algorithms=("HS256",),
     )
-    claims = {"sub": "anna", "iss": "https://issuer", "aud": "urn:hilum", "exp": NOW + 60}
+    claims = {"sub": "anna", "iss": "https://issuer", "aud": "urn:hilum", "exp": NOW + 3600}
     async with open_keys(said) as keys:
         verifier = Tokens(said, keys)
         assert (await verifier.verified(jwt.encode(claims, HMAC, "HS256"))).name == "anna"
@@ -165,7 +165,7 @@ async def test_a_key_that_is_too_short_verifies_nothing() -> None:
     with pytest.raises(Unauthenticated):
         await tokens(weak).verified(token)
     with pytest.warns(jwt.InsecureKeyLengthWarning):
-        token = jwt.encode({"exp": NOW + 60, "aud": "urn:hilum"}, "short", "HS256")
+        token = jwt.encode({"exp": NOW + 3600, "aud": "urn:hilum"}, "short", "HS256")
     with pytest.raises(Unauthenticated):
         await Tokens(settings(algorithms=("HS256",)), Fixed("short")).verified(token)
 
