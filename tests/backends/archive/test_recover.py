@@ -177,6 +177,7 @@ async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 async def test_old_days_are_not_looked_at_again(tmp_path: Path) -> None:
     async with opened.archive(tmp_path) as archive:
         await keep(archive, made.made())
+        archive._writer.flush()
         archive._writer._index.begin()
         archive._writer._index.remember("swept", "2100/01/01")
         archive._writer._index.commit()

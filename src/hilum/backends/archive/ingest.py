@@ -2,14 +2,14 @@
 
 An instance of at most 1 MiB is gathered and written in one step in a thread; a longer one is
 written piece by piece as it comes. Then its header is read from what was written, its identifiers
-are checked, the file is sealed and synced, and its row goes to the writer.
+are checked, and the file is sealed and synced.
 """
 
 import mmap
 import os
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -111,11 +111,8 @@ def take_small(
     dictionaries: Dictionaries,
     instance: Instance,
     chunks: Sequence[bytes],
-    hand_on: Callable[[Taken], None],
-) -> None:
+) -> Taken:
     """Read, check, write and sync an instance of at most `CHUNK` bytes; for a thread.
-
-    `hand_on` is called, in this thread, once the file is safe.
 
     Raises:
         BadDataset, ClassMismatch: it is not kept, and there is no file.
@@ -140,7 +137,7 @@ def take_small(
             store.finish(fd, number)
         finally:
             os.close(fd)
-        hand_on(Taken(entry_of(found, syntax, number, seal, dictionaries), found.warnings))
+        return Taken(entry_of(found, syntax, number, seal, dictionaries), found.warnings)
     except BaseException:
         store.remove(number)
         raise
@@ -180,8 +177,8 @@ class Part:
             self._crc = zlib.crc32(chunk, self._crc)
             self._length += len(chunk)
 
-    def finish(self, dictionaries: Dictionaries, hand_on: Callable[[Taken], None]) -> None:
-        """Read, check, seal and sync what was written, and hand it on.
+    def finish(self, dictionaries: Dictionaries) -> Taken:
+        """Read, check, seal and sync what was written.
 
         Raises:
             BadDataset, ClassMismatch, OSError: it is not to be kept; `discard` it.
@@ -200,7 +197,7 @@ class Part:
         files.write_all(self._fd, [head])
         self._store.finish(self._fd, self._number)
         self._close()
-        hand_on(Taken(entry_of(found, syntax, self._number, seal, dictionaries), found.warnings))
+        return Taken(entry_of(found, syntax, self._number, seal, dictionaries), found.warnings)
 
     def discard(self) -> None:
         """Take the file away."""

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
+from hilum.backends.archive.writer import Writer
 from hilum.model.errors import BackendFault
 
 log = logging.getLogger(__name__)
@@ -124,10 +125,18 @@ class Brief:
 
 
 class Readers:
-    """Reads the index, in its own threads or, what is soon done, at once."""
+    """Reads the index, in its own threads or, what is soon done, at once.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    What was stored before a read began is seen by it.
+
+    Args:
+        engine: of the index.
+        writer: may owe rows that were answered for; None: there is none.
+    """
+
+    def __init__(self, engine: sa.Engine, writer: Writer | None = None) -> None:
         self._engine = engine
+        self._writer = writer
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="archive reader")
         self._idle: list[sqlite3.Connection] = []
         self._brief = Brief()
@@ -149,6 +158,7 @@ class Readers:
             BackendFault: the index cannot be read.
         """
         if self._brief.may:
+            await self._settle()
             try:
                 return self._brief.read(read)
             except sqlite3.Error:
@@ -165,6 +175,7 @@ class Readers:
         Raises:
             BackendFault: the index cannot be read.
         """
+        await self._settle()
         turn = _Turn()
         loop = asyncio.get_running_loop()
         try:
@@ -172,6 +183,11 @@ class Readers:
         except asyncio.CancelledError:
             turn.leave()
             raise
+
+    async def _settle(self) -> None:
+        if self._writer is not None and self._writer.owes:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._threads, self._writer.flush)
 
     def _read(self, turn: _Turn, read: Callable[[Cursor], T]) -> T:
         try:
