@@ -20,6 +20,7 @@ from hilum.codec.header import (
     swapped,
 )
 from hilum.codec.json_dataset import to_dataset
+from hilum.codec.remembered import Remembered, beginning
 from hilum.codec.walked import FRAGMENTS, LITTLE, PLAIN, Element, Walked
 from hilum.model.errors import BadDataset, NotFound
 
@@ -70,6 +71,7 @@ def from_encoded(
     *,
     inline_limit: int = 1024,
     charset: str | None = None,
+    remembered: Remembered | None = None,
 ) -> Described:
     """The DICOM JSON Model of an encoded data set (without File Meta Information).
 
@@ -87,6 +89,8 @@ def from_encoded(
         transfer_syntax_uid: of the buffer.
         inline_limit: bytes, as above.
         charset: Specific Character Set that all text is really in, whatever is declared.
+        remembered: values that were read before; what is given must then not be changed below its
+            first level.
 
     Raises:
         BadDataset: not even the headers of the elements can be read.
@@ -97,14 +101,17 @@ def from_encoded(
             return Described(attributes, [], [], truncated=False)
     walked = walk(buffer, transfer_syntax_uid)
     forced = charset_of(charset.encode("latin-1", "replace")) if charset is not None else None
-    return from_walked(walked, inline_limit, forced)
+    return from_walked(walked, inline_limit, forced, remembered)
 
 
 def from_walked(
-    walked: Walked, inline_limit: int = 1024, forced: Charset | None = None
+    walked: Walked,
+    inline_limit: int = 1024,
+    forced: Charset | None = None,
+    remembered: Remembered | None = None,
 ) -> Described:
     """The same of a data set whose elements are known; `forced` as `charset` there."""
-    writer = _Writer(walked, inline_limit, forced)
+    writer = _Writer(walked, inline_limit, forced, remembered)
     attributes = writer.level(walked.elements, None, "", big=walked.big)
     if writer.beyond_ascii and "00080005" not in attributes:
         attributes["00080005"] = _utf_8()
@@ -229,14 +236,22 @@ class _Scope:
 class _Writer:
     """Turns the elements of one data set into JSON, level by level."""
 
-    def __init__(self, walked: Walked, inline_limit: int, forced: Charset | None) -> None:
+    def __init__(
+        self,
+        walked: Walked,
+        inline_limit: int,
+        forced: Charset | None,
+        remembered: Remembered | None,
+    ) -> None:
+        self._remembered = remembered
+        self._begin = b"" if remembered is None else beginning(walked.data)
         self._walked = walked
         self._forced = forced
         self._data = walked.data
         self._inline_limit = min(inline_limit, MAX_TEXT)
         self.beyond_ascii = False
 
-    def level(  # noqa: C901, PLR0912 - a call per element is what this saves
+    def level(  # noqa: C901, PLR0912, PLR0915 - a call per element is what this saves
         self, elements: list[Element], above: _Scope | None, prefix: str, *, big: bool
     ) -> Attributes:
         """The root or one item.
@@ -249,6 +264,8 @@ class _Writer:
         """
         data, cut, limit = self._data, self._walked.cut, self._inline_limit
         attributes: Attributes = {}
+        remembered, begin, known = self._remembered, self._begin, len(self._begin)
+        tables = {} if big or remembered is None else remembered.tables
         scope = _Scope(elements, above, data, self._forced)
         last, ordered, words = 0, True, WORDS[big]
         for element in elements:
@@ -261,6 +278,13 @@ class _Writer:
             if not ordered and key in attributes:
                 self._walked.warn(f"({key[:4]},{key[4:]}) occurs twice")
             last = tag
+            raw = None
+            if vr in tables and start + length <= known and not cut and kind == PLAIN:
+                raw = begin[start : start + length]
+                attribute = tables[vr].get(raw)
+                if attribute is not None:
+                    attributes[key] = attribute
+                    continue
             try:
                 if length > limit or (cut and start in cut):
                     attributes[key] = self._attribute(element, key, scope, prefix, big=big)
@@ -278,8 +302,12 @@ class _Writer:
                     attributes[key] = {"vr": vr, "Value": [*words[vr].unpack_from(data, start)]}
                 else:
                     attributes[key] = self._attribute(element, key, scope, prefix, big=big)
+                    continue
             except ValueError:
                 self._walked.warn(f"value of ({key[:4]},{key[4:]}) is not usable")
+                continue
+            if raw is not None and remembered is not None and raw.isascii() and b"\x1b" not in raw:
+                remembered.put(vr, raw, attributes[key])
         if "00080005" in attributes:
             if "Value" in attributes.pop("00080005"):
                 attributes["00080005"], ordered = _utf_8(), False

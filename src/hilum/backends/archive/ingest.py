@@ -19,6 +19,7 @@ from hilum.backends.archive.files import HEAD, Files, Seal
 from hilum.backends.archive.record import Entry
 from hilum.codec import dicom_json
 from hilum.codec.malformed import malformed
+from hilum.codec.remembered import Remembered
 from hilum.model.errors import BadDataset, ClassMismatch
 from hilum.model.identity import is_uid
 from hilum.model.instance import CHUNK, Instance
@@ -32,6 +33,7 @@ _UIDS: Final = (
     ("SOPClassUID", "00080016"),
 )
 _buffers = threading.local()
+_remembered = Remembered()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def read(data: memoryview, transfer_syntax_uid: str) -> _Read:
     """
     if not is_uid(transfer_syntax_uid):
         raise BadDataset("the transfer syntax is not a UID")
-    described = dicom_json.from_encoded(data, transfer_syntax_uid)
+    described = dicom_json.from_encoded(data, transfer_syntax_uid, remembered=_remembered)
     uids = []
     for keyword, tag in _UIDS:
         uid = record.uid(described.attributes, tag)
