@@ -92,6 +92,7 @@ def entry_of(
 ) -> Entry:
     """The row of a file."""
     dictionary = dictionaries.get(found.study, found.series)
+    plain = dicom_json.dumps(found.attributes)
     return Entry(
         study_instance_uid=found.study,
         series_instance_uid=found.series,
@@ -102,7 +103,8 @@ def entry_of(
         size=seal.length,
         crc=seal.crc,
         columns=record.instance_columns(found.attributes),
-        json=deflate(dicom_json.dumps(found.attributes), dictionary),
+        plain=plain,
+        json=deflate(plain, dictionary),
         dictionary=dictionary,
         attributes=found.attributes,
     )
