@@ -1,15 +1,15 @@
 """How an instance gets from its sender into a file, and what is to be indexed of it.
 
 An instance of at most 1 MiB is gathered and written in one step in a thread; a longer one is
-written piece by piece as it comes. Then its header is read from what was written, its identifiers
-are checked, and the file is sealed and synced.
+written piece by piece as it comes. While the disk takes it, its header is read from what was
+written and its identifiers are checked; then the file is sealed and synced.
 """
 
 import mmap
 import os
-import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,7 @@ from hilum.codec.malformed import malformed
 from hilum.codec.remembered import Remembered
 from hilum.model.errors import BadDataset, ClassMismatch
 from hilum.model.identity import is_uid
-from hilum.model.instance import CHUNK, Instance
+from hilum.model.instance import Instance
 
 TRUNCATED: Final = "the data set ends within an element"
 
@@ -32,7 +32,6 @@ _UIDS: Final = (
     ("SOPInstanceUID", "00080018"),
     ("SOPClassUID", "00080016"),
 )
-_buffers = threading.local()
 _remembered = Remembered()
 
 
@@ -116,43 +115,63 @@ def take_small(
     instance: Instance,
     chunks: Sequence[bytes],
 ) -> Taken:
-    """Read, check, write and sync an instance of at most `CHUNK` bytes; for a thread.
+    """Write, read, check and sync an instance of at most 1 MiB; for a thread.
 
     Raises:
         BadDataset, ClassMismatch: it is not kept, and there is no file.
         OSError: as before.
     """
-    buffer = _buffer()
-    end = HEAD
-    for chunk in chunks:
-        buffer[end : end + len(chunk)] = chunk
-        end += len(chunk)
     syntax = instance.transfer_syntax_uid
-    with memoryview(buffer)[HEAD:end] as data:
-        found = read(data, syntax)
-        _check(instance, found)
-        seal = Seal(end - HEAD, zlib.crc32(data))
-    buffer[:HEAD] = files.head(found.sop_class, found.sop_instance, syntax, seal)
+    seal = Seal(sum(map(len, chunks)), _crc(chunks))
+    sop_class, sop_instance = (
+        uid.strip(" \0") for uid in (instance.sop_class_uid, instance.sop_instance_uid)
+    )
     fd, number = store.create()
     try:
         try:
-            with memoryview(buffer)[:end] as whole:
-                files.write_all(fd, [whole])
-            store.finish(fd, number)
+            # What was announced is mostly true: the disk begins before the data set is read.
+            known = all(map(is_uid, (sop_class, sop_instance, syntax)))
+            head = files.head(sop_class, sop_instance, syntax, seal) if known else bytes(HEAD)
+            files.write_all(fd, [head, *chunks])
+            if known:
+                store.begin_sync(fd)
+            with _whole(fd, chunks) as data:
+                found = read(data, syntax)
+            _check(instance, found)
+            if not known:
+                head = files.head(found.sop_class, found.sop_instance, syntax, seal)
+                os.lseek(fd, 0, os.SEEK_SET)
+                files.write_all(fd, [head])
+            entry = entry_of(found, syntax, number, seal, dictionaries)
+            store.finish(fd)
         finally:
             os.close(fd)
-        return Taken(entry_of(found, syntax, number, seal, dictionaries), found.warnings)
     except BaseException:
         store.remove(number)
         raise
+    return Taken(entry, found.warnings)
 
 
-def _buffer() -> bytearray:
-    """The buffer of this thread, used again and again: fresh memory costs more than copying."""
-    buffer: bytearray | None = getattr(_buffers, "buffer", None)
-    if buffer is None:
-        buffer = _buffers.buffer = bytearray(HEAD + CHUNK)
-    return buffer
+def _crc(chunks: Sequence[bytes]) -> int:
+    crc = 0
+    for chunk in chunks:
+        crc = zlib.crc32(chunk, crc)
+    return crc
+
+
+@contextmanager
+def _whole(fd: int, chunks: Sequence[bytes]) -> Iterator[memoryview]:
+    """The data set in one piece; if need be, as the system has it, without a copy."""
+    if len(chunks) == 1:
+        yield memoryview(chunks[0])
+        return
+    size = HEAD + sum(map(len, chunks))
+    with (
+        mmap.mmap(fd, size, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as whole,
+        whole[HEAD:] as data,
+    ):
+        yield data
 
 
 class Part:
@@ -180,6 +199,7 @@ class Part:
         for chunk in chunks:
             self._crc = zlib.crc32(chunk, self._crc)
             self._length += len(chunk)
+        self._store.begin_sync(self._fd)
 
     def finish(self, dictionaries: Dictionaries) -> Taken:
         """Read, check, seal and sync what was written.
@@ -199,9 +219,10 @@ class Part:
         os.lseek(self._fd, 0, os.SEEK_SET)
         head = files.head(found.sop_class, found.sop_instance, syntax, seal)
         files.write_all(self._fd, [head])
-        self._store.finish(self._fd, self._number)
+        entry = entry_of(found, syntax, self._number, seal, dictionaries)
+        self._store.finish(self._fd)
         self._close()
-        return Taken(entry_of(found, syntax, self._number, seal, dictionaries), found.warnings)
+        return Taken(entry, found.warnings)
 
     def discard(self) -> None:
         """Take the file away."""

@@ -165,6 +165,7 @@ class Writer:
         self._work.set()
         self._thread.join()
         with self._lock:
+            self._files.spare()
             self._finish()
             self._write_again()
             self._checkpoint(last=True)
@@ -180,6 +181,7 @@ class Writer:
                 self._finish()
                 rests = time.monotonic() - self._worked >= _IDLE
                 if rests:
+                    self._files.spare()
                     self._write_again()
                 if not self._moved and (rests or self._log_size() > _LOG_LIMIT):
                     self._checkpoint()
