@@ -111,8 +111,13 @@ def from_walked(
     remembered: Remembered | None = None,
 ) -> Described:
     """The same of a data set whose elements are known; `forced` as `charset` there."""
-    writer = _Writer(walked, inline_limit, forced, remembered)
+    writer = Writer(walked, inline_limit, forced, remembered)
     attributes = writer.level(walked.elements, None, "", big=walked.big)
+    return with_charset(writer, walked, attributes)
+
+
+def with_charset(writer: "Writer", walked: Walked, attributes: Attributes) -> Described:
+    """All that `writer` made, which says that it is in UTF-8 if it is beyond ASCII."""
     if writer.beyond_ascii and "00080005" not in attributes:
         attributes["00080005"] = _utf_8()
         attributes = dict(sorted(attributes.items()))
@@ -197,7 +202,7 @@ def _utf_8() -> dict[str, Any]:
     return {"vr": "CS", "Value": ["ISO_IR 192"]}
 
 
-class _Scope:
+class Scope:
     """What an item takes from its own elements, or from what is around it."""
 
     __slots__ = ("_above", "_elements", "_signed", "charset")
@@ -205,7 +210,7 @@ class _Scope:
     def __init__(
         self,
         elements: list[Element],
-        above: "_Scope | None",
+        above: "Scope | None",
         data: Buffer,
         forced: Charset | None,
     ) -> None:
@@ -233,7 +238,7 @@ class _Scope:
         return self._signed
 
 
-class _Writer:
+class Writer:
     """Turns the elements of one data set into JSON, level by level."""
 
     def __init__(
@@ -252,7 +257,7 @@ class _Writer:
         self.beyond_ascii = False
 
     def level(  # noqa: C901, PLR0912, PLR0915 - a call per element is what this saves
-        self, elements: list[Element], above: _Scope | None, prefix: str, *, big: bool
+        self, elements: list[Element], above: Scope | None, prefix: str, *, big: bool
     ) -> Attributes:
         """The root or one item.
 
@@ -266,7 +271,7 @@ class _Writer:
         attributes: Attributes = {}
         remembered, begin, known = self._remembered, self._begin, len(self._begin)
         tables = {} if big or remembered is None else remembered.tables
-        scope = _Scope(elements, above, data, self._forced)
+        scope = Scope(elements, above, data, self._forced)
         last, ordered, words = 0, True, WORDS[big]
         for element in elements:
             tag, vr, start, length, _, kind = element
@@ -316,7 +321,7 @@ class _Writer:
         return attributes if ordered else dict(sorted(attributes.items()))
 
     def _attribute(
-        self, element: Element, key: str, scope: _Scope, prefix: str, *, big: bool
+        self, element: Element, key: str, scope: Scope, prefix: str, *, big: bool
     ) -> dict[str, Any]:
         """The attribute object of one element.
 

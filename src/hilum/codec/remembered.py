@@ -22,10 +22,12 @@ class Remembered:
 
     Attributes:
         tables: VR -> what is remembered.
+        elements: encoded element in Explicit VR Little Endian -> tag, its key, attribute object.
     """
 
     def __init__(self) -> None:
         self.tables: dict[str, Table] = {vr: {} for vr in (*READERS, *WORDS[False])}
+        self.elements: dict[bytes, tuple[int, str, dict[str, Any]]] = {}
 
     def put(self, vr: str, raw: bytes, attribute: dict[str, Any]) -> None:
         """Remember one, if it is worth it."""
@@ -34,6 +36,13 @@ class Remembered:
             if len(table) >= _MOST:
                 table.clear()
             table[raw] = attribute
+
+    def put_element(self, vr: str, raw: bytes, found: tuple[int, str, dict[str, Any]]) -> None:
+        """Remember an element whose value is remembered."""
+        if self.tables.get(vr, {}).get(raw[8:]) is found[2]:
+            if len(self.elements) >= 2 * _MOST:
+                self.elements.clear()
+            self.elements[raw] = found
 
 
 def beginning(data: Buffer) -> bytes:

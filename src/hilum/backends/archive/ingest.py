@@ -17,7 +17,7 @@ from hilum.backends.archive import files, record
 from hilum.backends.archive.deflated import Dictionaries, deflate
 from hilum.backends.archive.files import HEAD, Files, Seal
 from hilum.backends.archive.record import Entry
-from hilum.codec import dicom_json
+from hilum.codec import again, dicom_json
 from hilum.codec.malformed import malformed
 from hilum.codec.remembered import Remembered
 from hilum.model.errors import BadDataset, ClassMismatch
@@ -63,7 +63,7 @@ def read(data: memoryview, transfer_syntax_uid: str) -> _Read:
     """
     if not is_uid(transfer_syntax_uid):
         raise BadDataset("the transfer syntax is not a UID")
-    described = dicom_json.from_encoded(data, transfer_syntax_uid, remembered=_remembered)
+    described = again.read(data, transfer_syntax_uid, _remembered)
     uids = []
     for keyword, tag in _UIDS:
         uid = record.uid(described.attributes, tag)
