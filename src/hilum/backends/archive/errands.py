@@ -7,6 +7,7 @@ than many of the calls themselves.
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar, TypeVarTuple
@@ -100,19 +101,25 @@ class Errands:
         self._name = name
         self._errands: SimpleQueue[Errand[object] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._idle = threading.Semaphore(0)
+        self._idle: deque[None] = deque()  # one for each thread that waits: safe between threads
 
     def begin(self, function: Callable[[*Ts], T], *args: *Ts) -> Errand[T]:
         """Have a function called in a thread; from the event loop, which is told of its end."""
         errand = Errand(asyncio.get_running_loop(), lambda: function(*args))
         self._errands.put(errand)  # type: ignore[arg-type] # nobody puts a result in
-        if not self._idle.acquire(blocking=False) and len(self._threads) < self._most:
+        try:
+            self._idle.pop()
+        except IndexError:
+            self._hire()
+        return errand
+
+    def _hire(self) -> None:
+        if len(self._threads) < self._most:
             thread = threading.Thread(
                 target=self._run, name=f"{self._name} {len(self._threads)}", daemon=True
             )
             self._threads.append(thread)
             thread.start()
-        return errand
 
     def close(self) -> None:
         """Wait until all is done; nothing may be begun after it."""
@@ -124,6 +131,6 @@ class Errands:
     def _run(self) -> None:
         while (errand := self._errands.get()) is not None:
             errand.run()
-            self._idle.release()  # before the loop knows, which may have the next one at once
+            self._idle.append(None)  # before the loop knows, which may have the next one at once
             errand.tell()
             del errand

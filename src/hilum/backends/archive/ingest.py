@@ -113,7 +113,7 @@ def take_small(
     store: Files,
     dictionaries: Dictionaries,
     instance: Instance,
-    chunks: Sequence[bytes],
+    chunks: Sequence[bytes | memoryview],
 ) -> Taken:
     """Write, read, check and sync an instance of at most 1 MiB; for a thread.
 
@@ -152,7 +152,7 @@ def take_small(
     return Taken(entry, found.warnings)
 
 
-def _crc(chunks: Sequence[bytes]) -> int:
+def _crc(chunks: Sequence[bytes | memoryview]) -> int:
     crc = 0
     for chunk in chunks:
         crc = zlib.crc32(chunk, crc)
@@ -160,7 +160,7 @@ def _crc(chunks: Sequence[bytes]) -> int:
 
 
 @contextmanager
-def _whole(fd: int, chunks: Sequence[bytes]) -> Iterator[memoryview]:
+def _whole(fd: int, chunks: Sequence[bytes | memoryview]) -> Iterator[memoryview]:
     """The data set in one piece; if need be, as the system has it, without a copy."""
     if len(chunks) == 1:
         yield memoryview(chunks[0])
@@ -189,7 +189,7 @@ class Part:
             self.discard()
             raise
 
-    def append(self, chunks: Sequence[bytes]) -> None:
+    def append(self, chunks: Sequence[bytes | memoryview]) -> None:
         """Write what came.
 
         Raises:

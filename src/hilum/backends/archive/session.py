@@ -1,9 +1,10 @@
 """How one instance is stored: gathered, written, indexed, and its duplicates judged."""
 
 import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from hilum.backends.archive.errands import Errand, Errands
 from hilum.backends.archive.files import Files
@@ -17,6 +18,7 @@ from hilum.model.outcome import Stored
 log = logging.getLogger(__name__)
 
 Given = TypeVar("Given")
+Piece: TypeAlias = bytes | memoryview
 
 FULL = "the archive cannot write to its disk"
 ASTRAY = "an instance names another patient than its study has"
@@ -61,17 +63,19 @@ class _Arrival:
 
     async def stored(self) -> Stored:
         """The whole way of the instance."""
-        waiting: list[bytes] = []
+        following = _gathering(self._instance.chunks)
+        waiting: list[Piece] = []
         size = 0
         try:
-            async for chunk in self._instance.chunks:
-                size += len(chunk)
+            while pieces := await following():
+                more = sum(map(len, pieces))
+                size += more
                 if size > CHUNK:
                     failed = await self._done(self._threads.begin(self._append, waiting))
                     if failed is not None:
                         return failed
-                    waiting, size = [], len(chunk)
-                waiting.append(chunk)
+                    waiting, size = [], more
+                waiting += pieces
         except BaseException:
             if self._part is not None:
                 await self._threads.begin(self._discard).outlasted()
@@ -88,7 +92,7 @@ class _Arrival:
 
     # In a thread
 
-    def _append(self, chunks: list[bytes]) -> Stored | None:
+    def _append(self, chunks: list[Piece]) -> Stored | None:
         """Write to the growing file, making it first; the failure, if it is one."""
         try:
             if self._part is None:
@@ -99,7 +103,7 @@ class _Arrival:
             return self._cannot_write()
         return None
 
-    def _keep(self, last: list[bytes]) -> Stored:
+    def _keep(self, last: list[Piece]) -> Stored:
         """Make the file whole and safe, have it indexed, and say how it went."""
         dictionaries = self._writer.dictionaries
         try:
@@ -188,6 +192,22 @@ class _Arrival:
             series_instance_uid=entry.series_instance_uid,
             failure=failure,
         )
+
+
+def _gathering(chunks: AsyncIterator[bytes]) -> Callable[[], Awaitable[list[Piece]]]:
+    """Gives the next chunks, those together that come together; none at the end.
+
+    A DIMSE message can be waited for as a whole, and given as it came; see `DataStream.several`.
+    """
+    several: Callable[[], Awaitable[list[Piece]]] | None = getattr(chunks, "several", None)
+    if several is not None:
+        return several
+
+    async def alone() -> list[Piece]:
+        chunk = await anext(chunks, None)
+        return [] if chunk is None else [chunk]
+
+    return alone
 
 
 def _kept(taken: Taken) -> Stored:
