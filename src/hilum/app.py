@@ -156,7 +156,8 @@ async def _http(  # noqa: PLR0913, PLR0917 - called in one place
     from hilum.net import http  # noqa: PLC0415 - only where that door opens
 
     mark = "" if worker is None else worker.mark
-    app: Application = application(broker, settings.http, sends, mark, workshop)
+    viewer = settings.viewer if settings.http.viewer else None
+    app: Application = application(broker, settings.http, sends, mark, workshop, viewer)
     elsewhere = entrance = None
     if worker is not None:
         elsewhere, entrance = worker.elsewhere, worker.doors["http"]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from hilum.backends.archive import STORES_AT_ONCE, open_archive
 from hilum.backends.archive.part import Part
-from hilum.backends.cache import Kept, Straight, open_kept
+from hilum.backends.cache import Kept, Lingering, Straight, open_kept
 from hilum.backends.dicomweb import open_origin, open_url_stores
 from hilum.backends.dimse.pacs import open_pacs
 from hilum.backends.dimse.remote import remote
@@ -116,7 +116,10 @@ async def _archive(
         finds=archive,
         retrieves=archive,
         describes=archive,
+        lends=archive,
+        versions=archive,
         stores=archive,
+        deletes=archive if mount.delete else None,
         stores_at_once=STORES_AT_ONCE,
         fetches=Straight(archive, "" if worker is None else worker.mark),
     )
@@ -140,7 +143,7 @@ async def _pacs(  # noqa: PLR0913, PLR0917 - called in one place
     # its metadata is read from the instances
     return replace(
         far,
-        describes=Described(kept),
+        describes=Described(Lingering(kept.look_through)),
         describes_moves=True,
         behind=frozenset((mount.aet, *mount.senders)),
         sends=pacs if mount.destinations else None,
@@ -157,7 +160,7 @@ async def _origin(
     far, kept = await _far(settings, name, mount, origin, stack)
     return replace(
         far,
-        describes=Described(kept, origin, kept.holds),
+        describes=Described(Lingering(kept.look_through), origin, kept.holds),
         sends=origin if mount.send else None,
         passed_on=None if mount.send else frozenset(),
     )
@@ -182,6 +185,7 @@ async def _far(
         echoes=far,
         finds=Adapted(far, mount.walk_limit),
         retrieves=kept,
+        lends=kept,
         stores=far,
         asks=far,
         fetches=kept,

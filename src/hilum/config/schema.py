@@ -16,6 +16,7 @@ from hilum.config.kinds import (
     Grace,
     Host,
     MaxPdu,
+    Origins,
     Port,
     Seconds,
     Section,
@@ -103,6 +104,21 @@ class HttpSettings(Section):
     """How long running requests may go on when the service stops."""
     query_limit: Annotated[int, Field(ge=1)] = 1000
     """The most answers to a QIDO-RS query that names no limit of its own."""
+    viewer: bool = True
+    """Whether `/viewer` is served, once `hilum viewer install` has installed it."""
+    cors_origins: Origins = ()
+    """Origins whose pages may read our answers in a browser, such as `https://viewer.example.org`;
+    `*` is every one. Pages that we serve ourselves need no entry."""
+    cors_credentials: bool = False
+    """Whether those pages may send cookies and HTTP authentication. Not with `*`."""
+    cors_max_age: Seconds = 600.0
+    """How long a browser may remember what it was allowed."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.cors_credentials and "*" in self.cors_origins:
+            raise ValueError('cors_credentials: does not go with "*" in cors_origins')
+        return self
 
 
 class ImagingSettings(Section):
@@ -221,6 +237,11 @@ class Settings(Section):
     def state(self) -> Path:
         """Where the Sends are kept that run in the background."""
         return self.server.data / "state"
+
+    @property
+    def viewer(self) -> Path:
+        """Where the viewer is installed."""
+        return self.server.data / "viewer"
 
     @property
     def spill(self) -> Path:

@@ -203,6 +203,17 @@ class Describes(Protocol):
         """
 
 
+class Versions(Protocol):
+    """Can say whether metadata are still the same, without making them."""
+
+    async def version(self, ref: Ref, /) -> str | None:
+        """Names what `Describes.describe` gives of `ref`; None when there is nothing.
+
+        It is another one whenever that is another, and the same as long as that is: in every
+        process, and after a restart.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Lent:
     """An instance that lies in a file on this machine, to be read at any place.
@@ -289,6 +300,21 @@ class Stores(Protocol):
 
         Raises:
             BackendError: the far side cannot be reached or refuses, on entering.
+        """
+
+
+class Deletes(Protocol):
+    """Can delete what it keeps, for good."""
+
+    async def delete(self, ref: Ref, /) -> int:
+        """Delete what is at and below `ref`: all of it or, where it fails, nothing.
+
+        Returns:
+            How many instances are gone, durably.
+
+        Raises:
+            NotFound: there is nothing.
+            OutOfResources, BackendError: it cannot be deleted.
         """
 
 

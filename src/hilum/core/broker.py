@@ -97,6 +97,15 @@ class Broker:
         mount = self._admit(operation)
         return offered(mount.describes, operation).describe(operation.ref, operation.bulk_root)
 
+    async def version(self, operation: ops.Describe) -> str | None:
+        """What names the metadata as long as they stay the same; None: nobody says.
+
+        Raises:
+            Refused, UnknownMount, BackendError.
+        """
+        versions = self._admit(operation).versions
+        return None if versions is None else await versions.version(operation.ref)
+
     def bulk(self, operation: ops.Bulk) -> AbstractAsyncContextManager[BulkData]:
         """Give one value that metadata left out; raises like `find`, and NotFound."""
         mount = self._admit(operation)
@@ -112,6 +121,15 @@ class Broker:
         mount = self._admit(operation)
         stores = offered(mount.stores, operation)
         return stores.open(operation.contexts, operation.originator)
+
+    async def delete(self, operation: ops.Delete) -> int:
+        """Delete, and say how many instances that were.
+
+        Raises:
+            Refused, UnknownMount, NotOffered, NotFound, OutOfResources, BackendError.
+        """
+        mount = self._admit(operation)
+        return await offered(mount.deletes, operation).delete(operation.ref)
 
     def send(self, operation: ops.Send) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to another place, counting.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.codec.media_type import DICOM, RELATED
+from hilum.codec.media_type import DICOM, RELATED, ZIP
 from hilum.codec.multipart import closing, new_boundary, part_head
 from hilum.core.operations import Retrieve
 from hilum.frontends.dicomweb.asked import Asked, accepts, asked, warning
@@ -22,6 +22,7 @@ from hilum.frontends.dicomweb.outgoing import encoded, meta, settled, streams
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.waiting import NOTHING, Waiting
 from hilum.frontends.dicomweb.wanted import Wanted, wanted
+from hilum.frontends.dicomweb.zipped import zipped
 from hilum.model.errors import BackendFault, NotAcceptable, NotFound
 from hilum.model.identity import Level
 from hilum.model.instance import Instance, Listed
@@ -82,7 +83,11 @@ class _Retrieved:
                     given = await anext(givable)
                 except StopAsyncIteration:
                     raise short.error or NotFound(NOTHING) from None
-                if given[1].alone:
+                if given[1].zipped:
+                    kind, length = ZIP, None
+                    multipart = self._parts(given, givable, short)
+                    body = zipped(multipart, self.boundary, self.asked.ref)
+                elif given[1].alone:
                     going = self._settled(given)
                     instance, syntax = await stack.enter_async_context(going)
                     kind, length = _kind(syntax), _length([(instance, syntax)])
@@ -98,7 +103,14 @@ class _Retrieved:
                     if missing := self.waiting.short or short.error:
                         status = 206
                         headers += self.waiting.told(missing, retrieval.manifest)
-                    headers.append(("Content-Type", kind))
+                    headers += [("Content-Type", kind), ("Vary", "Accept")]
+                    if kind == ZIP:
+                        name = (
+                            self.asked.ref.instance or self.asked.ref.series or self.asked.ref.study
+                        )
+                        headers.append(
+                            ("Content-Disposition", f'attachment; filename="{name}.zip"')
+                        )
                     yield Answer(status, headers, first if ended else resumed(first, body), length)
 
     def _chosen(self, stored: str) -> tuple[Wanted, str] | None:

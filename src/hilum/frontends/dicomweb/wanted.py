@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hilum.codec import reencode
 from hilum.codec.header import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from hilum.codec.media_type import DICOM, RELATED, MediaType, includes
+from hilum.codec.media_type import DICOM, DICOM_PARTS, RELATED, ZIP, MediaType, includes
 from hilum.core.backend import Transcodes
 from hilum.imaging.codecs import CODECS
 from hilum.model.errors import NotAcceptable
@@ -24,10 +24,12 @@ class Wanted:
     Attributes:
         syntax: a Transfer Syntax UID, `AS_STORED`, or `DEFAULT` where none was named.
         alone: as single part `application/dicom`, not in a multipart.
+        zipped: as files of a ZIP, not in a multipart.
     """
 
     syntax: str
     alone: bool = False
+    zipped: bool = False
 
     def given(self, stored: str, transcodes: Transcodes | None = None) -> str | None:
         """The syntax in which an instance that is stored in `stored` goes out; None: it cannot.
@@ -61,7 +63,7 @@ def _is_lossless(syntax: str) -> bool:
 
 
 def wanted(ranges: Iterable[MediaType], *, one: bool) -> list[Wanted]:
-    """The ways that the client takes instances, the best first.
+    """The ways that the client takes instances, the best first; all zipped, or none.
 
     Args:
         ranges: what it accepts.
@@ -73,8 +75,8 @@ def wanted(ranges: Iterable[MediaType], *, one: bool) -> list[Wanted]:
     ways = list(dict.fromkeys(_ways(ranges, one=one)))
     if not ways:
         alone = f" or {DICOM}" if one else ""
-        raise NotAcceptable(f'this can be given as {RELATED}; type="{DICOM}"{alone} only')
-    return ways
+        raise NotAcceptable(f"this can be given as {DICOM_PARTS}{alone} or {ZIP} only")
+    return [each for each in ways if each.zipped == ways[0].zipped]
 
 
 def _ways(ranges: Iterable[MediaType], *, one: bool) -> Iterator[Wanted]:
@@ -82,6 +84,8 @@ def _ways(ranges: Iterable[MediaType], *, one: bool) -> Iterator[Wanted]:
         if each.kind == DICOM:
             if one:
                 yield Wanted(each.transfer_syntax, alone=True)
+        elif each.kind == ZIP:
+            yield Wanted(each.transfer_syntax, zipped=True)
         elif each.kind == RELATED or each.kind.startswith("multipart/*"):
             if not each.related or includes(each.related, DICOM):
                 yield Wanted(each.transfer_syntax)
