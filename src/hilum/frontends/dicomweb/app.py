@@ -15,6 +15,7 @@ from hilum.core.jobs import BackgroundSends
 from hilum.frontends.dicomweb import capabilities, errors
 from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
+from hilum.frontends.dicomweb.direct import Direct
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
     MOUNTS,
@@ -43,9 +44,10 @@ def application(
         mark: what the names of reports end with.
         workshop: where pixels are worked on; None: what needs that is not offered.
     """
+    routes = [*_routes()]
     app = Starlette(
-        routes=[*_routes()],
-        middleware=[Middleware(Access, settings=settings)],
+        routes=routes,
+        middleware=[Middleware(Access, settings=settings), Middleware(Direct, routes=routes)],
         exception_handlers={HTTPException: errors.routing},
     )
     # Slashes at the end are cut off before: a redirect to a path that has one would go in circles.

@@ -103,11 +103,10 @@ class Frames:
             if len(there) == len(numbers) and is_known(self.request, tag):
                 yield not_modified(tag)
             elif way.alone:
-                async with self._alone(source, there[0], way, tag) as answer:
-                    yield answer
+                yield await self._alone(source, there[0], way, tag)
             else:
-                async with self._parts(source, there, way, tag) as answer:
-                    yield self._complete(answer, len(numbers) - len(there))
+                answer = await self._parts(source, there, way, tag)
+                yield self._complete(answer, len(numbers) - len(there))
 
     def _complete(self, answer: Answer, missing: int) -> Answer:
         """The answer, which says so where some frames are missing from it."""
@@ -116,51 +115,39 @@ class Frames:
         said = warning(self.asked.root, f"{missing} of the frames are not there")
         return Answer(206, [*answer.headers, said], answer.body, answer.length)
 
-    @asynccontextmanager
-    async def _alone(
-        self, source: "Source", number: int, way: Way, tag: str
-    ) -> AsyncIterator[Answer]:
+    async def _alone(self, source: "Source", number: int, way: Way, tag: str) -> Answer:
         """One frame as the payload, or a range of it."""
         pieces = source.lies(number, way)
         data = b"" if pieces is not None else await source.frame(number, way)
         size = len(data) if pieces is None else sum(length for _, length in pieces)
         part = span(self.request, size, tag)
         if part is None:
-            yield out_of_range(size)
-            return
+            return out_of_range(size)
         headers: Headers = [("Content-Type", way.content_type), ("ETag", tag), *part.headers]
         if pieces is None:
-            yield Answer(part.status, headers, data[part.start : part.start + part.length])
-            return
+            return Answer(part.status, headers, data[part.start : part.start + part.length])
         cut = cut_out(pieces, part.start, part.length)
         if part.length <= _WHOLE:
-            yield Answer(part.status, headers, await source.read(cut))
-            return
-        async with aclosing(source.chunks(cut)) as body:
-            yield Answer(part.status, headers, body, part.length)
+            return Answer(part.status, headers, await source.read(cut))
+        return Answer(part.status, headers, source.chunks(cut), part.length)
 
-    @asynccontextmanager
-    async def _parts(
-        self, source: "Source", numbers: Sequence[int], way: Way, tag: str
-    ) -> AsyncIterator[Answer]:
+    async def _parts(self, source: "Source", numbers: Sequence[int], way: Way, tag: str) -> Answer:
         """Frames in a multipart. One boundary for one tag, as the payload is to be the same."""
         boundary = tag.strip('W/"')
         kind = f'{RELATED}; type="{way.kind}"; boundary={boundary}'
         headers: Headers = [("Content-Type", kind), ("ETag", tag)]
         part = {"Content-Type": way.content_type}
         first = part_head(boundary, part, first=True)
-        following = part_head(boundary, part)
         tail = closing(boundary)
+        if len(numbers) == 1 and (way.form is not Form.STORED or source.size(numbers[0]) <= _WHOLE):
+            return Answer(200, headers, [first, await source.frame(numbers[0], way), tail])
+        following = part_head(boundary, part)
         length = None
         if way.form is Form.STORED:
             length = len(first) + (len(numbers) - 1) * len(following) + len(tail)
             length += sum(map(source.size, numbers))
-        if len(numbers) == 1 and (length is None or length <= _WHOLE):
-            yield Answer(200, headers, [first, await source.frame(numbers[0], way), tail])
-            return
         heads = [first] + [following] * (len(numbers) - 1)
-        async with aclosing(source.parts(heads, numbers, way, tail)) as body:
-            yield Answer(200, headers, body, length)
+        return Answer(200, headers, source.parts(heads, numbers, way, tail), length)
 
 
 @dataclass(frozen=True, slots=True)
