@@ -25,7 +25,8 @@ class Codec:
         kind: who decodes it: `NATIVE` and so on.
         decodes: the package that does; "" for this one; None: nobody.
         encodes: the package that encodes; "" and None as above.
-        lossless: what is encoded so can be decoded to the same pixels again.
+        lossless: pixels can be encoded so that the same ones are decoded again; in some it need
+            not be so (JPEG 2000).
         encapsulated: its Pixel Data are items (PS3.5 §A.4).
     """
 
@@ -73,13 +74,13 @@ CODECS: Final[Mapping[str, Codec]] = MappingProxyType({
     JLS_LOSSLESS: Codec(JPEG_LS, "jpeg_ls", "jpeg_ls"),
     JLS_NEAR: Codec(JPEG_LS, "jpeg_ls", "jpeg_ls", lossless=False),
     J2K_LOSSLESS: Codec(JPEG_2000, "openjpeg", "openjpeg"),
-    J2K: Codec(JPEG_2000, "openjpeg", "openjpeg", lossless=False),
+    J2K: Codec(JPEG_2000, "openjpeg", "openjpeg"),
     JXL_LOSSLESS: Codec(JPEG_XL, _EXTRA),
     _JPEG + "111": Codec(JPEG_XL, _EXTRA, lossless=False),
     JXL: Codec(JPEG_XL, _EXTRA, lossless=False),
     HTJ2K_LOSSLESS: Codec(JPEG_2000, "openjpeg", _EXTRA),
     HTJ2K_RPCL: Codec(JPEG_2000, "openjpeg"),
-    HTJ2K: Codec(JPEG_2000, "openjpeg", _EXTRA, lossless=False),
+    HTJ2K: Codec(JPEG_2000, "openjpeg", _EXTRA),
 })  # fmt: skip
 """Transfer Syntax UID -> its codec. Video and JPIP are none of these: they are never decoded."""
 

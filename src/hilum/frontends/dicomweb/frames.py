@@ -15,8 +15,9 @@ from hilum.codec.multipart import closing, part_head
 from hilum.core.backend import Lent
 from hilum.core.operations import Lend
 from hilum.frontends.dicomweb.asked import Asked, accepts, asked, warning
+from hilum.frontends.dicomweb.entity_tag import is_known, strong
 from hilum.frontends.dicomweb.frame_types import Form, Stored, Way, chosen
-from hilum.frontends.dicomweb.ranges import is_known, not_modified, out_of_range, span, tag_of
+from hilum.frontends.dicomweb.ranges import out_of_range, span
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.waiting import Waiting
 from hilum.imaging import little
@@ -97,11 +98,9 @@ class Frames:
             if not there:
                 raise NotFound(f"there is no such frame, but {count}")
             way = chosen(self.ranges, source.stored(), single=len(numbers) == 1)
-            tag = tag_of(
-                *(lent.key, way.kind, way.syntax, ",".join(map(str, there))), weak=not way.alone
-            )
+            tag = strong(lent.key, way.content_type, ",".join(map(str, there)))
             if len(there) == len(numbers) and is_known(self.request, tag):
-                yield not_modified(tag)
+                yield Answer(304, [("ETag", tag)], b"")
             elif way.alone:
                 yield await self._alone(source, there[0], way, tag)
             else:
@@ -133,7 +132,7 @@ class Frames:
 
     async def _parts(self, source: "Source", numbers: Sequence[int], way: Way, tag: str) -> Answer:
         """Frames in a multipart. One boundary for one tag, as the payload is to be the same."""
-        boundary = tag.strip('W/"')
+        boundary = tag.strip('"')
         kind = f'{RELATED}; type="{way.kind}"; boundary={boundary}'
         headers: Headers = [("Content-Type", kind), ("ETag", tag)]
         part = {"Content-Type": way.content_type}
