@@ -21,10 +21,12 @@ from hilum.frontends.dicomweb.ranges import out_of_range, span
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.waiting import Waiting
 from hilum.imaging import little
+from hilum.imaging.codecs import CODECS, can_decode, can_encode
 from hilum.imaging.index import EncapsulatedIndex, FrameIndex, Piece
 from hilum.imaging.pixels import Pixels
 from hilum.imaging.read import Looked
 from hilum.model.errors import BadRequest, NotFound
+from hilum.workshop import tasks_frames
 from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
 
@@ -167,10 +169,9 @@ class Source:
 
     def stored(self) -> Stored:
         """How they are kept, and what can be made of them."""
-        if not self.is_encapsulated:
-            return Stored(EXPLICIT_LITTLE)
-        syntax = self.pixels.transfer_syntax_uid
-        return Stored(syntax)
+        syntax = self.pixels.transfer_syntax_uid if self.is_encapsulated else EXPLICIT_LITTLE
+        works = self.workshop is not None and not self.looked.inflated and can_decode(syntax)
+        return Stored(syntax, decodes=works, encodes=_encodes if works else _never)
 
     def lies(self, number: int, way: Way) -> list[Piece] | None:
         """Where a frame is in the data set, where it goes out as it lies there.
@@ -213,6 +214,12 @@ class Source:
             BackendFault: it cannot be read.
         """
         pieces = self.index.pieces(number)
+        if way.form is not Form.STORED and self.workshop is not None:
+            bit = self.index.bit(number)
+            return await self.workshop.run(
+                tasks_frames.encoded,
+                *(self.lent.path, self.lent.offset, pieces, bit, self.pixels, way.syntax),
+            )
         raw = await self.read(pieces)
         if self.lies(number, way) is not None:
             return raw
@@ -234,6 +241,16 @@ class Source:
                 async for chunk in chunks:
                     yield chunk
         yield tail
+
+
+def _encodes(transfer_syntax_uid: str) -> bool:
+    """Whether pixels can be had in it, and are the same again afterwards."""
+    codec = CODECS.get(transfer_syntax_uid)
+    return codec is not None and codec.lossless and can_encode(transfer_syntax_uid)
+
+
+def _never(_transfer_syntax_uid: str) -> bool:
+    return False
 
 
 def cut_out(pieces: Sequence[Piece], start: int, length: int) -> list[Piece]:
