@@ -9,9 +9,11 @@ from itertools import islice
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 DICOM_XML = "application/dicom+xml"
+HTML = "text/html"
 JSON = "application/json"
 OCTETS = "application/octet-stream"
 RELATED = "multipart/related"
+TEXT = "text/plain"
 WADL = "application/vnd.sun.wadl+xml"
 ZIP = "application/zip"
 DICOM_PARTS = f'{RELATED}; type="{DICOM}"'

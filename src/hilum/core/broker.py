@@ -6,7 +6,16 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from hilum.core import operations as ops
-from hilum.core.backend import BulkData, Fetches, Found, Lent, Retrieval, Stores, StoreSession
+from hilum.core.backend import (
+    BulkData,
+    Fetches,
+    Found,
+    Lent,
+    Retrieval,
+    Stores,
+    StoreSession,
+    Transcodes,
+)
 from hilum.core.mounts import Mount, Mounts
 from hilum.core.send import Progresses, passed_on, send
 from hilum.model.errors import NotOffered, UnknownDestination
@@ -20,15 +29,22 @@ def anyone(_operation: ops.Operation, /) -> None:
 
 
 class Broker:
-    """Runs operations on mounts. Knows no protocol and opens no socket."""
+    """Runs operations on mounts. Knows no protocol and opens no socket.
+
+    Attributes:
+        mounts: which there are.
+        transcodes: what takes pixels to a syntax that a peer or client accepts; None: nobody does.
+    """
 
     def __init__(
         self,
         mounts: Mounts,
         destinations: Mapping[str, Stores] | None = None,
         authorise: Authorise = anyone,
+        transcodes: Transcodes | None = None,
     ) -> None:
         self.mounts = mounts
+        self.transcodes = transcodes
         self._destinations = dict(destinations or {})
         self._authorise = authorise
 
@@ -105,6 +121,15 @@ class Broker:
         mount = self._admit(operation)
         stores = offered(mount.stores, operation)
         return stores.open(operation.contexts, operation.originator)
+
+    async def delete(self, operation: ops.Delete) -> int:
+        """Delete, and say how many instances that were.
+
+        Raises:
+            Refused, UnknownMount, NotOffered, NotFound, OutOfResources, BackendError.
+        """
+        mount = self._admit(operation)
+        return await offered(mount.deletes, operation).delete(operation.ref)
 
     def send(self, operation: ops.Send) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to another place, counting.

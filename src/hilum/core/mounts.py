@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hilum.core.backend import (
     Asks,
+    Deletes,
     Describes,
     Echoes,
     Fetches,
@@ -45,6 +46,7 @@ class Mount:
     versions: Versions | None = None
     lends: Lends | None = None
     stores: Stores | None = None
+    deletes: Deletes | None = None
     asks: Asks | None = None
     sends: Sends | None = None
     passed_on: frozenset[str] | None = frozenset()

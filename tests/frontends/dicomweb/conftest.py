@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from tests.frontends.dicomweb.backend import Scripted
 from hilum.codec import dicom_xml, media_type
 from hilum.codec.multipart import MultipartReader, PartData, PartStarted
 from hilum.config.schema import HttpSettings
+from hilum.core.backend import Transcodes
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts
 from hilum.frontends.dicomweb.app import application
@@ -20,7 +22,11 @@ Served = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 @asynccontextmanager
 async def _served(
-    *backends: object, default: str | None = "ONE", **settings: object
+    *backends: object,
+    default: str | None = "ONE",
+    transcodes: Transcodes | None = None,
+    viewer: Path | None = None,
+    **settings: object,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The application on a real port, and a client for it; nothing is left of either."""
     names = ("ONE", "TWO", "THREE")
@@ -32,6 +38,7 @@ async def _served(
             finds=backend,
             retrieves=backend,
             describes=backend,
+            lends=getattr(backend, "lend", None) and backend,
             versions=backend if getattr(backend, "now", None) is not None else None,
             stores=backend,
             stores_at_once=getattr(backend, "at_once", 1),
@@ -39,7 +46,8 @@ async def _served(
         for name, backend in zip(names, backends, strict=False)
     }
     options = HttpSettings(port=0, **{"graceful_shutdown": 2.0, **settings})
-    app = application(Broker(Mounts(mounts, default)), options)
+    broker = Broker(Mounts(mounts, default), transcodes=transcodes)
+    app = application(broker, options, viewer=viewer)
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     before = len(asyncio.all_tasks())

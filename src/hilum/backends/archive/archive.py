@@ -19,16 +19,18 @@ from hilum.backends.archive.files import ALONE
 from hilum.backends.archive.find import Finding
 from hilum.backends.archive.index import Index
 from hilum.backends.archive.keep import INDEX, files_of, swept, usable
+from hilum.backends.archive.lend import lent
 from hilum.backends.archive.locate import locate_all, version
 from hilum.backends.archive.outlast import outlast
 from hilum.backends.archive.part import Part
 from hilum.backends.archive.readers import Readers
+from hilum.backends.archive.removal import remove
 from hilum.backends.archive.retrieve import Reading
 from hilum.backends.archive.session import Session
 from hilum.backends.archive.turn import Turn
 from hilum.backends.archive.writer import Writer
 from hilum.config.mounts import ArchiveMount
-from hilum.core.backend import BulkData, Found, Retrieval
+from hilum.core.backend import BulkData, Found, Lent, Retrieval
 from hilum.core.operations import Originator
 from hilum.model.errors import BackendFault
 from hilum.model.identity import Ref
@@ -166,6 +168,12 @@ class Archive:
             bulk.close()
 
     @asynccontextmanager
+    async def lend(self, ref: Ref, /) -> AsyncIterator[Lent]:
+        """See `core.backend.Lends`."""
+        async with lent(self._files, self._readers, self._reading, ref) as one:
+            yield one
+
+    @asynccontextmanager
     async def open(
         self,
         _contexts: Sequence[tuple[str, str]] = (),
@@ -179,6 +187,10 @@ class Archive:
         The same data set again is a success, whatever the policy.
         """
         yield Session(self._files, self._writer, self._writing)
+
+    async def delete(self, ref: Ref, /) -> int:
+        """See `core.backend.Deletes`. Who reads it meanwhile goes on, or gets a NotFound."""
+        return await remove(self._files, self._writer, self._writing, ref)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from calendar import timegm
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -111,6 +111,8 @@ class Files:
         self._ready = ""
         self._lock = threading.Lock()
         self._open: dict[int, None] = {}
+        self._held: dict[int, int] = {}
+        self._doomed: set[int] = set()
 
     def prepare(self) -> None:
         """Make the folders.
@@ -182,11 +184,53 @@ class Files:
             _SYNC_DATA(fd)
             sync_directory(f"{self.root}/{day_of(number)}")  # text, as in `path`
 
+    def hold(self, number: int) -> None:
+        """Somebody reads the file: it is not removed before `let_go` was called as often."""
+        with self._lock:
+            self._held[number] = self._held.get(number, 0) + 1
+
+    def let_go(self, number: int) -> bool:
+        """Whether it is now to be removed, as somebody else wished meanwhile."""
+        with self._lock:
+            left = self._held.pop(number) - 1
+            if left:
+                self._held[number] = left
+            return not left and number in self._doomed
+
     def remove(self, number: int) -> None:
-        """Take a file away that no row names."""
+        """Take a file away that no row names, once nobody reads it."""
+        with self._lock:
+            if number in self._held:
+                self._doomed.add(number)
+                return
+            self._doomed.discard(number)
         with suppress(FileNotFoundError):
             os.unlink(self.path(number))  # noqa: PTH108 - the path is text, for speed
         self.settle(number)
+
+    def clear(self, numbers: Iterable[int]) -> None:
+        """Take away files that no row names, and make that durable, if this archive is.
+
+        Raises:
+            OSError: some cannot be removed; the others are gone.
+        """
+        failed: OSError | None = None
+        days: set[str] = set()
+        for number in numbers:
+            days.add(day_of(number))
+            try:
+                self.remove(number)
+            except OSError as error:
+                failed = error
+        for day in days if self._durable else ():
+            with suppress(FileNotFoundError):
+                sync_directory(self.root / day)
+        if failed is not None:
+            raise failed
+
+    def exists(self, number: int) -> bool:
+        """Whether there is such a file."""
+        return os.path.exists(self.path(number))  # noqa: PTH110 - as above
 
     def is_there(self, number: int, size: int) -> bool:
         """Whether the file is there and as long as it should be; `size` is of its data set."""

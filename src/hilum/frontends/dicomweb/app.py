@@ -1,6 +1,7 @@
 """Which handler answers which request? The DICOMweb application, put together."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,6 +17,8 @@ from hilum.frontends.dicomweb import capabilities, errors
 from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
 from hilum.frontends.dicomweb.bodies import Bodies
+from hilum.frontends.dicomweb.cors import Cors
+from hilum.frontends.dicomweb.renderings import Renderings
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
     MOUNTS,
@@ -24,10 +27,18 @@ from hilum.frontends.dicomweb.resources import (
     Handler,
     Resource,
 )
+from hilum.frontends.dicomweb.viewer_files import Installed
+from hilum.workshop.looks import Looks
+from hilum.workshop.pool import Workshop
 
 
-def application(
-    broker: Broker, settings: HttpSettings, sends: BackgroundSends | None = None, mark: str = ""
+def application(  # noqa: PLR0913, PLR0917 - what the door is made of
+    broker: Broker,
+    settings: HttpSettings,
+    sends: BackgroundSends | None = None,
+    mark: str = "",
+    workshop: Workshop | None = None,
+    viewer: Path | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -36,10 +47,12 @@ def application(
         settings: of the door.
         sends: what runs them in the background; None: Send is not offered.
         mark: what the names of reports end with.
+        workshop: where pixels are worked on; None: what needs that is not offered.
+        viewer: where the viewer is installed, or will be; None: it is not served.
     """
     app = Starlette(
         routes=[*_routes()],
-        middleware=[Middleware(Access, settings=settings)],
+        middleware=[Middleware(Cors, settings=settings), Middleware(Access, settings=settings)],
         exception_handlers={HTTPException: errors.routing},
     )
     # Slashes at the end are cut off before: a redirect to a path that has one would go in circles.
@@ -48,7 +61,11 @@ def application(
     app.state.settings = settings
     app.state.reports = Reports(mark)
     app.state.sends = sends
+    app.state.renderings = Renderings()
+    app.state.workshop = workshop
+    app.state.looks = Looks()
     app.state.bodies = Bodies()
+    app.state.viewer = None if viewer is None else Installed(viewer)
     return app
 
 
@@ -78,7 +95,7 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        scope["hilum.methods"] = [*self._handlers]
+        scope["hilum.handlers"] = self._handlers
         request = Request(scope, receive, send)
         try:
             response = await self._handlers[request.method](request)

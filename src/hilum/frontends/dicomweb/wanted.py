@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from hilum.codec import reencode
 from hilum.codec.header import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from hilum.codec.media_type import DICOM, DICOM_PARTS, RELATED, ZIP, MediaType, includes
+from hilum.core.backend import Transcodes
+from hilum.imaging.codecs import CODECS
 from hilum.model.errors import NotAcceptable
 
 NEVER = frozenset({IMPLICIT_LITTLE, EXPLICIT_BIG})
@@ -29,21 +31,35 @@ class Wanted:
     alone: bool = False
     zipped: bool = False
 
-    def given(self, stored: str) -> str | None:
+    def given(self, stored: str, transcodes: Transcodes | None = None) -> str | None:
         """The syntax in which an instance that is stored in `stored` goes out; None: it cannot.
 
-        Where none is named the default is Explicit VR Little Endian; what is compressed goes
-        out as it is, for it is not decoded here.
+        Where none is named the default is Explicit VR Little Endian; what is compressed with loss
+        goes out as it is, and so does what cannot be decoded here (PS3.18 §8.7.3.4).
+
+        Args:
+            stored: its Transfer Syntax.
+            transcodes: what takes pixels to another one; None: nobody does.
         """
         if self.syntax == AS_STORED and stored not in NEVER:
             return stored
         if self.syntax in {AS_STORED, DEFAULT}:
-            return EXPLICIT_LITTLE if reencode.possible(stored, EXPLICIT_LITTLE) else stored
-        if self.syntax in NEVER:
+            decoded = _is_lossless(stored) and _can_become(stored, EXPLICIT_LITTLE, transcodes)
+            return EXPLICIT_LITTLE if decoded else stored
+        if self.syntax in NEVER or not _can_become(stored, self.syntax, transcodes):
             return None
-        if stored == self.syntax or reencode.possible(stored, self.syntax):
-            return self.syntax
-        return None
+        return self.syntax
+
+
+def _can_become(stored: str, syntax: str, transcodes: Transcodes | None) -> bool:
+    if stored == syntax or reencode.possible(stored, syntax):
+        return True
+    return transcodes is not None and transcodes.possible(stored, syntax)
+
+
+def _is_lossless(syntax: str) -> bool:
+    codec = CODECS.get(syntax)
+    return codec is not None and codec.lossless
 
 
 def wanted(ranges: Iterable[MediaType], *, one: bool) -> list[Wanted]:
