@@ -16,7 +16,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 def coding(request: Request, codings: Sequence[str] = CODINGS) -> str:
-    """The one of the content codings that the client likes best, in doubt the first; "" for none."""
+    """The one of `codings` that the client likes best, in doubt the first; "" for none."""
     weights: dict[str, float] = {}
     for item in ",".join(request.headers.getlist("accept-encoding")).split(","):
         name, _, parameters = item.partition(";")
