@@ -148,7 +148,7 @@ async def _http(  # noqa: PLR0913, PLR0917 - called in one place
     from hilum.net import http  # noqa: PLC0415 - only where that door opens
 
     mark = "" if worker is None else worker.mark
-    app: Application = application(broker, settings.http, sends, mark)
+    app: Application = application(broker, settings.http, sends, mark, settings.spill)
     elsewhere = entrance = None
     if worker is not None:
         elsewhere, entrance = worker.elsewhere, worker.doors["http"]

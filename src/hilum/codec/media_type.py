@@ -7,6 +7,7 @@ from itertools import islice
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
+DICOM_XML = "application/dicom+xml"
 JSON = "application/json"
 OCTETS = "application/octet-stream"
 RELATED = "multipart/related"

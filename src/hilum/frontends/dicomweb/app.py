@@ -1,6 +1,7 @@
 """Which handler answers which request? The DICOMweb application, put together."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -27,7 +28,11 @@ from hilum.frontends.dicomweb.resources import (
 
 
 def application(
-    broker: Broker, settings: HttpSettings, sends: BackgroundSends | None = None, mark: str = ""
+    broker: Broker,
+    settings: HttpSettings,
+    sends: BackgroundSends | None = None,
+    mark: str = "",
+    spill: Path | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -36,6 +41,8 @@ def application(
         settings: of the door.
         sends: what runs them in the background; None: Send is not offered.
         mark: what the names of reports end with.
+        spill: where requests are put away that must be whole to be understood; None: the system's
+            folder for temporary files.
     """
     app = Starlette(
         routes=[*_routes()],
@@ -48,6 +55,7 @@ def application(
     app.state.settings = settings
     app.state.reports = Reports(mark)
     app.state.sends = sends
+    app.state.spill = spill
     return app
 
 
