@@ -28,8 +28,8 @@ def settings(folder: Path) -> Settings:
 async def test_every_kind_of_mount_offers_everything(tmp_path: Path) -> None:
     async with mounted(settings(tmp_path), Inbox("HILUM")) as found:
         for mount in found.mounts:
-            offered = (mount.echoes, mount.finds, mount.retrieves, mount.describes, mount.stores)
-            assert None not in (*offered, mount.fetches), mount.name
+            offered = (mount.echoes, mount.finds, mount.retrieves, mount.describes, mount.lends)
+            assert None not in (*offered, mount.stores, mount.fetches), mount.name
         assert sorted(found.destinations) == ["VIEWER"]
         kept, pacs, cloud = (found.mounts[name] for name in ("KEPT", "PACS", "CLOUD"))
         assert (kept.sends, kept.asks) == (None, None)

@@ -15,6 +15,8 @@ from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
 from hilum.net.worker import Worker
 from hilum.state.state import open_state
+from hilum.workshop.pool import Workshop, open_workshop
+from hilum.workshop.transcodes import Transcoder
 
 Started = Callable[[str, int], None]
 
@@ -49,14 +51,18 @@ async def serve(
     """
     async with AsyncExitStack() as stack:
         crowd = None if worker is None else worker.crowd
+        workers = 1 if worker is None else worker.workers
+        workshop = await stack.enter_async_context(open_workshop(settings.imaging, workers))
+        number = 0 if worker is None else worker.number
+        transcodes = Transcoder(workshop, settings.imaging, settings.transcoding / str(number))
         inbox = Inbox(settings.server.aet, settings.spill, crowd)
         try:
-            found = await stack.enter_async_context(mounted(settings, inbox, worker))
+            found = await stack.enter_async_context(mounted(settings, inbox, worker, transcodes))
         except CannotMount as error:
             raise CannotStart(str(error)) from error
-        broker = Broker(found.mounts, found.destinations)
+        broker = Broker(found.mounts, found.destinations, transcodes=transcodes)
         sends = await _sends(settings, broker, stack, worker) if settings.has_http else None
-        doors = _doors(settings, broker, inbox, sends, stop, worker)
+        doors = _doors(settings, broker, inbox, sends, workshop, stop, worker)
         listening = Listening()
 
         def started(name: str, host: str, port: int) -> None:
@@ -97,6 +103,7 @@ def _doors(  # noqa: PLR0913, PLR0917 - called in one place
     broker: Broker,
     inbox: Inbox,
     sends: BackgroundSends | None,
+    workshop: Workshop,
     stop: asyncio.Event,
     worker: Worker | None,
 ) -> dict[str, Door]:
@@ -108,7 +115,7 @@ def _doors(  # noqa: PLR0913, PLR0917 - called in one place
         )
     if answered is not None:
         doors["http"] = lambda started: _http(
-            settings, broker, sends, started, stop, answered, worker
+            settings, broker, sends, workshop, started, stop, answered, worker
         )
     return doors
 
@@ -139,6 +146,7 @@ async def _http(  # noqa: PLR0913, PLR0917 - called in one place
     settings: Settings,
     broker: Broker,
     sends: BackgroundSends | None,
+    workshop: Workshop,
     started: Started,
     stop: asyncio.Event,
     answered: asyncio.Event,
@@ -148,7 +156,10 @@ async def _http(  # noqa: PLR0913, PLR0917 - called in one place
     from hilum.net import http  # noqa: PLC0415 - only where that door opens
 
     mark = "" if worker is None else worker.mark
-    app: Application = application(broker, settings.http, sends, mark, settings.spill)
+    viewer = settings.viewer if settings.http.viewer else None
+    app: Application = application(
+        broker, settings.http, sends, mark, workshop, viewer, settings.spill
+    )
     elsewhere = entrance = None
     if worker is not None:
         elsewhere, entrance = worker.elsewhere, worker.doors["http"]

@@ -16,7 +16,16 @@ from tests.contract.made import Made, uid
 from hilum.backends.archive import open_archive
 from hilum.backends.memory import Memory
 from hilum.config.mounts import ArchiveMount
-from hilum.core.backend import Deletes, Describes, Echoes, Finds, Retrieves, Stores
+from hilum.core.backend import (
+    Deletes,
+    Describes,
+    Echoes,
+    Finds,
+    Lends,
+    Lent,
+    Retrieves,
+    Stores,
+)
 from hilum.model.errors import (
     BackendFault,
     BadDataset,
@@ -39,7 +48,7 @@ DATE, TIME, NUMBER, ROWS = (0x00080020,), (0x00080030,), (0x00200013,), (0x00280
 MODALITIES, COMMENTS = (0x00080061,), (0x00204000,)
 
 
-class Backend(Echoes, Finds, Retrieves, Describes, Stores, Deletes, Protocol):
+class Backend(Echoes, Finds, Retrieves, Describes, Lends, Stores, Deletes, Protocol):
     """All that is asked of one."""
 
 
@@ -614,6 +623,48 @@ async def test_instances_may_be_left_unread(backend: Backend) -> None:
                 lengths.append(len(chunk))
                 break
     assert len(lengths) == 3
+
+
+def part(one: Lent) -> bytes:
+    with Path(one.path).open("rb") as file:
+        file.seek(one.offset)
+        return file.read(one.size)
+
+
+async def lent(backend: Backend, ref: Ref) -> tuple[bytes, str]:
+    """The data set, and the key; the file is whole and stays."""
+    async with backend.lend(ref) as one:
+        data = part(one)
+        assert one.sop_instance_uid == ref.instance
+        assert (one.sop_class_uid, one.transfer_syntax_uid) == (made.CT, "1.2.840.10008.1.2.1")
+        return data, one.key
+
+
+@pytest.mark.parametrize("size", [8, 3 * CHUNK + 18])
+async def test_an_instance_is_lent_as_a_file(backend: Backend, size: int) -> None:
+    one, other = made.made(PixelData=bytes(size)), made.made(instance=2)
+    await keep(backend, one, other)
+    first, again = [await lent(backend, Ref(uid(1), uid(1, 1), uid(1, 1, 1))) for _ in range(2)]
+    second = await lent(backend, Ref(uid(1), uid(1, 1), uid(1, 1, 2)))
+    assert first == again
+    assert (first[0], second[0]) == (one.data, other.data)
+    assert first[1] != second[1]
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        Ref(uid(1)),
+        Ref(uid(1), uid(1, 1)),
+        Ref(uid(1), uid(1, 1), uid(1, 1, 9)),
+        Ref(uid(1), uid(1, 9), uid(1, 1, 1)),
+        Ref(uid(9), uid(1, 1), uid(1, 1, 1)),
+    ],
+)
+async def test_only_one_instance_of_its_own_series_is_lent(backend: Backend, ref: Ref) -> None:
+    await keep(backend, made.made())
+    with pytest.raises(NotFound):
+        await lent(backend, ref)
 
 
 SIX = [made.made(study, series, number) for study, series, number in (

@@ -17,6 +17,7 @@ COMMANDS = {
     "move": "hilum.cli.move",
     "store": "hilum.cli.store",
     "probe": "hilum.cli.probe",
+    "viewer": "hilum.cli.viewer",
     "demo": "hilum.cli.demo",
     "version": "hilum.cli.version",
 }

@@ -336,9 +336,8 @@ def _finished(level: _Level) -> Attributes:
 def _block(attributes: dict[int, dict[str, Any]], group: int, wanted: int, creator: str) -> int:
     """The block of a private creator, which is made where there is none."""
     free = 0
-    for block in [wanted, *range(_FIRST_BLOCK, _BLOCKS)]:
-        if block < _FIRST_BLOCK:
-            continue
+    blocks: list[int] = [*range(_FIRST_BLOCK, _BLOCKS)]
+    for block in [wanted, *blocks] if wanted >= _FIRST_BLOCK else blocks:
         reserved = attributes.get(group << 16 | block)
         if reserved is None:
             free = free or block

@@ -104,6 +104,8 @@ class HttpSettings(Section):
     """How long running requests may go on when the service stops."""
     query_limit: Annotated[int, Field(ge=1)] = 1000
     """The most answers to a QIDO-RS query that names no limit of its own."""
+    viewer: bool = True
+    """Whether `/viewer` is served, once `hilum viewer install` has installed it."""
     cors_origins: Origins = ()
     """Origins whose pages may read our answers in a browser, such as `https://viewer.example.org`;
     `*` is every one. Pages that we serve ourselves need no entry."""
@@ -117,6 +119,25 @@ class HttpSettings(Section):
         if self.cors_credentials and "*" in self.cors_origins:
             raise ValueError('cors_credentials: does not go with "*" in cors_origins')
         return self
+
+
+class ImagingSettings(Section):
+    """Work on pixels: it is done in processes of its own, which may be killed."""
+
+    processes: Annotated[int, Field(ge=1, le=64)] | None = None
+    """How many work at most, over all of `server.workers`; by default one for each core, and no
+    more than 4 and one for each GiB of memory. They start when they are needed."""
+    max_memory: Annotated[Size, Field(ge=256 * 10**6)] = 2 * 10**9
+    """What one of them may allocate; what needs more is refused. Not on Windows."""
+    timeout: Seconds = 60.0
+    """How long one piece of work may take, and how long it may wait for its turn."""
+    queue: Annotated[int, Field(ge=0)] = 128
+    """Pieces of work that may wait for a process; what comes beyond that is told to come later."""
+    idle: Seconds = 300.0
+    """How long a process stays that has nothing to do."""
+    max_spool: Size = 20 * 10**9
+    """What may lie on disk at a time of instances that are transcoded; each is there for as long
+    as that takes. Per process of `server.workers`."""
 
 
 class Peer(Section):
@@ -154,6 +175,7 @@ class Settings(Section):
     frontend: FrontendSettings = FrontendSettings()
     dimse: DimseSettings = DimseSettings()
     http: HttpSettings = HttpSettings()
+    imaging: ImagingSettings = ImagingSettings()
     mounts: dict[AeTitle, AnyMount] = Field(default={})
     peers: dict[str, Peer] = Field(default={})
     destinations: dict[AeTitle, UrlDestination] = Field(default={})
@@ -207,9 +229,19 @@ class Settings(Section):
         return self.server.data / "spool" / _as_name(mount)
 
     @property
+    def transcoding(self) -> Path:
+        """Where instances lie while they are transcoded."""
+        return self.server.data / "transcoding"
+
+    @property
     def state(self) -> Path:
         """Where the Sends are kept that run in the background."""
         return self.server.data / "state"
+
+    @property
+    def viewer(self) -> Path:
+        """Where the viewer is installed."""
+        return self.server.data / "viewer"
 
     @property
     def spill(self) -> Path:

@@ -14,6 +14,7 @@ from hilum.core.backend import (
     Retrieves,
     Sends,
     Stores,
+    Versions,
 )
 from hilum.model.errors import UnknownMount
 
@@ -42,6 +43,7 @@ class Mount:
     finds: Finds | None = None
     retrieves: Retrieves | None = None
     describes: Describes | None = None
+    versions: Versions | None = None
     lends: Lends | None = None
     stores: Stores | None = None
     deletes: Deletes | None = None

@@ -19,7 +19,8 @@ from hilum.backends.archive.files import ALONE
 from hilum.backends.archive.find import Finding
 from hilum.backends.archive.index import Index
 from hilum.backends.archive.keep import INDEX, files_of, swept, usable
-from hilum.backends.archive.locate import locate_all
+from hilum.backends.archive.lend import lent
+from hilum.backends.archive.locate import locate_all, version
 from hilum.backends.archive.outlast import outlast
 from hilum.backends.archive.part import Part
 from hilum.backends.archive.readers import Readers
@@ -29,7 +30,7 @@ from hilum.backends.archive.session import Session
 from hilum.backends.archive.turn import Turn
 from hilum.backends.archive.writer import Writer
 from hilum.config.mounts import ArchiveMount
-from hilum.core.backend import BulkData, Found, Retrieval
+from hilum.core.backend import BulkData, Found, Lent, Retrieval
 from hilum.core.operations import Originator
 from hilum.model.errors import BackendFault
 from hilum.model.identity import Ref
@@ -153,6 +154,10 @@ class Archive:
         async with aclosing(metadata(self._readers, ref, bulk_root)) as objects:
             yield objects
 
+    async def version(self, ref: Ref, /) -> str | None:
+        """See `core.backend.Versions`."""
+        return await self._readers.soon(lambda cursor: version(cursor, ref))
+
     @asynccontextmanager
     async def bulk(self, ref: Ref, path: Keys, /) -> AsyncIterator[BulkData]:
         """See `core.backend.Describes`."""
@@ -161,6 +166,12 @@ class Archive:
             yield await bulk.open(ref, path)
         finally:
             bulk.close()
+
+    @asynccontextmanager
+    async def lend(self, ref: Ref, /) -> AsyncIterator[Lent]:
+        """See `core.backend.Lends`."""
+        async with lent(self._files, self._readers, self._reading, ref) as one:
+            yield one
 
     @asynccontextmanager
     async def open(

@@ -111,6 +111,8 @@ class Files:
         self._ready = ""
         self._lock = threading.Lock()
         self._open: dict[int, None] = {}
+        self._held: dict[int, int] = {}
+        self._doomed: set[int] = set()
 
     def prepare(self) -> None:
         """Make the folders.
@@ -182,8 +184,26 @@ class Files:
             _SYNC_DATA(fd)
             sync_directory(f"{self.root}/{day_of(number)}")  # text, as in `path`
 
+    def hold(self, number: int) -> None:
+        """Somebody reads the file: it is not removed before `let_go` was called as often."""
+        with self._lock:
+            self._held[number] = self._held.get(number, 0) + 1
+
+    def let_go(self, number: int) -> bool:
+        """Whether it is now to be removed, as somebody else wished meanwhile."""
+        with self._lock:
+            left = self._held.pop(number) - 1
+            if left:
+                self._held[number] = left
+            return not left and number in self._doomed
+
     def remove(self, number: int) -> None:
-        """Take a file away that no row names."""
+        """Take a file away that no row names, once nobody reads it."""
+        with self._lock:
+            if number in self._held:
+                self._doomed.add(number)
+                return
+            self._doomed.discard(number)
         with suppress(FileNotFoundError):
             os.unlink(self.path(number))  # noqa: PTH108 - the path is text, for speed
         self.settle(number)

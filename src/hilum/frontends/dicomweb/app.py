@@ -16,7 +16,9 @@ from hilum.core.jobs import BackgroundSends
 from hilum.frontends.dicomweb import capabilities, errors
 from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
+from hilum.frontends.dicomweb.bodies import Bodies
 from hilum.frontends.dicomweb.cors import Cors
+from hilum.frontends.dicomweb.renderings import Renderings
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
     MOUNTS,
@@ -25,13 +27,18 @@ from hilum.frontends.dicomweb.resources import (
     Handler,
     Resource,
 )
+from hilum.frontends.dicomweb.viewer_files import Installed
+from hilum.workshop.looks import Looks
+from hilum.workshop.pool import Workshop
 
 
-def application(
+def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     broker: Broker,
     settings: HttpSettings,
     sends: BackgroundSends | None = None,
     mark: str = "",
+    workshop: Workshop | None = None,
+    viewer: Path | None = None,
     spill: Path | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
@@ -41,6 +48,8 @@ def application(
         settings: of the door.
         sends: what runs them in the background; None: Send is not offered.
         mark: what the names of reports end with.
+        workshop: where pixels are worked on; None: what needs that is not offered.
+        viewer: where the viewer is installed, or will be; None: it is not served.
         spill: where requests are put away that must be whole to be understood; None: the system's
             folder for temporary files.
     """
@@ -55,6 +64,11 @@ def application(
     app.state.settings = settings
     app.state.reports = Reports(mark)
     app.state.sends = sends
+    app.state.renderings = Renderings()
+    app.state.workshop = workshop
+    app.state.looks = Looks()
+    app.state.bodies = Bodies()
+    app.state.viewer = None if viewer is None else Installed(viewer)
     app.state.spill = spill
     return app
 

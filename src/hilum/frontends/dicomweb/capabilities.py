@@ -15,6 +15,9 @@ from hilum.frontends.dicomweb import delete
 from hilum.frontends.dicomweb.asked import asked, one_of
 from hilum.frontends.dicomweb.resources import OF_A_MOUNT, OF_THE_SERVICE, Handler, Resource
 from hilum.frontends.dicomweb.root import service_root
+from hilum.imaging import document
+from hilum.imaging.picture import JPEG, STILL
+from hilum.imaging.wish import PARAMETERS
 
 _NAMESPACE = "http://wadl.dev.java.net/2009/02"
 _PARTS = f'{RELATED}; type="{DICOM}"'
@@ -24,6 +27,7 @@ _SEARCH = (
     *("fuzzymatching", "emptyvaluematching", "multiplevaluematching", "accept"),
 )
 _SEND = ("destination", "{attribute}", "fuzzymatching", "accept")
+_RENDERED = (*STILL, RELATED, "video/*", "application/pdf", document.HTML, document.TEXT)
 _GIVEN = {  # last part of the path -> parameters, media types
     "studies": (_SEARCH, _JSONS),
     "series": (_SEARCH, _JSONS),
@@ -33,6 +37,10 @@ _GIVEN = {  # last part of the path -> parameters, media types
     "{series}": (("accept",), (_PARTS,)),
     "{instance}": (("accept",), (_PARTS, DICOM)),
     "{transaction}": (("accept",), _JSONS),
+    "{frames}": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
+    "pixeldata": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
+    "rendered": (("accept", *PARAMETERS), _RENDERED),
+    "thumbnail": (("accept", "viewport"), (JPEG,)),
     "{path}": (("accept",), (OCTETS, f'{RELATED}; type="{OCTETS}"')),
 }
 

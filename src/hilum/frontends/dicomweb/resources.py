@@ -9,12 +9,17 @@ from starlette.responses import Response
 from hilum.frontends.dicomweb import (
     bulkdata,
     delete,
+    frames,
     jobs,
     metadata,
+    page,
     qido,
+    rendered,
     send,
     service,
     stow,
+    thumbnail,
+    viewer,
     wado,
 )
 from hilum.model.identity import Level
@@ -60,6 +65,16 @@ OF_A_MOUNT = (
     Resource(_INSTANCE, {"GET": wado.retrieve, "DELETE": delete.delete}),
     Resource(_INSTANCE + "/metadata", {"GET": metadata.describe}),
     Resource(_INSTANCE + "/bulkdata/{path:path}", {"GET": bulkdata.bulkdata}),
+    Resource(_INSTANCE + "/pixeldata", {"GET": frames.pixeldata}),
+    Resource(_INSTANCE + "/frames/{frames}", {"GET": frames.frames}),
+    Resource(_STUDY + "/rendered", {"GET": rendered.several}),
+    Resource(_SERIES + "/rendered", {"GET": rendered.several}),
+    Resource(_INSTANCE + "/rendered", {"GET": rendered.instance}),
+    Resource(_INSTANCE + "/frames/{frames}/rendered", {"GET": rendered.frames}),
+    Resource(_STUDY + "/thumbnail", {"GET": thumbnail.show}),
+    Resource(_SERIES + "/thumbnail", {"GET": thumbnail.show}),
+    Resource(_INSTANCE + "/thumbnail", {"GET": thumbnail.show}),
+    Resource(_INSTANCE + "/frames/{frames}/thumbnail", {"GET": thumbnail.show}),
     Resource("/jobs/{job}", {"GET": jobs.status, "DELETE": jobs.give_up}),
     _sends("/studies", Level.STUDY),
     _sends("/series", Level.SERIES),
@@ -72,10 +87,13 @@ OF_A_MOUNT = (
 
 OF_THE_SERVICE = (
     Resource("/", {"GET": service.index}),
+    Resource("/ui/{file}", {"GET": page.asset}),
     Resource("/aets", {"GET": service.mounts}),
     Resource("/health", {"GET": service.health}),
     Resource("/livez", {"GET": service.alive}),
     Resource("/readyz", {"GET": service.health}),
+    Resource("/viewer", {"GET": viewer.viewer}),
+    Resource("/viewer/{path:path}", {"GET": viewer.viewer}),
 )
 
 MOUNTS = ("/aets/{aet}", "/dicomweb")

@@ -1,0 +1,102 @@
+"""Which part of a payload does the client want, and has it that already? (RFC 9110 §13, §14)."""
+
+import re
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from starlette.requests import Request
+
+from hilum.frontends.dicomweb.streamed import Answer, Headers
+
+_ONE: Final = re.compile(r"bytes=[ \t]*(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))[ \t]*", re.IGNORECASE)
+_TAG: Final = re.compile(r'(?:W/)?"[^"]*"')
+
+
+def tag_of(*parts: str, weak: bool = False) -> str:
+    """A validator (RFC 9110 §8.8.3) that stands for these words.
+
+    Args:
+        parts: what the payload depends on.
+        weak: it may differ in some bytes, as the boundary of a multipart.
+    """
+    digest = blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+    return f'W/"{digest}"' if weak else f'"{digest}"'
+
+
+def is_known(request: Request, tag: str) -> bool:
+    """Whether the client has just this: If-None-Match (RFC 9110 §13.1.2)."""
+    said = request.headers.get("if-none-match")
+    if said is None:
+        return False
+    known = tag.removeprefix("W/")
+    return said.strip() == "*" or any(
+        each.removeprefix("W/") == known for each in _TAG.findall(said)
+    )
+
+
+def not_modified(tag: str) -> Answer:
+    """304: what the client has is still right."""
+    return Answer(304, [("ETag", tag)], b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a payload.
+
+    Attributes:
+        start, length: in bytes.
+        size: of the whole payload.
+        partial: it was asked for.
+    """
+
+    start: int
+    length: int
+    size: int
+    partial: bool = False
+
+    @property
+    def status(self) -> int:
+        """200, or 206 where a part was asked for."""
+        return 206 if self.partial else 200
+
+    @property
+    def headers(self) -> Headers:
+        """What goes with it."""
+        headers = [("Accept-Ranges", "bytes")]
+        if self.partial:
+            last = self.start + self.length - 1
+            headers.append(("Content-Range", f"bytes {self.start}-{last}/{self.size}"))
+        return headers
+
+
+def span(request: Request, size: int, tag: str | None) -> Span | None:
+    """The part that the client wants; None when there is nothing of it.
+
+    Several ranges at once, other units, and ranges of what the client does not have any more
+    (If-Range) mean all of it, as RFC 9110 §14.2 allows.
+    """
+    said = request.headers.get("range")
+    if said is None or request.method != "GET" or not _is_current(request, tag):
+        return Span(0, size, size)
+    found = _ONE.fullmatch(said.strip())
+    first, last, suffix = ("", "", "") if found is None else found.groups("")
+    if suffix:
+        start, end = max(size - int(suffix), 0), size
+    else:
+        start, end = int(first or 0), min(int(last) + 1, size) if last else size
+    if found is None or (last and int(last) < start):
+        return Span(0, size, size)
+    return Span(start, end - start, size, partial=True) if start < end else None
+
+
+def _is_current(request: Request, tag: str | None) -> bool:
+    """Whether a range means this very payload: If-Range (RFC 9110 §13.1.5)."""
+    said = request.headers.get("if-range")
+    return said is None or (said.strip() == tag and not said.startswith("W/"))
+
+
+def out_of_range(size: int) -> Answer:
+    """416: the payload ends before."""
+    headers = [("Content-Range", f"bytes */{size}"), ("Content-Type", "application/json")]
+    return Answer(416, headers, b'{"error":"the payload ends before this range"}')
