@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
-from hilum.frontends.dicomweb.asked import gzip_accepted
+from hilum.frontends.dicomweb.compressed import coding
 from hilum.frontends.dicomweb.root import service_root
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.viewer_config import app_config
@@ -113,7 +113,7 @@ _SAFE = [("X-Content-Type-Options", "nosniff")]
 def _file(request: Request, release: Release, file: File, caching: str) -> Response:
     """A file, compressed where it has a compressed twin and the client takes that."""
     path, size, encoding = file.path, file.size, ""
-    if file.packed is not None and gzip_accepted(request):
+    if file.packed is not None and coding(request, ("gzip",)):
         (path, size), encoding = file.packed, "gzip"
     tag = f'"{release.name}{"-gzip" if encoding else ""}"'
     headers = [
