@@ -43,6 +43,12 @@ _MENDS = (
         b'__webpack_require__.p = self.PUBLIC_URL || self.location.pathname.replace(/[^/]*$/, "");',
         8,
     ),
+    _Mend(
+        "*.js",
+        b"browserImportFunction('/dicom-microscopy-viewer/",
+        b"browserImportFunction(window.PUBLIC_URL + 'dicom-microscopy-viewer/",
+        1,
+    ),
     _Mend("*.css", b"url(/a34f9d1faa5f3315.woff2)", b"url(a34f9d1faa5f3315.woff2)", 5),
     _Mend("manifest.json", b'"/assets/', b'"assets/', 9),
     _Mend("manifest.json", b'"./index.html"', b'"../../"', 1),
