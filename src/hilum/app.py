@@ -16,6 +16,7 @@ from hilum.net.inbox import Inbox
 from hilum.net.worker import Worker
 from hilum.state.state import open_state
 from hilum.workshop.pool import Workshop, open_workshop
+from hilum.workshop.transcodes import Transcoder
 
 Started = Callable[[str, int], None]
 
@@ -52,12 +53,14 @@ async def serve(
         crowd = None if worker is None else worker.crowd
         workers = 1 if worker is None else worker.workers
         workshop = await stack.enter_async_context(open_workshop(settings.imaging, workers))
+        number = 0 if worker is None else worker.number
+        transcodes = Transcoder(workshop, settings.imaging, settings.transcoding / str(number))
         inbox = Inbox(settings.server.aet, settings.spill, crowd)
         try:
-            found = await stack.enter_async_context(mounted(settings, inbox, worker))
+            found = await stack.enter_async_context(mounted(settings, inbox, worker, transcodes))
         except CannotMount as error:
             raise CannotStart(str(error)) from error
-        broker = Broker(found.mounts, found.destinations)
+        broker = Broker(found.mounts, found.destinations, transcodes=transcodes)
         sends = await _sends(settings, broker, stack, worker) if settings.has_http else None
         doors = _doors(settings, broker, inbox, sends, workshop, stop, worker)
         listening = Listening()

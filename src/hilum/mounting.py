@@ -15,7 +15,7 @@ from hilum.backends.dimse.store import PeerStores
 from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount
 from hilum.config.schema import Settings
 from hilum.core.adapt import Adapted
-from hilum.core.backend import Asks, Echoes, Retrieves, Stores
+from hilum.core.backend import Asks, Echoes, Retrieves, Stores, Transcodes
 from hilum.core.described import Described
 from hilum.core.mounts import Mount, Mounts
 from hilum.model.errors import HilumError
@@ -41,7 +41,10 @@ class Mounted:
 
 @asynccontextmanager
 async def mounted(
-    settings: Settings, inbox: Inbox, worker: Worker | None = None
+    settings: Settings,
+    inbox: Inbox,
+    worker: Worker | None = None,
+    transcodes: Transcodes | None = None,
 ) -> AsyncIterator[Mounted]:
     """All mounts and destinations, until the block is left.
 
@@ -49,6 +52,7 @@ async def mounted(
         settings: which there are.
         inbox: where what comes by C-MOVE arrives.
         worker: which of several processes this is; None: there is one.
+        transcodes: what takes pixels to a syntax that a peer accepts; None: nobody does.
 
     Raises:
         CannotMount: a folder, a lock or a file of one is not to be had.
@@ -57,13 +61,14 @@ async def mounted(
         mounts: dict[str, Mount] = {}
         for name, mount in settings.mounts.items():
             try:
-                mounts[name] = await _mount(settings, name, mount, inbox, stack, worker)
+                mounts[name] = await _mount(settings, name, mount, inbox, stack, worker, transcodes)
             except HilumError as error:
                 where = f": {settings.folder(name)}" if isinstance(mount, ArchiveMount) else ""
                 raise CannotMount(f"mounts.{name}{where}: {error}") from error
         own = settings.server.aet
         destinations: dict[str, Stores] = {
-            peer.aet: PeerStores(remote(peer, own)) for peer in settings.peers.values()
+            peer.aet: PeerStores(remote(peer, own), transcodes=transcodes)
+            for peer in settings.peers.values()
         }
         for name, destination in settings.destinations.items():
             destinations[name] = await stack.enter_async_context(open_url_stores(destination, name))
@@ -77,13 +82,14 @@ async def _mount(  # noqa: PLR0913, PLR0917 - called in one place
     inbox: Inbox,
     stack: AsyncExitStack,
     worker: Worker | None,
+    transcodes: Transcodes | None,
 ) -> Mount:
     here = worker is None or worker.serves(name)
     match mount:
         case ArchiveMount():
             return await _archive(settings, name, mount, stack, worker)
         case DimseMount():
-            return await _pacs(settings, name, mount, inbox, stack, here=here)
+            return await _pacs(settings, name, mount, inbox, stack, transcodes, here=here)
         case DicomwebMount():
             return await _origin(settings, name, mount, stack, here=here)
 
@@ -111,23 +117,26 @@ async def _archive(
         retrieves=archive,
         describes=archive,
         lends=archive,
+        versions=archive,
         stores=archive,
+        deletes=archive if mount.delete else None,
         stores_at_once=STORES_AT_ONCE,
         fetches=Straight(archive, "" if worker is None else worker.mark),
     )
 
 
-async def _pacs(  # noqa: PLR0913 - called in one place
+async def _pacs(  # noqa: PLR0913, PLR0917 - called in one place
     settings: Settings,
     name: str,
     mount: DimseMount,
     inbox: Inbox,
     stack: AsyncExitStack,
+    transcodes: Transcodes | None,
     *,
     here: bool,
 ) -> Mount:
     calling = mount.calling or settings.server.aet
-    pacs = await stack.enter_async_context(open_pacs(mount, calling, inbox))
+    pacs = await stack.enter_async_context(open_pacs(mount, calling, inbox, transcodes))
     if not here:
         return _away(name, mount.backend, pacs, (mount.aet, *mount.senders))
     far, kept = await _far(settings, name, mount, pacs, stack)

@@ -1,6 +1,16 @@
 import pytest
 
-from hilum.codec.media_type import DICOM_JSON, JSON, MAX_RANGES, accepted, choose, includes, parse
+from hilum.codec.media_type import (
+    DICOM_JSON,
+    JSON,
+    MAX_RANGES,
+    XML_PARTS,
+    accepted,
+    choose,
+    includes,
+    parse,
+    ruled_out,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +70,28 @@ def test_choosing_among_offers() -> None:
     assert choose(accepted("application/json;q=.2, application/dicom+json"), offers) == DICOM_JSON
     assert choose(accepted('multipart/related; type="application/dicom+xml"'), offers) is None
     assert choose([], offers) is None
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("application/json;q=0.1, */*", DICOM_JSON),
+        ("application/dicom+json;q=0.1, */*", JSON),
+        ("application/dicom+json;q=0, */*", JSON),
+        ("application/*;q=0, */*", XML_PARTS),
+        ("application/*;q=0.1, multipart/*", XML_PARTS),
+        ("multipart/related", XML_PARTS),
+        ("multipart/related; type=application/dicom+xml", XML_PARTS),
+        ("multipart/related; type='application/*'", XML_PARTS),
+        ('multipart/related; type="application/dicom", application/json;q=.1', JSON),
+        ('multipart/related; type="application/dicom+xml";q=0, multipart/*', None),
+        ("*/*;q=0", None),
+        ('multipart/related; type="application/octet-stream"', None),
+    ],
+)
+def test_the_most_specific_range_counts(accept: str, chosen: str | None) -> None:
+    offers = (DICOM_JSON, JSON, XML_PARTS)
+    assert choose(accepted(accept), offers, ruled_out(accept)) == chosen
 
 
 def test_ranges() -> None:

@@ -59,7 +59,7 @@ def decoded(path: Path) -> tuple[pydicom.Dataset, NDArray[Any], Pixels, Values]:
 
 
 def reference(dataset: pydicom.Dataset, frame: NDArray[Any], pixels: Pixels) -> NDArray[Any] | None:
-    """The shades by pydicom, 0 to 255; None where it has no opinion."""
+    """What pydicom shows, 0 to 255; None where it has no opinion."""
     if pixels.photometric == "PALETTE COLOR":
         if pixels.big:
             return None  # pydicom takes the bytes of the tables as if they were little endian
@@ -67,33 +67,39 @@ def reference(dataset: pydicom.Dataset, frame: NDArray[Any], pixels: Pixels) -> 
         bits = int(dataset.RedPaletteColorLookupTableDescriptor[2])
         return np.floor(colours / 256) if bits > 8 else colours
     if pixels.samples == 3:
-        bits = pixels.allocated
-        eight = (frame >> (pixels.stored - 8)).astype(np.uint8) if bits > 8 else frame
+        eight = (frame >> (pixels.stored - 8)).astype(np.uint8)
         if pixels.photometric.startswith("YBR_FULL"):
             return convert_color_space(eight, "YBR_FULL", "RGB").astype(np.float64)
         return eight.astype(np.float64)
-    source = dataset
+    return None if pixels.tag != TAGS[0] else shades(dataset, frame, pixels)
+
+
+def merged(dataset: pydicom.Dataset) -> pydicom.Dataset:
+    """What holds for the first frame, in one level."""
+    source = dataset.copy()
     for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
         for group in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
             if name in dataset and group in dataset[name][0]:
-                source = dataset.copy()
                 source.update(dataset[name][0][group][0])
-    if pixels.tag != TAGS[0] or "VOILUTSequence" not in source and "WindowWidth" not in source:
-        return None
-    for each in ("PixelRepresentation", "BitsStored", "PhotometricInterpretation"):
-        if each in dataset:
-            setattr(source, each, dataset[each].value)
+    return source
+
+
+def shades(dataset: pydicom.Dataset, frame: NDArray[Any], pixels: Pixels) -> NDArray[Any] | None:
+    """Grey by pydicom; None where there is no VOI LUT."""
+    source = merged(dataset)
     modal = apply_modality_lut(frame, source)
     if "VOILUTSequence" in source:
         low, high = 0.0, 2.0 ** int(source.VOILUTSequence[0].LUTDescriptor[2]) - 1
         voi = apply_voi_lut(modal, source)
-    else:
+    elif "WindowWidth" in source:
         voi = apply_voi_lut(modal.astype(np.float64), source)
         low, high = apply_voi_lut(np.array([-1e9, 1e9]), source)
-    shades = (voi - low) / (high - low)
+    else:
+        return None
     shape = dataset.get("PresentationLUTShape", "")
     inverted = shape == "INVERSE" or (not shape and pixels.photometric == "MONOCHROME1")
-    return np.asarray((1 - shades if inverted else shades) * 255)
+    shown = (voi - low) / (high - low)
+    return np.asarray((1 - shown if inverted else shown) * 255)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -120,6 +126,11 @@ def test_it_looks_as_pydicom_has_it(path: Path) -> None:
 def test_a_viewport_is_a_box_that_nothing_leaves() -> None:
     frame = np.arange(200 * 100, dtype=np.uint16).reshape(200, 100)
     pixels = Pixels("1.2.840.10008.1.2.1", 200, 100)
-    image = shown(frame, pixels, Values(walk(b"", pixels.transfer_syntax_uid)), 0,
-                  Wish(viewport=Viewport(64, 64)))
+    image = shown(
+        frame,
+        pixels,
+        Values(walk(b"", pixels.transfer_syntax_uid)),
+        0,
+        Wish(viewport=Viewport(64, 64)),
+    )
     assert image.size == (32, 64)

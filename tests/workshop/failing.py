@@ -81,3 +81,15 @@ def interrupted() -> str:
 
 def allocate(size: int) -> int:
     return len(bytearray(size))
+
+
+def crash_on(*_: object) -> None:
+    crash()
+
+
+def devour_on(*_: object) -> None:
+    devour()
+
+
+def sleep_on(*_: object) -> None:
+    sleep(60)

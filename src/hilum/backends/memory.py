@@ -129,6 +129,15 @@ class Memory:
             warnings=(*described.warnings, *cut),
         )
 
+    async def delete(self, ref: Ref, /) -> int:
+        """See `core.backend.Deletes`."""
+        found = self._below(ref)
+        if not found:
+            raise NotFound("nothing is kept under these UIDs")
+        for each in found:
+            del self._kept[each.value(_INSTANCE)]
+        return len(found)
+
     @asynccontextmanager
     async def find(self, query: Query, /) -> AsyncIterator[Found]:
         """See `core.backend.Finds`."""

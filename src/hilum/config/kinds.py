@@ -24,6 +24,7 @@ from hilum.model.identity import is_uid
 LEAST_PDU = 64  # bytes of a P-DATA-TF; smaller ones are nothing but headers
 MAX_AE_TITLE = 16  # characters, PS3.5 §6.2, VR AE
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://[^/?#@\s,]+")
 _OURS = frozenset(
     ("accept", "connection", "content-length", "content-type", "transfer-encoding", "upgrade")
 )
@@ -160,6 +161,17 @@ def _headers(headers: dict[str, str | SecretStr]) -> dict[str, str | SecretStr]:
     return headers
 
 
+def _origin(text: str) -> str:
+    """An origin as browsers write it (RFC 6454 §6.2), or "*"."""
+    origin = text.strip().lower().removesuffix("/")
+    if origin == "*":
+        return origin
+    found = _ORIGIN.fullmatch(origin)
+    if found is None:
+        raise ValueError('not an origin; write it like "https://viewer.example.org", or "*"')
+    return origin.removesuffix({"http": ":80", "https": ":443"}.get(found[1], "/"))
+
+
 def _max_pdu(size: int) -> int:
     if 0 < size < LEAST_PDU:
         raise ValueError(f"at least {LEAST_PDU} bytes, or 0 for no limit")
@@ -181,6 +193,7 @@ Folder = Annotated[Path, BeforeValidator(_path)]
 Certificates = Annotated[Folder, AfterValidator(_certificates)]
 AeTitles = Annotated[tuple[AeTitle, ...], BeforeValidator(_listed), AfterValidator(_each_once)]
 Uids = Annotated[tuple[Annotated[str, AfterValidator(_uid)], ...], BeforeValidator(_listed)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_listed)]
 MaxPdu = Annotated[
     int, BeforeValidator(units.size), Field(ge=0, le=2**32 - 1), AfterValidator(_max_pdu)
 ]

@@ -38,6 +38,8 @@ class ArchiveMount(Section):
     """`full`: success is only answered when a power cut can no longer take the instance."""
     duplicates: Literal["keep", "replace", "reject"] = "keep"
     """What becomes of another data set under a SOP Instance UID that is already there."""
+    delete: bool = False
+    """Whether studies, series and instances may be deleted (DELETE over HTTP)."""
 
 
 class Pool(Section):

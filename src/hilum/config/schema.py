@@ -16,6 +16,7 @@ from hilum.config.kinds import (
     Grace,
     Host,
     MaxPdu,
+    Origins,
     Port,
     Seconds,
     Section,
@@ -105,6 +106,19 @@ class HttpSettings(Section):
     """The most answers to a QIDO-RS query that names no limit of its own."""
     viewer: bool = True
     """Whether `/viewer` is served, once `hilum viewer install` has installed it."""
+    cors_origins: Origins = ()
+    """Origins whose pages may read our answers in a browser, such as `https://viewer.example.org`;
+    `*` is every one. Pages that we serve ourselves need no entry."""
+    cors_credentials: bool = False
+    """Whether those pages may send cookies and HTTP authentication. Not with `*`."""
+    cors_max_age: Seconds = 600.0
+    """How long a browser may remember what it was allowed."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.cors_credentials and "*" in self.cors_origins:
+            raise ValueError('cors_credentials: does not go with "*" in cors_origins')
+        return self
 
 
 class ImagingSettings(Section):
@@ -121,6 +135,9 @@ class ImagingSettings(Section):
     """Pieces of work that may wait for a process; what comes beyond that is told to come later."""
     idle: Seconds = 300.0
     """How long a process stays that has nothing to do."""
+    max_spool: Size = 20 * 10**9
+    """What may lie on disk at a time of instances that are transcoded; each is there for as long
+    as that takes. Per process of `server.workers`."""
 
 
 class Peer(Section):
@@ -210,6 +227,11 @@ class Settings(Section):
     def spool(self, mount: str) -> Path:
         """Where what is retrieved through that mount goes through disk."""
         return self.server.data / "spool" / _as_name(mount)
+
+    @property
+    def transcoding(self) -> Path:
+        """Where instances lie while they are transcoded."""
+        return self.server.data / "transcoding"
 
     @property
     def state(self) -> Path:

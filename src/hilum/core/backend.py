@@ -203,6 +203,17 @@ class Describes(Protocol):
         """
 
 
+class Versions(Protocol):
+    """Can say whether metadata are still the same, without making them."""
+
+    async def version(self, ref: Ref, /) -> str | None:
+        """Names what `Describes.describe` gives of `ref`; None when there is nothing.
+
+        It is another one whenever that is another, and the same as long as that is: in every
+        process, and after a restart.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Lent:
     """An instance that lies in a file on this machine, to be read at any place.
@@ -243,9 +254,15 @@ class Transcodes(Protocol):
         """Whether that can be done with the codecs at hand, and without loss."""
 
     def transcoded(
-        self, instance: Instance, target_ts: str, /
+        self, instance: Instance, target_ts: str, /, *, or_as_it_is: bool = False
     ) -> AbstractAsyncContextManager[Instance]:
         """The same instance in another Transfer Syntax; reads `instance.chunks` on entering.
+
+        Args:
+            instance: only its pixels change, and what tells how they are written.
+            target_ts: the syntax that it gets.
+            or_as_it_is: where that cannot be, give it in its own syntax, and raise only what
+                reading the source raises.
 
         Raises:
             BadPixels: they cannot be decoded.
@@ -283,6 +300,21 @@ class Stores(Protocol):
 
         Raises:
             BackendError: the far side cannot be reached or refuses, on entering.
+        """
+
+
+class Deletes(Protocol):
+    """Can delete what it keeps, for good."""
+
+    async def delete(self, ref: Ref, /) -> int:
+        """Delete what is at and below `ref`: all of it or, where it fails, nothing.
+
+        Returns:
+            How many instances are gone, durably.
+
+        Raises:
+            NotFound: there is nothing.
+            OutOfResources, BackendError: it cannot be deleted.
         """
 
 

@@ -86,6 +86,13 @@ class Store(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delete(Operation):
+    """Delete everything at and below `ref`, for good. Answered by how many instances that were."""
+
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Send(Operation):
     """Give everything below `refs` to another place. Answered by a stream of progress.
 

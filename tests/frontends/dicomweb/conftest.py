@@ -2,12 +2,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from tests.frontends.dicomweb.backend import Scripted
 
+from hilum.codec import dicom_xml, media_type
+from hilum.codec.multipart import MultipartReader, PartData, PartStarted
 from hilum.config.schema import HttpSettings
+from hilum.core.backend import Transcodes
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts
 from hilum.frontends.dicomweb.app import application
@@ -20,6 +24,7 @@ Served = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 async def _served(
     *backends: object,
     default: str | None = "ONE",
+    transcodes: Transcodes | None = None,
     viewer: Path | None = None,
     **settings: object,
 ) -> AsyncIterator[httpx.AsyncClient]:
@@ -34,13 +39,15 @@ async def _served(
             retrieves=backend,
             describes=backend,
             lends=getattr(backend, "lend", None) and backend,
+            versions=backend if getattr(backend, "now", None) is not None else None,
             stores=backend,
             stores_at_once=getattr(backend, "at_once", 1),
         )
         for name, backend in zip(names, backends, strict=False)
     }
     options = HttpSettings(port=0, **{"graceful_shutdown": 2.0, **settings})
-    app = application(Broker(Mounts(mounts, default)), options, viewer=viewer)
+    broker = Broker(Mounts(mounts, default), transcodes=transcodes)
+    app = application(broker, options, viewer=viewer)
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     before = len(asyncio.all_tasks())
@@ -61,6 +68,22 @@ async def _served(
     for backend in backends:
         if isinstance(backend, Scripted):
             assert backend.opened == backend.closed
+
+
+def xml_parts(answer: httpx.Response) -> list[dict[str, Any]]:
+    """The data sets of a multipart of XML documents."""
+    content = media_type.parse(answer.headers["content-type"])
+    assert (content.kind, content.related) == (media_type.RELATED, media_type.DICOM_XML)
+    parser = MultipartReader(content.parameters["boundary"])
+    parts: list[bytes] = []
+    for event in parser.feed(answer.content):
+        if isinstance(event, PartStarted):
+            assert event.headers == {"content-type": media_type.DICOM_XML}
+            parts.append(b"")
+        elif isinstance(event, PartData):
+            parts[-1] += event.data
+    parser.close()
+    return [dicom_xml.loads(part) for part in parts]
 
 
 async def cut_off(client: httpx.AsyncClient, path: str, after: int, headers: str = "") -> None:

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from calendar import timegm
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -207,6 +207,30 @@ class Files:
         with suppress(FileNotFoundError):
             os.unlink(self.path(number))  # noqa: PTH108 - the path is text, for speed
         self.settle(number)
+
+    def clear(self, numbers: Iterable[int]) -> None:
+        """Take away files that no row names, and make that durable, if this archive is.
+
+        Raises:
+            OSError: some cannot be removed; the others are gone.
+        """
+        failed: OSError | None = None
+        days: set[str] = set()
+        for number in numbers:
+            days.add(day_of(number))
+            try:
+                self.remove(number)
+            except OSError as error:
+                failed = error
+        for day in days if self._durable else ():
+            with suppress(FileNotFoundError):
+                sync_directory(self.root / day)
+        if failed is not None:
+            raise failed
+
+    def exists(self, number: int) -> bool:
+        """Whether there is such a file."""
+        return os.path.exists(self.path(number))  # noqa: PTH110 - as above
 
     def is_there(self, number: int, size: int) -> bool:
         """Whether the file is there and as long as it should be; `size` is of its data set."""

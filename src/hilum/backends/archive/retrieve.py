@@ -11,7 +11,7 @@ from typing import Final
 from hilum.backends.archive.files import HEAD, Files
 from hilum.backends.archive.locate import Located, locate
 from hilum.backends.archive.readers import Readers
-from hilum.model.errors import BackendFault
+from hilum.model.errors import BackendFault, NotFound
 from hilum.model.identity import Ref
 from hilum.model.instance import CHUNK, Instance
 from hilum.workshop.reading import at_once
@@ -164,6 +164,8 @@ class Reading:
             same = (now.size, now.transfer_syntax_uid) == (each.size, each.transfer_syntax_uid)
             if same and now.file != each.file:
                 return now
+        if not found:
+            raise NotFound("the instance was deleted meanwhile") from error
         raise _unreadable(each, error) from error
 
     async def _large(self, each: Located) -> AsyncIterator[bytes]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from hilum.backends.archive.index import SWEPT, UNSWEPT, Index, Row
 from hilum.backends.archive.record import Entry
 from hilum.backends.archive.turn import Turn
 from hilum.model.errors import BackendFault, HilumError, OutOfResources
+from hilum.model.identity import Ref
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,37 @@ class Job:
     compared: int = 0
     outcome: Outcome | HilumError | None = field(default=None, init=False)
 
+    def tell(self) -> None:
+        """Tell whoever waits."""
+        if isinstance(self.outcome, Outcome):
+            self.done.set_result(self.outcome)
+        else:
+            self.done.set_exception(self.outcome or BackendFault("the archive's index failed"))
+
+
+@dataclass(slots=True)
+class Removal:
+    """A study, series or instance on its way out of the index.
+
+    Attributes:
+        done: gets the files that have no row any more, once that is durable.
+    """
+
+    ref: Ref
+    done: asyncio.Future[list[int]]
+    loop: asyncio.AbstractEventLoop
+    outcome: list[int] | HilumError | None = field(default=None, init=False)
+
+    def tell(self) -> None:
+        """Tell whoever waits."""
+        if isinstance(self.outcome, list):
+            self.done.set_result(self.outcome)
+        else:
+            self.done.set_exception(self.outcome or BackendFault("the archive's index failed"))
+
+
+Work = Job | Removal
+
 
 def settle(index: Index, files: Files, entry: Entry, policy: Policy, compared: int = 0) -> Outcome:
     """Write an entry, or say why not; within a transaction.
@@ -111,7 +144,8 @@ class Writer:
         self._log_file = database.with_name(database.name + "-wal")
         self._policy = policy
         self._turn = nullcontext if turn is None else turn.taken
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Work | None] = SimpleQueue()
+        self._gone: deque[int] = deque()
         self._thread = threading.Thread(target=self._run, name="archive writer", daemon=True)
         self._moved = True
 
@@ -119,9 +153,16 @@ class Writer:
         """Begin to take jobs."""
         self._thread.start()
 
-    def put(self, job: Job) -> None:
+    def put(self, job: Work) -> None:
         """Take a job over; from any thread."""
         self._jobs.put(job)
+
+    def gone(self, files: Iterable[int]) -> None:
+        """Say that doomed files are gone; from any thread. With the next commit they are forgotten.
+
+        Where that does not come, they are looked for at the next start, and not found.
+        """
+        self._gone.extend(files)
 
     def stop(self) -> None:
         """Finish all jobs, empty the log, and return. Nothing may be `put` after it."""
@@ -140,9 +181,9 @@ class Writer:
             if not self._moved and (not batch or self._log_size() > _LOG_LIMIT):
                 self._checkpoint()
 
-    def _gather(self) -> tuple[list[Job], bool]:
+    def _gather(self) -> tuple[list[Work], bool]:
         """All that waits, nothing only after a while without work; and whether to end."""
-        batch: list[Job] = []
+        batch: list[Work] = []
         try:
             job = self._jobs.get(timeout=None if self._moved else _IDLE)
             while job is not None:
@@ -154,7 +195,7 @@ class Writer:
             return batch, False
         return batch, True
 
-    def _write(self, batch: list[Job]) -> None:
+    def _write(self, batch: list[Work]) -> None:
         """Commit when it is our turn."""
         try:
             with self._turn():
@@ -164,13 +205,14 @@ class Writer:
             for job in batch:
                 job.outcome = job.outcome or failure
 
-    def _commit(self, batch: list[Job]) -> None:
+    def _commit(self, batch: list[Work]) -> None:
         """One transaction for all, in which each may fail by itself."""
         self._moved = False
         try:
             self._index.begin()
+            self._index.bury(self._gone.popleft() for _ in range(len(self._gone)))
             if len(batch) == 1:
-                batch[0].outcome = self._settled(batch[0])
+                self._settle(batch[0])
             else:
                 for job in batch:
                     self._step(job)
@@ -181,23 +223,30 @@ class Writer:
                 job.outcome = failure
             self._rollback()
             return
-        replaced = [job for job in batch if _replaced(job.outcome)]
-        if replaced and not self._flush():
-            for job in replaced:
-                job.outcome = Outcome(Fate.KEPT, durable=False)
+        final = [job for job in batch if _takes_files(job.outcome)]
+        if final and not self._flush():
+            for job in final:
+                if isinstance(job, Job):
+                    job.outcome = Outcome(Fate.KEPT, durable=False)
+                else:
+                    job.outcome = OutOfResources("the archive's index could not be made durable")
 
-    def _step(self, job: Job) -> None:
+    def _step(self, job: Work) -> None:
         self._index.mark_step()
         try:
-            job.outcome = self._settled(job)
+            self._settle(job)
         except Exception as error:  # noqa: BLE001 - it shall not fail those that came with it
             self._index.undo_step()
             job.outcome = _failure(error)
         else:
             self._index.keep_step()
 
-    def _settled(self, job: Job) -> Outcome:
-        return settle(self._index, self._files, job.entry, self._policy, job.compared)
+    def _settle(self, job: Work) -> None:
+        if isinstance(job, Removal):
+            job.outcome = self._index.doom(job.ref)
+            return
+        entry, compared = job.entry, job.compared
+        job.outcome = settle(self._index, self._files, entry, self._policy, compared)
 
     def _rollback(self) -> None:
         try:
@@ -206,7 +255,7 @@ class Writer:
             log.exception("a transaction of the archive's index could not be undone")
 
     def _flush(self) -> bool:
-        """Make replacements durable, before the old files go and before the answer."""
+        """Make replacements and removals durable, before files go and before the answer."""
         try:
             self._index.flush()
         except sqlite3.Error:
@@ -236,8 +285,11 @@ class Writer:
             return 0
 
 
-def _replaced(outcome: Outcome | HilumError | None) -> bool:
-    return isinstance(outcome, Outcome) and outcome.fate is Fate.KEPT and outcome.there is not None
+def _takes_files(outcome: Outcome | list[int] | HilumError | None) -> bool:
+    """Whether files go for what was done."""
+    if isinstance(outcome, Outcome):
+        return outcome.fate is Fate.KEPT and outcome.there is not None
+    return isinstance(outcome, list) and outcome != []
 
 
 def _failure(error: Exception) -> HilumError:
@@ -248,9 +300,9 @@ def _failure(error: Exception) -> HilumError:
     return BackendFault("the archive's index failed")
 
 
-def _resolve(batch: Iterable[Job]) -> None:
+def _resolve(batch: Iterable[Work]) -> None:
     """Tell those who wait, one wake-up for each event loop."""
-    waiting: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+    waiting: dict[asyncio.AbstractEventLoop, list[Work]] = {}
     for job in batch:
         waiting.setdefault(job.loop, []).append(job)
     for loop, jobs in waiting.items():
@@ -260,11 +312,7 @@ def _resolve(batch: Iterable[Job]) -> None:
             log.warning("an event loop closed before its instances were in the index")
 
 
-def _tell(jobs: list[Job]) -> None:
+def _tell(jobs: list[Work]) -> None:
     for job in jobs:
-        if job.done.done():
-            continue
-        if isinstance(job.outcome, Outcome):
-            job.done.set_result(job.outcome)
-        else:
-            job.done.set_exception(job.outcome or BackendFault("the archive's index failed"))
+        if not job.done.done():
+            job.tell()

@@ -16,6 +16,8 @@ from hilum.core.jobs import BackgroundSends
 from hilum.frontends.dicomweb import capabilities, errors
 from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
+from hilum.frontends.dicomweb.bodies import Bodies
+from hilum.frontends.dicomweb.cors import Cors
 from hilum.frontends.dicomweb.renderings import Renderings
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
@@ -50,7 +52,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     """
     app = Starlette(
         routes=[*_routes()],
-        middleware=[Middleware(Access, settings=settings)],
+        middleware=[Middleware(Cors, settings=settings), Middleware(Access, settings=settings)],
         exception_handlers={HTTPException: errors.routing},
     )
     # Slashes at the end are cut off before: a redirect to a path that has one would go in circles.
@@ -59,10 +61,11 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.state.settings = settings
     app.state.reports = Reports(mark)
     app.state.sends = sends
-    app.state.viewer = None if viewer is None else Installed(viewer)
     app.state.renderings = Renderings()
     app.state.workshop = workshop
     app.state.looks = Looks()
+    app.state.bodies = Bodies()
+    app.state.viewer = None if viewer is None else Installed(viewer)
     return app
 
 
@@ -92,7 +95,7 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        scope["hilum.methods"] = [*self._handlers]
+        scope["hilum.handlers"] = self._handlers
         request = Request(scope, receive, send)
         try:
             response = await self._handlers[request.method](request)

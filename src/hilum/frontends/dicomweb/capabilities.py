@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from hilum.codec.media_type import DICOM, DICOM_JSON, JSON, OCTETS, RELATED, WADL
 from hilum.config.schema import HttpSettings
+from hilum.frontends.dicomweb import delete
 from hilum.frontends.dicomweb.asked import asked, one_of
-from hilum.frontends.dicomweb.resources import OF_A_MOUNT, OF_THE_SERVICE, Resource
+from hilum.frontends.dicomweb.resources import OF_A_MOUNT, OF_THE_SERVICE, Handler, Resource
 from hilum.frontends.dicomweb.root import service_root
 from hilum.imaging import document
 from hilum.imaging.picture import JPEG, STILL
@@ -36,17 +37,26 @@ _GIVEN = {  # last part of the path -> parameters, media types
     "{series}": (("accept",), (_PARTS,)),
     "{instance}": (("accept",), (_PARTS, DICOM)),
     "{transaction}": (("accept",), _JSONS),
-    "rendered": (("accept", *PARAMETERS), _RENDERED),
-    "thumbnail": (("accept", "viewport"), (JPEG,)),
     "{frames}": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
     "pixeldata": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
+    "rendered": (("accept", *PARAMETERS), _RENDERED),
+    "thumbnail": (("accept", "viewport"), (JPEG,)),
     "{path}": (("accept",), (OCTETS, f'{RELATED}; type="{OCTETS}"')),
 }
 
 
 async def of_a_mount(request: Request) -> Response:
     """`OPTIONS` of a mount or anything below it."""
-    return _answer(request, asked(request).root, OF_A_MOUNT)
+    about = asked(request)
+    mount = about.broker.mounts[about.mount]
+    hidden = delete.delete if mount.deletes is None else None
+    shown = [_without(resource, hidden) for resource in OF_A_MOUNT]
+    return _answer(request, about.root, shown, hidden)
+
+
+def _without(resource: Resource, hidden: Handler | None) -> Resource:
+    methods = {name: each for name, each in resource.methods.items() if each is not hidden}
+    return Resource(resource.path, methods)
 
 
 async def of_the_service(request: Request) -> Response:
@@ -55,10 +65,13 @@ async def of_the_service(request: Request) -> Response:
     return _answer(request, service_root(request, settings), OF_THE_SERVICE)
 
 
-def _answer(request: Request, base: str, resources: Iterable[Resource]) -> Response:
+def _answer(
+    request: Request, base: str, resources: Iterable[Resource], hidden: Handler | None = None
+) -> Response:
     """WADL, which is the default, or JSON, with the methods of the resource in Allow."""
     kind = one_of(request, (WADL, JSON))
-    headers = {"Allow": ", ".join(sorted({*request.scope["hilum.methods"], "OPTIONS"}))}
+    handlers = request.scope["hilum.handlers"]
+    headers = {"Allow": ", ".join(sorted(n for n, each in handlers.items() if each is not hidden))}
     described = [*_described(resources)]
     if kind == JSON:
         content = orjson.dumps({"base": base, "resources": described})
@@ -76,6 +89,8 @@ def _described(resources: Iterable[Resource]) -> Iterator[dict[str, Any]]:
 
 def _method(path: str, name: str) -> dict[str, Any]:
     """What a method of a resource takes and gives: told by the end of its path."""
+    if name == "DELETE":
+        return {"name": name, "gives": ()}
     if name == "POST" and path.endswith("/{transaction}"):
         return {"name": name, "parameters": _SEND, "gives": _JSONS}
     if name == "POST":

@@ -9,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 import hilum
-from hilum.codec.media_type import JSON
+from hilum.codec import media_type
+from hilum.codec.media_type import HTML, JSON, TEXT
 from hilum.codec.verdict import verdict_on
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount
 from hilum.core.operations import Echo
-from hilum.frontends.dicomweb.asked import asked, request_id
+from hilum.frontends.dicomweb import page
+from hilum.frontends.dicomweb.asked import accepts, asked, request_id
 from hilum.frontends.dicomweb.root import aet_path, service_root
 from hilum.model.errors import BackendTimeout, HilumError, NotOffered
 
@@ -23,7 +25,9 @@ PATIENCE = 10.0  # seconds that a mount may take to say that it lives
 
 
 async def index(request: Request) -> Response:
-    """`GET /`: for the human who looks."""
+    """`GET /`: the study browser for a browser, else a few lines for the human who looks."""
+    if media_type.choose(accepts(request), (TEXT, HTML)) == HTML:
+        return page.start(request)
     broker, settings = _served(request)
     root = service_root(request, settings)
     lines = [f"Hilum {hilum.__version__}, a DICOMweb service.", ""]
@@ -31,7 +35,7 @@ async def index(request: Request) -> Response:
         lines.append(f"{root}/dicomweb  (the default mount, {broker.mounts.default})")
     lines += [f"{root}{aet_path(mount.name)}" for mount in broker.mounts]
     lines += ["", f"{root}/aets lists the mounts, {root}/health tells how they are."]
-    return PlainTextResponse("\n".join(lines) + "\n")
+    return PlainTextResponse("\n".join(lines) + "\n", headers={"Vary": "Accept"})
 
 
 async def mounts(request: Request) -> Response:

@@ -8,13 +8,13 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.codec import dicom_json, media_type, stow_response
+from hilum.codec import media_type, stow_response
 from hilum.codec.media_type import DICOM, MediaType
 from hilum.codec.verdict import verdict_on
 from hilum.core.backend import StoreSession
 from hilum.core.operations import Store
-from hilum.frontends.dicomweb import errors, upload
-from hilum.frontends.dicomweb.asked import Asked, asked, json_type
+from hilum.frontends.dicomweb import documents, errors, upload
+from hilum.frontends.dicomweb.asked import Asked, asked, one_of
 from hilum.frontends.dicomweb.incoming import Incoming
 from hilum.frontends.dicomweb.streamed import Unanswered
 from hilum.frontends.dicomweb.upload import Body, ClientGoneError, Part
@@ -36,7 +36,7 @@ async def store(request: Request) -> Response:
     out to be malformed or too long stays, and the answer names it.
     """
     about = asked(request)
-    kind = json_type(request)
+    kind = one_of(request, documents.ONE)
     content = media_type.parse(request.headers.get("content-type", ""))
     _check(content, request.headers.get("content-encoding", ""))
     body = Body(request, about.settings.max_upload_size)
@@ -54,7 +54,7 @@ async def store(request: Request) -> Response:
         problem = problem or BadRequest("the request has no parts")
         return errors.answer(problem, about.request_id)
     status = stow_response.status(stored) if problem is None else verdict_on(problem).http
-    response = dicom_json.dumps(stow_response.encode(stored, about.root))
+    response = documents.written(kind, stow_response.encode(stored, about.root))
     return Response(response, status, media_type=kind)
 
 

@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
 
+_BODILESS = frozenset({204, 304})  # RFC 9110 §8.6: nothing is said of a length
 WATCH = 0.05  # seconds from which on somebody looks whether the client is still there
 
 
@@ -101,7 +102,7 @@ async def _send(answer: Answer, scope: Scope, send: Send, watch: "_Watch") -> No
     body = [answer.body] if isinstance(answer.body, bytes) else answer.body
     length = sum(map(len, body)) if isinstance(body, list) else answer.length
     headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
-    if length is not None:
+    if length is not None and answer.status not in _BODILESS:
         headers.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if isinstance(body, list):
