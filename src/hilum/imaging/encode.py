@@ -81,7 +81,8 @@ def becomes(pixels: Pixels, transfer_syntax_uid: str, loss: Loss | None = None) 
     if kind == codecs.RLE:
         fits = fits and pixels.samples * pixels.allocated <= _MAX_SEGMENTS * 8
     if kind == codecs.JPEG:
-        fits = fits and stored <= (8 if transfer_syntax_uid == codecs.BASELINE else 12)
+        baseline = transfer_syntax_uid == codecs.BASELINE
+        fits = fits and (pixels.allocated == 8 if baseline else stored <= 12)  # noqa: PLR2004 - bits
         fits = fits and (pixels.samples == 1 or stored <= 8)  # noqa: PLR2004 - bits
     if not fits or (codestream and (pixels.samples not in {1, _COLOUR} or stored < 2)):  # noqa: PLR2004 - bits
         raise NotAcceptable(

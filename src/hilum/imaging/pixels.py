@@ -60,5 +60,10 @@ class Pixels:
 
     @property
     def torn(self) -> bool:
-        """Bytes stand in words of two whose order is the other one (PS3.5 §7.3)."""
-        return self.big and self.vr == "OW" and self.allocated <= 8  # noqa: PLR2004 - bits
+        """Pixels are not words of two bytes, and stand in such whose bytes are in the other order.
+
+        Those of 32 bits are two words then, the lower one first (PS3.5 §8.1.1), as DCMTK has it.
+        """
+        return (
+            self.big and self.tag == PIXEL_DATA and self.vr == "OW" and self.allocated != 16  # noqa: PLR2004 - bits
+        )
