@@ -72,6 +72,7 @@ IMAGES = {
     FILM: Study(("examples_ybr_color.dcm",)),
     "CR, JPEG lossless": Study(("RG3_JPLL.dcm",)),
     "DX": Study(("dx_image.dcm",)),
+    "MG, sigmoid window": Study(("GH133.dcm",)),
 }
 SEG = Study(
     (
