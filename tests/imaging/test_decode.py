@@ -49,6 +49,8 @@ def pydicoms(path: Path, index: int) -> np.ndarray[Any, Any] | None:
 @pytest.mark.parametrize("path", images(), ids=lambda path: path.name)
 def test_a_sample_is_decoded_as_pydicom_does(path: Path) -> None:
     data, pixels, index = opened(path)
+    if pixels.torn and pixels.allocated > 16:
+        pytest.skip("pydicom takes words of big endian for larger numbers")
     for number in {0, index.frames // 2, index.frames - 1}:
         theirs = pydicoms(path, number)
         if theirs is None:

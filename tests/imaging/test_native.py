@@ -55,6 +55,15 @@ def test_bytes_in_big_endian_words() -> None:
     assert bytes(native.read(b"badc", pixels, 8).tobytes()) == b"bcd"
 
 
+@pytest.mark.parametrize("allocated", [32, 64])
+def test_large_numbers_in_big_endian_words(allocated: int) -> None:
+    pixels = Pixels(BIG, 1, 1, allocated=allocated, stored=allocated)
+    value = np.array([[0x01020304]], f"u{allocated // 8}")
+    written = native.write(value, pixels)
+    assert written[:4] == b"\x03\x04\x01\x02"
+    assert np.array_equal(native.read(written, pixels), value)
+
+
 def test_too_few_bytes() -> None:
     with pytest.raises(BadPixels):
         native.read(b"abc", Pixels(LITTLE, 2, 2, allocated=8, stored=8))
