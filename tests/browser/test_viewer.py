@@ -233,3 +233,12 @@ def test_a_file_is_stored_from_the_list(
     found = httpx.get(f"{house.dicomweb}/studies?PatientID=BY HAND", trust_env=False).json()
     assert len(found) == 1
     assert watched.complaints == []
+
+
+def test_the_study_browser_leads_to_the_viewer(house: peers.Hilum, watched: Watched) -> None:
+    page = watched.page
+    page.goto(f"{house.root}/#/{PACS}/{IMAGES['CT'].uid}")
+    page.get_by_text("Open in viewer").click()
+    page.wait_for_function(NOT_BLANK)
+    assert f"/viewer/viewer/{PACS}?" in page.url
+    assert watched.complaints == []

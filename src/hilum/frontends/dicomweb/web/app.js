@@ -96,7 +96,9 @@ async function start() {
   const mounts = await (await fetch("aets")).json();
   chooser.replaceChildren(...mounts.map((each) => element("option", { value: each.aet, selected: each.default }, each.aet)));
   const there = await fetch("viewer/app-config.js", { method: "HEAD" }).then((answer) => answer.ok).catch(() => false);
-  if (there) viewer = (mount, uid) => `viewer/viewer/${encodeURIComponent(mount)}?StudyInstanceUIDs=${uid}`;
+  // As viewer_config.py names a mount: "MY PACS" is MY~20PACS.
+  const source = (mount) => mount.replace(/[^A-Za-z0-9_-]/g, (each) => `~${each.charCodeAt(0).toString(16).toUpperCase()}`);
+  if (there) viewer = (mount, uid) => `viewer/viewer/${source(mount)}?StudyInstanceUIDs=${uid}`;
   addEventListener("hashchange", go);
   await go();
 }
