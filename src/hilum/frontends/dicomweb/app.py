@@ -40,6 +40,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     mark: str = "",
     workshop: Workshop | None = None,
     viewer: Path | None = None,
+    spill: Path | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -50,6 +51,8 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
         mark: what the names of reports end with.
         workshop: where pixels are worked on; None: what needs that is not offered.
         viewer: where the viewer is installed, or will be; None: it is not served.
+        spill: where requests are put away that must be whole to be understood; None: the system's
+            folder for temporary files.
     """
     routes = [*_routes()]
     app = Starlette(
@@ -72,6 +75,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.state.looks = Looks()
     app.state.bodies = Bodies()
     app.state.viewer = None if viewer is None else Installed(viewer)
+    app.state.spill = spill
     return app
 
 
