@@ -157,7 +157,9 @@ async def _http(  # noqa: PLR0913, PLR0917 - called in one place
 
     mark = "" if worker is None else worker.mark
     viewer = settings.viewer if settings.http.viewer else None
-    app: Application = application(broker, settings.http, sends, mark, workshop, viewer)
+    app: Application = application(
+        broker, settings.http, sends, mark, workshop, viewer, settings.spill
+    )
     elsewhere = entrance = None
     if worker is not None:
         elsewhere, entrance = worker.elsewhere, worker.doors["http"]

@@ -17,7 +17,7 @@ def test_who_and_how() -> None:
         Modality="CT",
         SeriesDescription="Thorax",
         KVP="120",
-        SliceThickness="1.5",
+        SliceThickness="1.500000",
     )
     assert patient(header) == [
         "Doe Jane",

@@ -46,7 +46,7 @@ def technique(header: Values) -> list[str]:
     found = [
         before + text + behind
         for tag, before, behind in _TECHNIQUE
-        if (text := header.text(tag) or _plain(header.number(tag)))
+        if (text := _plain(header.number(tag)) or header.text(tag))
     ]
     pairs = ["  ".join(found[index : index + 3]) for index in range(0, len(found), 3)]
     return [line for line in (first, *pairs) if line]

@@ -13,7 +13,7 @@ from hilum.imaging.cine import delays
 from hilum.imaging.decode import decode
 from hilum.imaging.grey import automatic, grey_of
 from hilum.imaging.index import FrameIndex, frame
-from hilum.imaging.picture import GIF, JPEG, MOVING, animated, written
+from hilum.imaging.picture import GIF, JPEG, MOVING, STILL, animated, written
 from hilum.imaging.pixels import Pixels
 from hilum.imaging.profile import in_space, profile_of
 from hilum.imaging.read import found
@@ -91,6 +91,8 @@ def rendered(  # noqa: PLR0913, PLR0917 - what is rendered, and how
     if number is not None:
         if opened.pixels is None or opened.index is None:
             raise NotAcceptable("this has no frames that could be rendered")
+        if not set(offers) & set(STILL):
+            raise NotAcceptable("frames of a video are not rendered")
         opened.index.pieces(number)  # is it there?
     kind = kinds.chosen(ranges, offers)
     if opened.pixels is None:

@@ -204,6 +204,7 @@ async def test_documents_and_videos_are_given_as_they_are_kept() -> None:
         answer = await client.get(url(video) + "/rendered")
         assert answer.headers["content-type"] == "video/mp4"
         assert answer.content[4:8] == b"ftyp"
+        assert (await client.get(url(video) + "/frames/1/rendered")).status_code == 406
         study = url(pdf).partition("/series")[0]
         ((kind, data),) = parts_of(await client.get(study + "/rendered"))
         assert kind == "application/pdf"

@@ -9,9 +9,19 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.codec.media_type import DICOM, DICOM_PARTS, JSON, OCTETS, RELATED, WADL, ZIP
+from hilum.codec.media_type import (
+    DICOM,
+    DICOM_JSON,
+    DICOM_PARTS,
+    DICOM_XML,
+    JSON,
+    OCTETS,
+    RELATED,
+    WADL,
+    ZIP,
+)
 from hilum.config.schema import HttpSettings
-from hilum.frontends.dicomweb import delete, wado_uri_query
+from hilum.frontends.dicomweb import delete, openapi, wado_uri_query
 from hilum.frontends.dicomweb.asked import asked, one_of
 from hilum.frontends.dicomweb.documents import OF_AN_INSTANCE, ONE, SEVERAL
 from hilum.frontends.dicomweb.resources import OF_A_MOUNT, OF_THE_SERVICE, Handler, Resource
@@ -21,6 +31,7 @@ from hilum.imaging.picture import JPEG, STILL
 from hilum.imaging.wish import PARAMETERS
 
 _NAMESPACE = "http://wadl.dev.java.net/2009/02"
+_TAKEN = (DICOM_PARTS, DICOM, *(f'{RELATED}; type="{each}"' for each in (DICOM_JSON, DICOM_XML)))
 _SEARCH = (
     *("{attribute}", "includefield", "limit", "offset"),
     *("fuzzymatching", "emptyvaluematching", "multiplevaluematching", "accept"),
@@ -41,6 +52,8 @@ _GIVEN = {  # last part of the path -> parameters, media types
     "pixeldata": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
     "rendered": (("accept", *PARAMETERS), _RENDERED),
     "thumbnail": (("accept", "viewport"), (JPEG,)),
+    "/": ((), (document.HTML, document.TEXT)),
+    "openapi.yaml": ((), (openapi.YAML,)),
     "{path}": (("accept",), (OCTETS, f'{RELATED}; type="{OCTETS}"')),
 }
 
@@ -94,8 +107,9 @@ def _method(path: str, name: str) -> dict[str, Any]:
     if name == "POST" and path.endswith("/{transaction}"):
         return {"name": name, "parameters": _SEND, "gives": ONE}
     if name == "POST":
-        return {"name": name, "takes": [DICOM_PARTS, DICOM], "gives": ONE}
-    parameters, gives = _GIVEN.get(path.rpartition("/")[2], ((), (JSON,)))
+        return {"name": name, "takes": _TAKEN, "gives": ONE}
+    last = path if path == "/" else path.rpartition("/")[2]
+    parameters, gives = _GIVEN.get(last, ((), (JSON,)))
     return {"name": name, "parameters": parameters, "gives": gives}
 
 

@@ -12,6 +12,7 @@ from hilum.frontends.dicomweb import (
     frames,
     jobs,
     metadata,
+    openapi,
     page,
     qido,
     rendered,
@@ -90,6 +91,8 @@ OF_A_MOUNT = (
 OF_THE_SERVICE = (
     Resource("/", {"GET": service.index}),
     Resource("/ui/{file}", {"GET": page.asset}),
+    Resource("/openapi.yaml", {"GET": openapi.as_yaml}),
+    Resource("/openapi.json", {"GET": openapi.as_json}),
     Resource("/aets", {"GET": service.mounts}),
     Resource("/wado", {"GET": wado_uri.retrieve}),
     Resource("/health", {"GET": service.health}),
