@@ -1,6 +1,5 @@
 """Frames and bulk data through each kind of mount: the archive, a PACS and an origin behind us."""
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,13 @@ import httpx
 import pydicom
 import pytest
 from tests import peers, samples
+from tests.frontends.dicomweb.conftest import parts_of
 from tests.frontends.dicomweb.test_frames_of_samples import (
     PIXELS,
     expected,
     is_encapsulated,
     read,
 )
-from tests.frontends.dicomweb.conftest import parts_of
 
 AS_STORED = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
 BULK = 'multipart/related; type="application/octet-stream"; transfer-syntax=*, */*;q=0.5'

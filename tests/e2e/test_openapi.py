@@ -160,6 +160,13 @@ def test_every_answer_is_one_that_is_documented(
                 case.path_parameters[name] = there.get(name, case.path_parameters[name])
             if method in {"POST", "DELETE"} and "aet" in case.path_parameters:
                 case.path_parameters["aet"] = "SCRATCH"
+        if "objectUID" in case.query and data.draw(st.booleans()):
+            there = data.draw(st.sampled_from(known))
+            names = {"studyUID": "study", "seriesUID": "series", "objectUID": "instance"}
+            case.query.update({name: there[each] for name, each in names.items()})
+            for name in data.draw(st.sets(st.sampled_from(sorted(case.query.keys() - names)))):
+                del case.query[name]
+            case.query["requestType"] = "WADO"
         if case.media_type == "multipart/related":
             kind = data.draw(st.sampled_from(["", "+json", "+xml"]))
             case.headers["Content-Type"] = (
