@@ -1,10 +1,13 @@
 import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.encaps import generate_frames
+from pydicom.pixels import pixel_array
 from tests import samples
 from tests.frontends.dicomweb.conftest import Served
 from tests.frontends.dicomweb.test_wado import parts_of
@@ -13,7 +16,11 @@ from hilum.backends.archive import Archive, open_archive
 from hilum.codec.fragments import media_type_of
 from hilum.codec.part10 import read_head
 from hilum.config.mounts import ArchiveMount
+from hilum.config.schema import ImagingSettings
+from hilum.imaging.decode import decode
+from hilum.imaging.pixels import Pixels
 from hilum.model.instance import Instance
+from hilum.workshop.pool import Workshop, open_workshop
 
 pytestmark = pytest.mark.anyio
 
@@ -129,3 +136,75 @@ async def test_every_sample_gives_its_frames_as_they_are_stored(
         answer = await client.get(f"{url(dataset)}/frames/{last}", headers=alone)
         assert answer.content == frames[-1]
         assert answer.headers["content-type"] == f"{kind}; transfer-syntax={stored}"
+
+
+@pytest.fixture
+async def workshop() -> AsyncIterator[Workshop]:
+    async with open_workshop(ImagingSettings(processes=1)) as workshop:
+        yield workshop
+
+
+COMPRESSED = [path for path in EVERY if b"1.2.840.10008.1.2." in path.read_bytes()[:1024]]
+
+
+def by_pydicom(path: Path, number: int) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return pixel_array(path, index=number)
+        except Exception as error:  # noqa: BLE001 - whatever: there is nothing to compare with
+            return error
+
+
+@pytest.mark.parametrize("path", COMPRESSED, ids=lambda path: path.name)
+async def test_a_compressed_frame_is_decoded_as_pydicom_does(
+    served: Served, archive: Archive, workshop: Workshop, path: Path
+) -> None:
+    dataset = read(path)
+    if not is_encapsulated(dataset):
+        pytest.skip("it is not compressed")
+    await keep(archive, path)
+    last = int(dataset.get("NumberOfFrames", 1) or 1)
+    async with served(archive, workshop=workshop) as client:
+        answer = await client.get(f"{url(dataset)}/frames/{last}", headers={"Accept": OCTETS})
+    theirs = by_pydicom(path, last - 1)
+    if isinstance(theirs, Exception):
+        assert answer.status_code in {200, 404, 406}, answer.text
+        return
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == f"{OCTETS}; transfer-syntax={EXPLICIT}"
+    ours = np.frombuffer(answer.content, theirs.dtype)
+    if dataset.get("SamplesPerPixel") == 3 and dataset.get("PlanarConfiguration") == 1:
+        ours = ours.reshape(3, -1).T if ours.size == theirs.size else ours
+    ours = ours.reshape(theirs.shape)
+    assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 2  # noqa: PLR2004 - of lossy JPEG
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "syntax"),
+    [
+        ("MR_small.dcm", "image/jls", "1.2.840.10008.1.2.4.80"),
+        ("MR_small.dcm", "image/jp2", "1.2.840.10008.1.2.4.90"),
+        ("MR_small.dcm", "image/dicom-rle", "1.2.840.10008.1.2.5"),
+        ("ExplVR_BigEnd.dcm", "image/jls", "1.2.840.10008.1.2.4.80"),
+        ("MR2_JLSL.dcm", "image/dicom-rle", "1.2.840.10008.1.2.5"),
+    ],
+)
+async def test_a_frame_is_encoded_in_what_the_client_asks_for(
+    served: Served, archive: Archive, workshop: Workshop, name: str, kind: str, syntax: str
+) -> None:
+    path = next((each for each in EVERY if each.name == name), None)
+    if path is None:
+        pytest.skip("this sample is not here")
+    dataset = await keep(archive, path)
+    async with served(archive, workshop=workshop) as client:
+        answer = await client.get(f"{url(dataset)}/frames/1", headers={"Accept": kind})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == f"{kind}; transfer-syntax={syntax}"
+    pixels = Pixels(
+        syntax, dataset.Rows, dataset.Columns, samples=dataset.SamplesPerPixel,
+        photometric=dataset.PhotometricInterpretation, allocated=dataset.BitsAllocated,
+        stored=dataset.BitsStored, signed=dataset.PixelRepresentation == 1,
+    )  # fmt: skip
+    theirs = by_pydicom(path, 0)
+    assert np.array_equal(decode(answer.content, pixels, whole=True).array, theirs)

@@ -18,6 +18,7 @@ from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
 from hilum.frontends.dicomweb.bodies import Bodies
 from hilum.frontends.dicomweb.cors import Cors
+from hilum.frontends.dicomweb.direct import Direct
 from hilum.frontends.dicomweb.renderings import Renderings
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
@@ -53,9 +54,14 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
         spill: where requests are put away that must be whole to be understood; None: the system's
             folder for temporary files.
     """
+    routes = [*_routes()]
     app = Starlette(
-        routes=[*_routes()],
-        middleware=[Middleware(Cors, settings=settings), Middleware(Access, settings=settings)],
+        routes=routes,
+        middleware=[
+            Middleware(Cors, settings=settings),
+            Middleware(Access, settings=settings),
+            Middleware(Direct, routes=routes),
+        ],
         exception_handlers={HTTPException: errors.routing},
     )
     # Slashes at the end are cut off before: a redirect to a path that has one would go in circles.

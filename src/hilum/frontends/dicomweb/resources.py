@@ -22,6 +22,7 @@ from hilum.frontends.dicomweb import (
     thumbnail,
     viewer,
     wado,
+    wado_uri,
 )
 from hilum.model.identity import Level
 
@@ -76,6 +77,7 @@ OF_A_MOUNT = (
     Resource(_SERIES + "/thumbnail", {"GET": thumbnail.show}),
     Resource(_INSTANCE + "/thumbnail", {"GET": thumbnail.show}),
     Resource(_INSTANCE + "/frames/{frames}/thumbnail", {"GET": thumbnail.show}),
+    Resource("/wado", {"GET": wado_uri.retrieve}),
     Resource("/jobs/{job}", {"GET": jobs.status, "DELETE": jobs.give_up}),
     _sends("/studies", Level.STUDY),
     _sends("/series", Level.SERIES),
@@ -92,6 +94,7 @@ OF_THE_SERVICE = (
     Resource("/openapi.yaml", {"GET": openapi.as_yaml}),
     Resource("/openapi.json", {"GET": openapi.as_json}),
     Resource("/aets", {"GET": service.mounts}),
+    Resource("/wado", {"GET": wado_uri.retrieve}),
     Resource("/health", {"GET": service.health}),
     Resource("/livez", {"GET": service.alive}),
     Resource("/readyz", {"GET": service.health}),

@@ -1,6 +1,6 @@
 """How are the instances of WADO-RS given? (PS3.18 §10.4)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -45,7 +45,14 @@ async def retrieve(request: Request) -> Response:
     later = await waiting.begun()
     if later is not None:
         return later
-    return Streamed(request, _Retrieved(about, ways, waiting).opened)
+    return Streamed(request, given(about, ways, waiting))
+
+
+def given(
+    about: Asked, ways: Sequence[Wanted], waiting: Waiting
+) -> Callable[[], AbstractAsyncContextManager[Answer]]:
+    """The answer with what is addressed, in the best of the ways that is possible."""
+    return _Retrieved(about, ways, waiting).opened
 
 
 @dataclass(frozen=True, slots=True)
