@@ -183,11 +183,11 @@ def killed_in(folder: Path, study: int, seconds: float | None) -> str:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == "STORED\n"
+        day = opened.files(folder)[0].parent
         process.stdin.write("\n")
         process.stdin.flush()
         assert process.stdout.readline() == "DELETING\n"
         if seconds is None:
-            day = opened.files(folder)[0].parent
             while len(os.listdir(day)) == COUNT:  # noqa: PTH208 - the quickest look
                 pass
         else:
