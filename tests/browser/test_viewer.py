@@ -86,8 +86,19 @@ SHOWN += [(PACS, "CT"), (PACS, FILM), (PACS, "DX"), (CLOUD, "CT"), (CLOUD, FILM)
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Hilum]:
-    """A broker with the viewer and three mounts; an Orthanc is behind two of them."""
+def browser() -> Iterator[Any]:
+    with chromium() as context:
+        context.add_init_script(AT_REST)
+        yield context
+
+
+@pytest.fixture(scope="module")
+def house(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Hilum]:
+    """A broker with the viewer and three mounts; an Orthanc is behind two of them.
+
+    It is not started where there is no browser.
+    """
+    assert browser
     if not FILE.exists():
         pytest.skip("OHIF's package is not here: python -m tests.browser.package")
     folder = tmp_path_factory.mktemp("house")
@@ -117,13 +128,6 @@ def _fill(broker: peers.Hilum, orthanc: peers.Orthanc, study: Study) -> None:
             f"{broker.dicomweb}/studies", content=data, headers=headers, trust_env=False
         )
         assert answer.status_code == 200, answer.text
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as context:
-        context.add_init_script(AT_REST)
-        yield context
 
 
 @pytest.fixture
@@ -232,4 +236,13 @@ def test_a_file_is_stored_from_the_list(
     assert answered.value.status == 200
     found = httpx.get(f"{house.dicomweb}/studies?PatientID=BY HAND", trust_env=False).json()
     assert len(found) == 1
+    assert watched.complaints == []
+
+
+def test_the_study_browser_leads_to_the_viewer(house: peers.Hilum, watched: Watched) -> None:
+    page = watched.page
+    page.goto(f"{house.root}/#/{PACS}/{IMAGES['CT'].uid}")
+    page.get_by_text("Open in viewer").click()
+    page.wait_for_function(NOT_BLANK)
+    assert f"/viewer/viewer/{PACS}?" in page.url
     assert watched.complaints == []
