@@ -23,7 +23,7 @@ DROP = """async ([name, base64]) => {
   window.dispatchEvent(new DragEvent("dragenter", { dataTransfer: data, cancelable: true }));
   window.dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
 }"""
-PAINTED = """() => [...document.images].some((image) => {
+PAINTED = """() => [...document.querySelectorAll("main img")].some((image) => {
   if (!image.complete || image.naturalWidth < 32) return false;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];

@@ -33,6 +33,8 @@ CHECKS: Final = [
     content_type_conformance,
     response_schema_conformance,
 ]
+URI: Final = {"studyUID": "study", "seriesUID": "series", "objectUID": "instance"}
+"""Parameters of WADO-URI by those of paths."""
 Document = dict[str, Any]
 
 pytestmark = [
@@ -153,12 +155,13 @@ def test_every_answer_is_one_that_is_documented(
     )
     @given(case=cases, data=st.data())
     def asked(case: Case, data: st.DataObject) -> None:
-        if case.path_parameters and data.draw(st.booleans()):
+        if data.draw(st.booleans()):
             there = data.draw(st.sampled_from(known))
             case.query.pop("accept", None)
-            for name in case.path_parameters:
+            case.query |= {each: there[name] for each, name in URI.items() if each in case.query}
+            for name in case.path_parameters or ():
                 case.path_parameters[name] = there.get(name, case.path_parameters[name])
-            if method in {"POST", "DELETE"} and "aet" in case.path_parameters:
+            if method in {"POST", "DELETE"} and "aet" in (case.path_parameters or ()):
                 case.path_parameters["aet"] = "SCRATCH"
         if "objectUID" in case.query and data.draw(st.booleans()):
             there = data.draw(st.sampled_from(known))

@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.encaps import generate_frames
-from tests import samples
+from tests import peers, samples
 from tests.frontends.dicomweb.backend import Scripted
 from tests.frontends.dicomweb.conftest import Served
 from tests.frontends.dicomweb.test_wado import parts_of
@@ -511,3 +511,25 @@ async def test_memory_may_hold_what_was_put_together(served: Served) -> None:
         assert answer.status_code == 200
         (said,) = (await client.get("/dicomweb/studies/1.2/metadata")).json()
         assert said["00100010"]["Value"] == [{"Alphabetic": "Doe^Jane"}]
+
+
+def test_a_pacs_behind_dimse_gets_it_like_any_other(tmp_path: Path) -> None:
+    with peers.storescp(tmp_path / "pacs") as pacs:
+        more = (
+            f'[mounts.PACS]\nbackend = "dimse"\naet = "{pacs.aet}"\nhost = "{peers.HOST}"\n'
+            f"port = {pacs.port}\n"
+        )
+        with peers.hilum(tmp_path / "broker", peers.configuration(more=more)) as broker:
+            kind = f"image/dicom-rle; transfer-syntax={RLE}"
+            said = [metadata("1.9.1", **pixels("a")), metadata("1.9.2", **pixels("b"))]
+            parts = [part(bytes(32), Content_Location="a"), part(b"ab", kind, Content_Location="b")]
+            answer = httpx.post(
+                f"{broker.root}/aets/PACS/studies",
+                content=body(as_json(*said), *parts),
+                headers={"Content-Type": f'multipart/related; type="{JSON}"; boundary=b'},
+            )
+        assert answer.status_code == 200, answer.text
+        files = {pydicom.dcmread(path).SOPInstanceUID: path for path in pacs.files()}
+    assert {*files} == {"1.9.1", "1.9.2"}
+    assert pydicom.dcmread(files["1.9.1"]).PixelData == bytes(32)
+    assert pydicom.dcmread(files["1.9.2"]).file_meta.TransferSyntaxUID == RLE

@@ -1,6 +1,7 @@
 """Which part of a payload does the client want? Range requests (RFC 9110 §14)."""
 
 import re
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,6 +66,19 @@ def _is_current(request: Request, tag: str | None) -> bool:
     """Whether a range means this very payload: If-Range (RFC 9110 §13.1.5)."""
     said = request.headers.get("if-range")
     return said is None or (said.strip() == tag and not said.startswith("W/"))
+
+
+async def only(chunks: AsyncIterator[bytes], part: Span) -> AsyncGenerator[bytes, None]:
+    """A part of what streams by; what is behind it is not read."""
+    skipped, left = part.start, part.length
+    async for chunk in chunks:
+        piece = chunk[skipped : skipped + left]
+        skipped = max(skipped - len(chunk), 0)
+        left -= len(piece)
+        if piece:
+            yield piece
+        if not left:
+            return
 
 
 def out_of_range(size: int) -> Answer:
