@@ -12,6 +12,7 @@ ROUTES = (
 VALUES = "values without behaviour"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
+    "doors": "tests/test_app.py opens them",
     "core/backend": "protocols: every backend's tests are theirs",
     "core/operations": VALUES,
     "model/errors": "names; tests/codec/test_verdict.py walks the tree",
