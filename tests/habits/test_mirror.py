@@ -67,6 +67,7 @@ ELSEWHERE = {
     "frontends/dicomweb/wanted": "tests/frontends/dicomweb/test_wado.py",
     "imaging/little": "tests/frontends/dicomweb/test_frames_of_samples.py",
     "workshop/looks": "tests/frontends/dicomweb/test_frames_of_samples.py",
+    "workshop/tasks_frames": "tests/frontends/dicomweb/test_frames_of_samples.py",
     "workshop/reading": "tests/frontends/dicomweb/test_frames_of_samples.py",
     "frontends/dimse/session": "the tests of the services beside it",
     "state/migrations/env": "tests/state/test_upgrade.py runs it",
