@@ -179,13 +179,18 @@ def _await(peer: Peer, ready: Callable[[Peer], bool], timeout: float) -> None:
 
 @contextmanager
 def storescp(
-    folder: Path, *, aet: str = "STORESCP", port: int | None = None, options: Sequence[str] = ()
+    folder: Path,
+    *,
+    aet: str = "STORESCP",
+    port: int | None = None,
+    options: Sequence[str] = (),
+    accepts: Sequence[str] = ("--accept-all",),
 ) -> Iterator[Peer]:
-    """DCMTK's storescp, which takes every transfer syntax and writes files into `folder`."""
+    """DCMTK's storescp, which writes files into `folder`; by default it takes every syntax."""
     port = port or free_port()
     command: list[str | Path] = [
         dcmtk("storescp"), "--aetitle", aet, "--output-directory", folder,
-        "--accept-all", *options, str(port),
+        *accepts, *options, str(port),
     ]  # fmt: skip
     with running(command, aet=aet, port=port, folder=folder) as peer:
         yield peer

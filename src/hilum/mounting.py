@@ -7,7 +7,7 @@ from typing import Protocol
 
 from hilum.backends.archive import STORES_AT_ONCE, open_archive
 from hilum.backends.archive.part import Part
-from hilum.backends.cache import Kept, Straight, open_kept
+from hilum.backends.cache import Kept, Lingering, Straight, open_kept
 from hilum.backends.dicomweb import open_origin, open_url_stores
 from hilum.backends.dimse.pacs import open_pacs
 from hilum.backends.dimse.remote import remote
@@ -15,8 +15,9 @@ from hilum.backends.dimse.store import PeerStores
 from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount
 from hilum.config.schema import Settings
 from hilum.core.adapt import Adapted
-from hilum.core.backend import Asks, Echoes, Retrieves, Stores
+from hilum.core.backend import Asks, Describes, Echoes, Retrieves, Stores, Transcodes
 from hilum.core.described import Described
+from hilum.core.found_described import FoundDescribed
 from hilum.core.mounts import Mount, Mounts
 from hilum.model.errors import HilumError
 from hilum.net.inbox import Inbox
@@ -41,7 +42,10 @@ class Mounted:
 
 @asynccontextmanager
 async def mounted(
-    settings: Settings, inbox: Inbox, worker: Worker | None = None
+    settings: Settings,
+    inbox: Inbox,
+    worker: Worker | None = None,
+    transcodes: Transcodes | None = None,
 ) -> AsyncIterator[Mounted]:
     """All mounts and destinations, until the block is left.
 
@@ -49,6 +53,7 @@ async def mounted(
         settings: which there are.
         inbox: where what comes by C-MOVE arrives.
         worker: which of several processes this is; None: there is one.
+        transcodes: what takes pixels to a syntax that a peer accepts; None: nobody does.
 
     Raises:
         CannotMount: a folder, a lock or a file of one is not to be had.
@@ -57,14 +62,19 @@ async def mounted(
         mounts: dict[str, Mount] = {}
         for name, mount in settings.mounts.items():
             try:
-                mounts[name] = await _mount(settings, name, mount, inbox, stack, worker)
+                mounts[name] = await _mount(settings, name, mount, inbox, stack, worker, transcodes)
             except HilumError as error:
                 where = f": {settings.folder(name)}" if isinstance(mount, ArchiveMount) else ""
                 raise CannotMount(f"mounts.{name}{where}: {error}") from error
         own = settings.server.aet
-        destinations: dict[str, Stores] = {
-            peer.aet: PeerStores(remote(peer, own)) for peer in settings.peers.values()
-        }
+        destinations: dict[str, Stores] = {}
+        for name, peer in settings.peers.items():
+            try:
+                destinations[peer.aet] = PeerStores(
+                    remote(peer, own, settings.tls), transcodes=transcodes
+                )
+            except HilumError as error:
+                raise CannotMount(f"peers.{name}: {error}") from error
         for name, destination in settings.destinations.items():
             destinations[name] = await stack.enter_async_context(open_url_stores(destination, name))
         yield Mounted(Mounts(mounts, settings.default_mount, own), destinations)
@@ -77,13 +87,14 @@ async def _mount(  # noqa: PLR0913, PLR0917 - called in one place
     inbox: Inbox,
     stack: AsyncExitStack,
     worker: Worker | None,
+    transcodes: Transcodes | None,
 ) -> Mount:
     here = worker is None or worker.serves(name)
     match mount:
         case ArchiveMount():
             return await _archive(settings, name, mount, stack, worker)
         case DimseMount():
-            return await _pacs(settings, name, mount, inbox, stack, here=here)
+            return await _pacs(settings, name, mount, inbox, stack, transcodes, here=here)
         case DicomwebMount():
             return await _origin(settings, name, mount, stack, here=here)
 
@@ -110,31 +121,40 @@ async def _archive(
         finds=archive,
         retrieves=archive,
         describes=archive,
+        lends=archive,
+        versions=archive,
         stores=archive,
+        deletes=archive if mount.delete else None,
         stores_at_once=STORES_AT_ONCE,
         fetches=Straight(archive, "" if worker is None else worker.mark),
     )
 
 
-async def _pacs(  # noqa: PLR0913 - called in one place
+async def _pacs(  # noqa: PLR0913, PLR0917 - called in one place
     settings: Settings,
     name: str,
     mount: DimseMount,
     inbox: Inbox,
     stack: AsyncExitStack,
+    transcodes: Transcodes | None,
     *,
     here: bool,
 ) -> Mount:
     calling = mount.calling or settings.server.aet
-    pacs = await stack.enter_async_context(open_pacs(mount, calling, inbox))
+    opening = open_pacs(mount, calling, inbox, transcodes, settings.tls)
+    pacs = await stack.enter_async_context(opening)
     if not here:
         return _away(name, mount.backend, pacs, (mount.aet, *mount.senders))
     far, kept = await _far(settings, name, mount, pacs, stack)
-    # its metadata is read from the instances
+    # Its metadata is read from the instances.
+    described: Describes = Described(Lingering(kept.look_through))
+    asks_first = mount.metadata == "find"
+    if asks_first and far.finds is not None:
+        described = FoundDescribed(far.finds, described, kept.holds)
     return replace(
         far,
-        describes=Described(kept),
-        describes_moves=True,
+        describes=described,
+        describes_moves=not asks_first,
         behind=frozenset((mount.aet, *mount.senders)),
         sends=pacs if mount.destinations else None,
         passed_on=frozenset(mount.destinations),
@@ -150,7 +170,7 @@ async def _origin(
     far, kept = await _far(settings, name, mount, origin, stack)
     return replace(
         far,
-        describes=Described(kept, origin, kept.holds),
+        describes=Described(Lingering(kept.look_through), origin, kept.holds),
         sends=origin if mount.send else None,
         passed_on=None if mount.send else frozenset(),
     )
@@ -175,6 +195,7 @@ async def _far(
         echoes=far,
         finds=Adapted(far, mount.walk_limit),
         retrieves=kept,
+        lends=kept,
         stores=far,
         asks=far,
         fetches=kept,

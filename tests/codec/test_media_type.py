@@ -1,6 +1,18 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hilum.codec.media_type import DICOM_JSON, JSON, MAX_RANGES, accepted, choose, includes, parse
+from hilum.codec.media_type import (
+    DICOM_JSON,
+    JSON,
+    MAX_RANGES,
+    XML_PARTS,
+    accepted,
+    choose,
+    includes,
+    parse,
+    ruled_out,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +74,28 @@ def test_choosing_among_offers() -> None:
     assert choose([], offers) is None
 
 
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("application/json;q=0.1, */*", DICOM_JSON),
+        ("application/dicom+json;q=0.1, */*", JSON),
+        ("application/dicom+json;q=0, */*", JSON),
+        ("application/*;q=0, */*", XML_PARTS),
+        ("application/*;q=0.1, multipart/*", XML_PARTS),
+        ("multipart/related", XML_PARTS),
+        ("multipart/related; type=application/dicom+xml", XML_PARTS),
+        ("multipart/related; type='application/*'", XML_PARTS),
+        ('multipart/related; type="application/dicom", application/json;q=.1', JSON),
+        ('multipart/related; type="application/dicom+xml";q=0, multipart/*', None),
+        ("*/*;q=0", None),
+        ('multipart/related; type="application/octet-stream"', None),
+    ],
+)
+def test_the_most_specific_range_counts(accept: str, chosen: str | None) -> None:
+    offers = (DICOM_JSON, JSON, XML_PARTS)
+    assert choose(accepted(accept), offers, ruled_out(accept)) == chosen
+
+
 def test_ranges() -> None:
     assert includes("image/*", "image/jpeg")
     assert not includes("image/*", "imagery/jpeg")
@@ -70,3 +104,10 @@ def test_ranges() -> None:
 
 def test_who_lists_without_end_is_not_read_to_the_end() -> None:
     assert len(accepted(",".join(f"a/b{number}" for number in range(1000)))) == MAX_RANGES
+
+
+@given(st.text(st.sampled_from("ab/*;,=\"\\ q0.1+'type") | st.characters(), max_size=60))
+def test_nothing_that_a_client_says_does_harm(text: str) -> None:
+    offers = (DICOM_JSON, JSON, XML_PARTS)
+    assert choose(accepted(text), offers, ruled_out(text)) in {None, *offers}
+    parse(text)

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from hilum.config.mounts import ArchiveMount
-from hilum.config.schema import DimseSettings, Peer, Settings
+from hilum.config.schema import DimseSettings, HttpSettings, Peer, Settings
 
 ARCHIVE = {"ARCHIVE": {"default": True}}
 
@@ -241,3 +241,30 @@ def test_several_processes_serve_together_where_the_system_lets_them(
     assert "server.workers: Windows does not let" in problems(table)
     assert "leave it at 1" in problems(table)
     Settings.model_validate({"server": {"workers": 1}, "mounts": {"A": {}}})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("https://viewer.example.org", "https://viewer.example.org"),
+        (" HTTPS://Viewer.Example.org:443/ ", "https://viewer.example.org"),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
+        ("app://local", "app://local"),
+        ("*", "*"),
+    ],
+)
+def test_an_origin_is_what_browsers_write(written: str, meant: str) -> None:
+    assert HttpSettings(cors_origins=(written,)).cors_origins == (meant,)
+
+
+@pytest.mark.parametrize(
+    "written", ["viewer.example.org", "https://a/b", "", "https://a,b", "null"]
+)
+def test_what_is_no_origin_is_refused(written: str) -> None:
+    with pytest.raises(ValidationError, match="not an origin"):
+        HttpSettings(cors_origins=(written,))
+
+
+def test_credentials_do_not_go_with_every_origin() -> None:
+    with pytest.raises(ValidationError, match="cors_credentials: does not go with"):
+        HttpSettings(cors_origins=("*",), cors_credentials=True)

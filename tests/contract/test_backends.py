@@ -4,6 +4,7 @@ import asyncio
 import json
 import warnings
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,16 @@ from tests.contract.made import Made, uid
 from hilum.backends.archive import open_archive
 from hilum.backends.memory import Memory
 from hilum.config.mounts import ArchiveMount
-from hilum.core.backend import Describes, Echoes, Finds, Retrieves, Stores
+from hilum.core.backend import (
+    Deletes,
+    Describes,
+    Echoes,
+    Finds,
+    Lends,
+    Lent,
+    Retrieves,
+    Stores,
+)
 from hilum.model.errors import (
     BackendFault,
     BadDataset,
@@ -38,7 +48,7 @@ DATE, TIME, NUMBER, ROWS = (0x00080020,), (0x00080030,), (0x00200013,), (0x00280
 MODALITIES, COMMENTS = (0x00080061,), (0x00204000,)
 
 
-class Backend(Echoes, Finds, Retrieves, Describes, Stores, Protocol):
+class Backend(Echoes, Finds, Retrieves, Describes, Lends, Stores, Deletes, Protocol):
     """All that is asked of one."""
 
 
@@ -613,3 +623,135 @@ async def test_instances_may_be_left_unread(backend: Backend) -> None:
                 lengths.append(len(chunk))
                 break
     assert len(lengths) == 3
+
+
+def part(one: Lent) -> bytes:
+    with Path(one.path).open("rb") as file:
+        file.seek(one.offset)
+        return file.read(one.size)
+
+
+async def lent(backend: Backend, ref: Ref) -> tuple[bytes, str]:
+    """The data set, and the key; the file is whole and stays."""
+    async with backend.lend(ref) as one:
+        data = part(one)
+        assert one.sop_instance_uid == ref.instance
+        assert (one.sop_class_uid, one.transfer_syntax_uid) == (made.CT, "1.2.840.10008.1.2.1")
+        return data, one.key
+
+
+@pytest.mark.parametrize("size", [8, 3 * CHUNK + 18])
+async def test_an_instance_is_lent_as_a_file(backend: Backend, size: int) -> None:
+    one, other = made.made(PixelData=bytes(size)), made.made(instance=2)
+    await keep(backend, one, other)
+    first, again = [await lent(backend, Ref(uid(1), uid(1, 1), uid(1, 1, 1))) for _ in range(2)]
+    second = await lent(backend, Ref(uid(1), uid(1, 1), uid(1, 1, 2)))
+    assert first == again
+    assert (first[0], second[0]) == (one.data, other.data)
+    assert first[1] != second[1]
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        Ref(uid(1)),
+        Ref(uid(1), uid(1, 1)),
+        Ref(uid(1), uid(1, 1), uid(1, 1, 9)),
+        Ref(uid(1), uid(1, 9), uid(1, 1, 1)),
+        Ref(uid(9), uid(1, 1), uid(1, 1, 1)),
+    ],
+)
+async def test_only_one_instance_of_its_own_series_is_lent(backend: Backend, ref: Ref) -> None:
+    await keep(backend, made.made())
+    with pytest.raises(NotFound):
+        await lent(backend, ref)
+
+
+SIX = [made.made(study, series, number) for study, series, number in (
+    (1, 1, 1), (1, 1, 2), (1, 2, 3), (2, 1, 1), (2, 1, 2), (3, 1, 1),
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ref", "gone"),
+    [
+        (Ref(study=uid(1)), [0, 1, 2]),
+        (Ref(study=uid(1), series=uid(1, 1)), [0, 1]),
+        (Ref(study=uid(1), series=uid(1, 2)), [2]),
+        (Ref(study=uid(1), series=uid(1, 1), instance=uid(1, 1, 1)), [0]),
+        (Ref(study=uid(3), series=uid(3, 1), instance=uid(3, 1, 1)), [5]),
+    ],
+)
+async def test_what_is_deleted_is_gone_at_every_level_and_the_rest_stays(
+    backend: Backend, ref: Ref, gone: list[int]
+) -> None:
+    await keep(backend, *SIX)
+    assert await backend.delete(ref) == len(gone)
+    left = [each for number, each in enumerate(SIX) if number not in gone]
+    found = await find(backend, Level.IMAGE)
+    assert sorted(values(found, "00080018")) == sorted(each.sop_instance_uid for each in left)
+    assert await retrieved(backend, *[Ref(study=uid(n)) for n in (1, 2, 3)]) == [
+        each.data for each in left
+    ]
+    with pytest.raises(NotFound):
+        await backend.delete(ref)
+    together: dict[str, set[str]] = {}
+    for each in left:
+        study, _, series = each.sop_instance_uid.rpartition(".")[0].rpartition(".")
+        together.setdefault(study, set()).add(series)
+    studies = await find(backend, Level.STUDY)
+    counts = dict(zip(values(studies, "0020000D"), values(studies, "00201206"), strict=True))
+    assert counts == {study: len(series) for study, series in together.items()}
+    assert sum(values(studies, "00201208")) == len(left)
+
+
+async def test_a_study_shows_the_attributes_of_what_is_left(backend: Backend) -> None:
+    await keep(
+        backend,
+        made.made(1, 1, 1, StudyDescription="first", SeriesDescription="a", Modality="CT"),
+        made.made(1, 1, 2, StudyDescription="second", SeriesDescription="b", Modality="CT"),
+        made.made(1, 2, 3, StudyDescription="third", SeriesDescription="c", Modality="MR"),
+    )
+    await backend.delete(Ref(study=uid(1), series=uid(1, 1)))
+    (study,) = await find(backend, Level.STUDY, include_all=True)
+    assert study["00081030"]["Value"] == ["third"]
+    assert study["00080061"]["Value"] == ["MR"]
+    (patient,) = await find(backend, Level.PATIENT)
+    assert patient["00201204"]["Value"] == [1]
+
+
+async def test_what_was_deleted_can_be_stored_again_and_otherwise(backend: Backend) -> None:
+    await keep(backend, made.made(1, 1, 1))
+    await backend.delete(Ref(study=uid(1)))
+    other = made.made(1, 1, 1, PatientID="ANOTHER")
+    await keep(backend, other)
+    assert await retrieved(backend, Ref(study=uid(1))) == [other.data]
+
+
+@pytest.mark.parametrize("ref", [Ref(), Ref(study="9.9"), Ref(study=uid(1), series="9.9")])
+async def test_nothing_there_is_nothing_deleted(backend: Backend, ref: Ref) -> None:
+    await keep(backend, made.made())
+    with pytest.raises(NotFound):
+        await backend.delete(ref)
+    assert len(await find(backend, Level.IMAGE)) == 1
+
+
+async def test_storing_and_deleting_the_same_at_once_leaves_all_or_nothing(
+    backend: Backend,
+) -> None:
+    instances = [made.made(1, 1, number) for number in range(1, 9)]
+    for _ in range(10):
+
+        async def delete() -> None:
+            with suppress(NotFound):
+                await backend.delete(Ref(study=uid(1)))
+
+        async with asyncio.TaskGroup() as group:
+            for each in (*instances, *instances):
+                group.create_task(keep(backend, each))
+            group.create_task(delete())
+            group.create_task(delete())
+        there = await find(backend, Level.IMAGE)
+        assert len(await retrieved(backend, Ref(study=uid(1)))) == len(there)
+    await keep(backend, *instances)
+    assert len(await find(backend, Level.IMAGE)) == len(instances)

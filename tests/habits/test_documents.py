@@ -41,7 +41,9 @@ def test_the_manual_has_a_section_for_each_command_and_no_other() -> None:
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_the_manual_has_every_option_of_a_command(name: str) -> None:
     command = typer.main.get_command(import_module(COMMANDS[name]).command)
-    each_way = ((*each.opts, *each.secondary_opts) for each in command.params)
+    below = getattr(command, "commands", {}).values()  # of one that is a group
+    params = [each for one in (command, *below) for each in one.params]
+    each_way = ((*each.opts, *each.secondary_opts) for each in params)
     options = [option for ways in each_way for option in ways if option != "--help"]
     text = sections()[f"hilum {name}"]
     told = text + sections()[SEVERAL]

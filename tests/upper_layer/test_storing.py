@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from pydicom import Dataset
@@ -15,16 +16,27 @@ from tests.upper_layer.wire import message
 
 from hilum.codec.dimse import Command, Service
 from hilum.codec.sop_class import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
+from hilum.config.schema import ImagingSettings
 from hilum.core.operations import Originator
-from hilum.model.errors import BackendError, BackendFault, BadDataset, OutOfResources, SyntaxRefused
+from hilum.model.errors import (
+    BackendError,
+    BackendFault,
+    BadDataset,
+    BadRequest,
+    OutOfResources,
+    SyntaxRefused,
+)
 from hilum.model.instance import Instance
 from hilum.model.outcome import Stored
 from hilum.upper_layer.messages import Context
 from hilum.upper_layer.storing import context_for, store_on
+from hilum.workshop.pool import Workshop, open_workshop
+from hilum.workshop.transcodes import Transcoder
 
 pytestmark = pytest.mark.anyio
 
 JPEG = "1.2.840.10008.1.2.4.50"
+J2K, RLE, VIDEO = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.102"
 
 
 def context(number: int, syntax: str, *, we_may_ask: bool = True, uid: str = CT) -> Context:
@@ -129,6 +141,52 @@ async def test_the_stored_syntax_is_preferred_and_then_explicit_little_endian() 
             JPEG: 7,
             "1.2.840.10008.1.2.1.99": 5,
         }
+
+
+async def test_what_is_compressed_becomes_native_before_it_is_compressed_otherwise(
+    tmp_path: Path,
+) -> None:
+    settings = ImagingSettings()
+    transcoder = Transcoder(Workshop(settings), settings, tmp_path)
+    contexts = [
+        context(1, JPEG),
+        context(3, RLE),
+        context(5, IMPLICIT_LE),
+        context(7, EXPLICIT_LE, uid="1.2.840.10008.5.1.4.1.1.4"),
+    ]
+
+    def chosen(syntax: str) -> int | None:
+        found = context_for(ends.ours, CT, syntax, transcoder)
+        return None if found is None else found.id
+
+    async with both(requestor=True, contexts=contexts) as ends:
+        assert chosen(RLE) == 3
+        assert chosen(JPEG) == 1
+        assert chosen(J2K) == 5
+        assert chosen(EXPLICIT_LE) == 5
+        assert chosen(VIDEO) is None
+        assert context_for(ends.ours, CT, J2K) is None
+    async with both(requestor=True, contexts=contexts[:2]) as ends:
+        assert chosen(J2K) == 3
+        assert chosen(EXPLICIT_LE) == 3
+        assert chosen(VIDEO) is None
+
+
+async def test_pixels_that_cannot_be_decoded_are_a_failure_of_the_one_instance(
+    tmp_path: Path,
+) -> None:
+    settings = ImagingSettings(processes=1)
+    async with open_workshop(settings) as workshop:
+        transcoder = Transcoder(workshop, settings, tmp_path)
+        async with both(requestor=True, contexts=[context(3, EXPLICIT_LE)]) as ends:
+            for data in (b"\xff" * 100, encoded(EXPLICIT_LE)):
+                one = instance(J2K, pieces(data))
+                result = await store_on(ends.ours, one, None, transcoder)
+                assert isinstance(result.failure, BadRequest)
+            gone = instance(J2K, failing(b"one"))
+            with pytest.raises(BackendFault):
+                await store_on(ends.ours, gone, None, transcoder)
+            assert ends.ours.lost is None
 
 
 @pytest.mark.parametrize(

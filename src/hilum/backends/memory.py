@@ -5,10 +5,12 @@ It is plain on purpose, and shares no matching with the archive: where both agre
 
 import asyncio
 import re
+import tempfile
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path as File
 from typing import Any, Final
 
 from pydicom import Dataset
@@ -17,7 +19,7 @@ from pydicom.datadict import dictionary_VR
 from hilum.codec import dicom_json
 from hilum.codec.deflate import inflate
 from hilum.codec.header import WORD, swapped, syntax_of
-from hilum.core.backend import BulkData, Found, Retrieval
+from hilum.core.backend import BulkData, Found, Lent, Retrieval
 from hilum.core.operations import Originator
 from hilum.model.errors import BadDataset, BadQuery, ClassMismatch, Conflict, HilumError, NotFound
 from hilum.model.identity import Level, Ref, is_uid
@@ -127,6 +129,15 @@ class Memory:
             warnings=(*described.warnings, *cut),
         )
 
+    async def delete(self, ref: Ref, /) -> int:
+        """See `core.backend.Deletes`."""
+        found = self._below(ref)
+        if not found:
+            raise NotFound("nothing is kept under these UIDs")
+        for each in found:
+            del self._kept[each.value(_INSTANCE)]
+        return len(found)
+
     @asynccontextmanager
     async def find(self, query: Query, /) -> AsyncIterator[Found]:
         """See `core.backend.Finds`."""
@@ -224,6 +235,26 @@ class Memory:
         if syntax_of(syntax).big and not encapsulated and vr in WORD:
             value = swapped(value, WORD[vr])
         yield BulkData(syntax, len(value), _chunks(value), encapsulated)
+
+    @asynccontextmanager
+    async def lend(self, ref: Ref, /) -> AsyncIterator[Lent]:
+        """See `core.backend.Lends`; each time in a new file."""
+        found = self._below(ref) if ref.instance is not None else []
+        if len(found) != 1:
+            raise NotFound("no such instance")
+        kept, uid = found[0], found[0].value(_INSTANCE)
+        with tempfile.TemporaryDirectory(prefix="hilum-") as folder:
+            path = File(folder) / "lent"
+            await asyncio.to_thread(path.write_bytes, kept.data)
+            yield Lent(
+                path=str(path),
+                offset=0,
+                size=len(kept.data),
+                sop_class_uid=kept.sop_class_uid,
+                sop_instance_uid=uid,
+                transfer_syntax_uid=kept.transfer_syntax_uid,
+                key=f"memory {id(self)} {uid}",
+            )
 
 
 async def _each(things: Sequence[Any]) -> AsyncIterator[Any]:

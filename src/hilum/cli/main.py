@@ -17,10 +17,12 @@ COMMANDS = {
     "move": "hilum.cli.move",
     "store": "hilum.cli.store",
     "probe": "hilum.cli.probe",
+    "viewer": "hilum.cli.viewer",
     "demo": "hilum.cli.demo",
+    "cert": "hilum.cli.cert",
     "version": "hilum.cli.version",
 }
-"""Name -> module; its `command` is a Typer application with one command."""
+"""Name -> module; its `command` is a Typer application."""
 
 
 class Lazy(TyperGroup):

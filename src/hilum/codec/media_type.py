@@ -3,14 +3,21 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
+DICOM_XML = "application/dicom+xml"
+HTML = "text/html"
 JSON = "application/json"
 OCTETS = "application/octet-stream"
 RELATED = "multipart/related"
+TEXT = "text/plain"
 WADL = "application/vnd.sun.wadl+xml"
+ZIP = "application/zip"
+DICOM_PARTS = f'{RELATED}; type="{DICOM}"'
+XML_PARTS = f'{RELATED}; type="{DICOM_XML}"'
 
 MAX_RANGES = 100  # of one Accept; who lists more is not read to the end
 
@@ -70,14 +77,60 @@ def accepted(*texts: str) -> list[MediaType]:
     return sorted((each for each in ranges if each.quality > 0), key=lambda each: -each.quality)
 
 
-def choose(ranges: Iterable[MediaType], offers: Iterable[str]) -> str | None:
-    """The first of `offers` that the best range takes in, or None."""
-    offered = list(offers)
-    for wanted in ranges:
-        for offer in offered:
-            if wanted.takes(offer):
-                return offer
-    return None
+def ruled_out(*texts: str) -> list[MediaType]:
+    """What Accept headers rule out by `q=0`."""
+    ranges = islice((each for text in texts for each in _ranges(text)), MAX_RANGES)
+    return [each for each in ranges if each.quality == 0]
+
+
+def choose(
+    ranges: Iterable[MediaType], offers: Iterable[str], out: Iterable[MediaType] = ()
+) -> str | None:
+    """The one of `offers` that is liked best, in doubt the first; or None.
+
+    Where several ranges take an offer, the most specific counts (RFC 9110 §12.5.1), so that
+    `application/json;q=0.1, */*` likes everything else better, and q=0 rules one out of `*/*`.
+
+    Args:
+        ranges: as `accepted` gives them.
+        offers: media types, also multiparts with the `type` of their parts.
+        out: as `ruled_out` gives them.
+    """
+    everything = list(ranges)
+    liked = len(everything)
+    everything += out
+    best: tuple[int, str] | None = None
+    for offer in offers:
+        place = _place(everything, _offered(offer))
+        if place < liked and (best is None or place < best[0]):
+            best = place, offer
+    return None if best is None else best[1]
+
+
+def _place(ranges: list[MediaType], offer: MediaType) -> int:
+    """Where the most specific of the ranges that take an offer stands; behind all: none does."""
+    place, most = len(ranges), -1
+    for index, each in enumerate(ranges):
+        specific = _specific(each, offer)
+        if specific > most:
+            place, most = index, specific
+    return place
+
+
+def _specific(wanted: MediaType, offer: MediaType) -> int:
+    """How closely a range names an offer that it takes; -1: it does not take it."""
+    if wanted.kind in {"*/*", "*"}:
+        return 0
+    if not includes(wanted.kind, offer.kind):
+        return -1
+    if wanted.related and not includes(wanted.related, offer.related):
+        return -1
+    return 1 + 2 * (wanted.kind == offer.kind) + bool(wanted.related)
+
+
+@lru_cache(maxsize=64)
+def _offered(offer: str) -> MediaType:
+    return parse(offer)
 
 
 def _ranges(text: str) -> Iterator[MediaType]:

@@ -24,6 +24,7 @@ from hilum.model.identity import is_uid
 LEAST_PDU = 64  # bytes of a P-DATA-TF; smaller ones are nothing but headers
 MAX_AE_TITLE = 16  # characters, PS3.5 §6.2, VR AE
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://[^/?#@\s,]+")
 _OURS = frozenset(
     ("accept", "connection", "content-length", "content-type", "transfer-encoding", "upgrade")
 )
@@ -46,7 +47,7 @@ def ae_title(text: str) -> str:
     return stripped
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """A TOML array, or the commas of an environment variable, as a tuple."""
     if isinstance(value, str):
         return tuple(each.strip() for each in value.split(",") if each.strip())
@@ -133,6 +134,12 @@ def _certificates(path: Path) -> Path:
     return path
 
 
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
+
+
 def _sendable(secret: SecretStr) -> SecretStr:
     """A secret that can stand in a header (RFC 9110 §5.5)."""
     text = secret.get_secret_value()
@@ -160,6 +167,17 @@ def _headers(headers: dict[str, str | SecretStr]) -> dict[str, str | SecretStr]:
     return headers
 
 
+def _origin(text: str) -> str:
+    """An origin as browsers write it (RFC 6454 §6.2), or "*"."""
+    origin = text.strip().lower().removesuffix("/")
+    if origin == "*":
+        return origin
+    found = _ORIGIN.fullmatch(origin)
+    if found is None:
+        raise ValueError('not an origin; write it like "https://viewer.example.org", or "*"')
+    return origin.removesuffix({"http": ":80", "https": ":443"}.get(found[1], "/"))
+
+
 def _max_pdu(size: int) -> int:
     if 0 < size < LEAST_PDU:
         raise ValueError(f"at least {LEAST_PDU} bytes, or 0 for no limit")
@@ -178,9 +196,11 @@ Seconds = Annotated[float, BeforeValidator(units.seconds), Field(gt=0, allow_inf
 Grace = Annotated[float, BeforeValidator(units.seconds), Field(ge=0, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(units.size), Field(gt=0)]
 Folder = Annotated[Path, BeforeValidator(_path)]
+File = Annotated[Folder, AfterValidator(_file)]
 Certificates = Annotated[Folder, AfterValidator(_certificates)]
-AeTitles = Annotated[tuple[AeTitle, ...], BeforeValidator(_listed), AfterValidator(_each_once)]
-Uids = Annotated[tuple[Annotated[str, AfterValidator(_uid)], ...], BeforeValidator(_listed)]
+AeTitles = Annotated[tuple[AeTitle, ...], BeforeValidator(listed), AfterValidator(_each_once)]
+Uids = Annotated[tuple[Annotated[str, AfterValidator(_uid)], ...], BeforeValidator(listed)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(listed)]
 MaxPdu = Annotated[
     int, BeforeValidator(units.size), Field(ge=0, le=2**32 - 1), AfterValidator(_max_pdu)
 ]

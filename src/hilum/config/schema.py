@@ -16,6 +16,7 @@ from hilum.config.kinds import (
     Grace,
     Host,
     MaxPdu,
+    Origins,
     Port,
     Seconds,
     Section,
@@ -30,6 +31,7 @@ from hilum.config.mounts import (
     DimseMount,
     UrlDestination,
 )
+from hilum.config.tls import TlsPeer, TlsSettings
 
 
 class ServerSettings(Section):
@@ -58,6 +60,10 @@ class DimseSettings(Section):
     """Address to listen at; `0.0.0.0` is every IPv4 address of the machine, `::` also IPv6."""
     port: BindPort = 11112
     """TCP port to listen at; 0 takes any free one."""
+    tls: bool = False
+    """Whether that port speaks TLS, with the certificate of `[tls]`."""
+    tls_port: BindPort | None = None
+    """A second port, which speaks TLS (2762 is usual) beside a first one that does not."""
     accept_unknown_callers: bool = False
     """Whether a calling AE title may come in that is not in `[peers]`."""
     max_pdu: MaxPdu = 131072
@@ -87,6 +93,8 @@ class HttpSettings(Section):
     """Address to listen at; `0.0.0.0` is every IPv4 address of the machine, `::` also IPv6."""
     port: BindPort = 8080
     """TCP port to listen at; 0 takes any free one."""
+    tls: bool = False
+    """Whether it speaks HTTPS, with the certificate of `[tls]`."""
     base_path: BasePath = ""
     """A path in front of all of ours, such as `/pacs`."""
     public_url: Url | None = None
@@ -103,9 +111,43 @@ class HttpSettings(Section):
     """How long running requests may go on when the service stops."""
     query_limit: Annotated[int, Field(ge=1)] = 1000
     """The most answers to a QIDO-RS query that names no limit of its own."""
+    viewer: bool = True
+    """Whether `/viewer` is served, once `hilum viewer install` has installed it."""
+    cors_origins: Origins = ()
+    """Origins whose pages may read our answers in a browser, such as `https://viewer.example.org`;
+    `*` is every one. Pages that we serve ourselves need no entry."""
+    cors_credentials: bool = False
+    """Whether those pages may send cookies and HTTP authentication. Not with `*`."""
+    cors_max_age: Seconds = 600.0
+    """How long a browser may remember what it was allowed."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.cors_credentials and "*" in self.cors_origins:
+            raise ValueError('cors_credentials: does not go with "*" in cors_origins')
+        return self
 
 
-class Peer(Section):
+class ImagingSettings(Section):
+    """Work on pixels: it is done in processes of its own, which may be killed."""
+
+    processes: Annotated[int, Field(ge=1, le=64)] | None = None
+    """How many work at most, over all of `server.workers`; by default one for each core, and no
+    more than 4 and one for each GiB of memory. They start when they are needed."""
+    max_memory: Annotated[Size, Field(ge=256 * 10**6)] = 2 * 10**9
+    """What one of them may allocate; what needs more is refused. Not on Windows."""
+    timeout: Seconds = 60.0
+    """How long one piece of work may take, and how long it may wait for its turn."""
+    queue: Annotated[int, Field(ge=0)] = 128
+    """Pieces of work that may wait for a process; what comes beyond that is told to come later."""
+    idle: Seconds = 300.0
+    """How long a process stays that has nothing to do."""
+    max_spool: Size = 20 * 10**9
+    """What may lie on disk at a time of instances that are transcoded; each is there for as long
+    as that takes. Per process of `server.workers`."""
+
+
+class Peer(TlsPeer):
     """Who may call us, and where C-MOVE may send."""
 
     aet: AeTitle
@@ -140,6 +182,8 @@ class Settings(Section):
     frontend: FrontendSettings = FrontendSettings()
     dimse: DimseSettings = DimseSettings()
     http: HttpSettings = HttpSettings()
+    tls: TlsSettings = TlsSettings()
+    imaging: ImagingSettings = ImagingSettings()
     mounts: dict[AeTitle, AnyMount] = Field(default={})
     peers: dict[str, Peer] = Field(default={})
     destinations: dict[AeTitle, UrlDestination] = Field(default={})
@@ -172,6 +216,16 @@ class Settings(Section):
         return self.frontend.mode in {"both", "http"}
 
     @property
+    def tls_doors(self) -> tuple[str, ...]:
+        """The settings that open a door which speaks TLS."""
+        doors = {
+            "dimse.tls": self.has_dimse and self.dimse.tls,
+            "dimse.tls_port": self.has_dimse and self.dimse.tls_port is not None,
+            "http.tls": self.has_http and self.http.tls,
+        }
+        return tuple(name for name, is_open in doors.items() if is_open)
+
+    @property
     def archives(self) -> dict[str, ArchiveMount]:
         """The mounts that keep instances in files here."""
         return {
@@ -193,13 +247,26 @@ class Settings(Section):
         return self.server.data / "spool" / _as_name(mount)
 
     @property
+    def transcoding(self) -> Path:
+        """Where instances lie while they are transcoded."""
+        return self.server.data / "transcoding"
+
+    @property
     def state(self) -> Path:
         """Where the Sends are kept that run in the background."""
         return self.server.data / "state"
 
     @property
+    def viewer(self) -> Path:
+        """Where the viewer is installed."""
+        return self.server.data / "viewer"
+
+    @property
     def spill(self) -> Path:
-        """Where what a PACS sends waits that comes faster than it is taken."""
+        """Where things wait for a moment.
+
+        What a PACS sends faster than it is taken, and STOW-RS requests whose parts belong together.
+        """
         return self.server.data / "spill"
 
     @model_validator(mode="after")
@@ -216,6 +283,7 @@ class Settings(Section):
                 "server.workers: Windows does not let several processes listen at one port and "
                 "pass connections on; leave it at 1"
             )
+        yield from self._tls()
         for name, mount in self.mounts.items():
             if mount.default and self.default_mount != name:
                 yield f"mounts.{name}.default: {self.default_mount} is the default mount already"
@@ -232,6 +300,24 @@ class Settings(Section):
                 yield f'mounts.{name}.retrieve: "move" needs the DIMSE door; see frontend.mode'
         if self.frontend.mode == "both" and self.dimse.port == self.http.port != 0:
             yield f"http.port: dimse.port is {self.dimse.port} too"
+
+    def _tls(self) -> Iterator[str]:
+        """What does not go together with doors that speak TLS."""
+        doors = self.tls_doors
+        if doors and self.tls.certificate is None:
+            yield (
+                f"tls.certificate: is missing, as {doors[0]} is set; to try it, make one with "
+                "`hilum cert self-signed`"
+            )
+        if doors and self.server.workers > 1:
+            yield (
+                f"{doors[0]}: workers hand connections to each other, which they cannot do with "
+                "those of TLS; set server.workers to 1, or let a proxy speak TLS"
+            )
+        if self.dimse.tls and self.dimse.tls_port is not None:
+            yield "dimse.tls_port: has no use, as dimse.tls has dimse.port speak TLS already"
+        if self.has_dimse and self.dimse.tls_port in {self.dimse.port, self.http.port} - {0}:
+            yield f"dimse.tls_port: {self.dimse.tls_port} is taken by another door"
 
     def _names(self) -> Iterator[str]:
         """AE titles and destinations that mean two things."""

@@ -6,7 +6,7 @@ Whoever opens a stream closes it: streams are given by async context managers, a
 the block frees the slot, task and file behind them at once, in the same task.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -172,12 +172,17 @@ class BulkData:
         size: bytes; None for an encapsulated one whose length nobody knows before its end.
         encapsulated: `chunks` are the concatenated items of an encapsulated Pixel Data
             element, with their item tags (PS3.5 §A.4), not a plain value.
+        key: names these very bytes, in every process and after a restart; None: nobody knows.
+        part: gives some of them only, by their offset and length, instead of `chunks`; None: it
+            takes as long as to read all.
     """
 
     transfer_syntax_uid: str
     size: int | None
     chunks: AsyncIterator[bytes]
     encapsulated: bool = False
+    key: str | None = None
+    part: Callable[[int, int], AsyncIterator[bytes]] | None = None
 
 
 class Describes(Protocol):
@@ -200,6 +205,17 @@ class Describes(Protocol):
 
         Raises:
             NotFound: no such instance or value.
+        """
+
+
+class Versions(Protocol):
+    """Can say whether metadata are still the same, without making them."""
+
+    async def version(self, ref: Ref, /) -> str | None:
+        """Names what `Describes.describe` gives of `ref`; None when there is nothing.
+
+        It is another one whenever that is another, and the same as long as that is: in every
+        process, and after a restart.
         """
 
 
@@ -243,9 +259,15 @@ class Transcodes(Protocol):
         """Whether that can be done with the codecs at hand, and without loss."""
 
     def transcoded(
-        self, instance: Instance, target_ts: str, /
+        self, instance: Instance, target_ts: str, /, *, or_as_it_is: bool = False
     ) -> AbstractAsyncContextManager[Instance]:
         """The same instance in another Transfer Syntax; reads `instance.chunks` on entering.
+
+        Args:
+            instance: only its pixels change, and what tells how they are written.
+            target_ts: the syntax that it gets.
+            or_as_it_is: where that cannot be, give it in its own syntax, and raise only what
+                reading the source raises.
 
         Raises:
             BadPixels: they cannot be decoded.
@@ -283,6 +305,21 @@ class Stores(Protocol):
 
         Raises:
             BackendError: the far side cannot be reached or refuses, on entering.
+        """
+
+
+class Deletes(Protocol):
+    """Can delete what it keeps, for good."""
+
+    async def delete(self, ref: Ref, /) -> int:
+        """Delete what is at and below `ref`: all of it or, where it fails, nothing.
+
+        Returns:
+            How many instances are gone, durably.
+
+        Raises:
+            NotFound: there is nothing.
+            OutOfResources, BackendError: it cannot be deleted.
         """
 
 

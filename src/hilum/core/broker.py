@@ -6,7 +6,16 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from hilum.core import operations as ops
-from hilum.core.backend import BulkData, Fetches, Found, Lent, Retrieval, Stores, StoreSession
+from hilum.core.backend import (
+    BulkData,
+    Fetches,
+    Found,
+    Lent,
+    Retrieval,
+    Stores,
+    StoreSession,
+    Transcodes,
+)
 from hilum.core.mounts import Mount, Mounts
 from hilum.core.send import Progresses, passed_on, send
 from hilum.model.errors import NotOffered, UnknownDestination
@@ -20,15 +29,22 @@ def anyone(_operation: ops.Operation, /) -> None:
 
 
 class Broker:
-    """Runs operations on mounts. Knows no protocol and opens no socket."""
+    """Runs operations on mounts. Knows no protocol and opens no socket.
+
+    Attributes:
+        mounts: which there are.
+        transcodes: what takes pixels to a syntax that a peer or client accepts; None: nobody does.
+    """
 
     def __init__(
         self,
         mounts: Mounts,
         destinations: Mapping[str, Stores] | None = None,
         authorise: Authorise = anyone,
+        transcodes: Transcodes | None = None,
     ) -> None:
         self.mounts = mounts
+        self.transcodes = transcodes
         self._destinations = dict(destinations or {})
         self._authorise = authorise
 
@@ -81,6 +97,15 @@ class Broker:
         mount = self._admit(operation)
         return offered(mount.describes, operation).describe(operation.ref, operation.bulk_root)
 
+    async def version(self, operation: ops.Describe) -> str | None:
+        """What names the metadata as long as they stay the same; None: nobody says.
+
+        Raises:
+            Refused, UnknownMount, BackendError.
+        """
+        versions = self._admit(operation).versions
+        return None if versions is None else await versions.version(operation.ref)
+
     def bulk(self, operation: ops.Bulk) -> AbstractAsyncContextManager[BulkData]:
         """Give one value that metadata left out; raises like `find`, and NotFound."""
         mount = self._admit(operation)
@@ -96,6 +121,15 @@ class Broker:
         mount = self._admit(operation)
         stores = offered(mount.stores, operation)
         return stores.open(operation.contexts, operation.originator)
+
+    async def delete(self, operation: ops.Delete) -> int:
+        """Delete, and say how many instances that were.
+
+        Raises:
+            Refused, UnknownMount, NotOffered, NotFound, OutOfResources, BackendError.
+        """
+        mount = self._admit(operation)
+        return await offered(mount.deletes, operation).delete(operation.ref)
 
     def send(self, operation: ops.Send) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to another place, counting.
@@ -132,9 +166,7 @@ class Broker:
     def _destination(self, operation: ops.Send) -> Stores:
         name = self.mounts.meant(operation.destination)
         if name in self.mounts:
-            store = ops.Store(
-                mount=name, principal=operation.principal, request_id=operation.request_id
-            )
+            store = ops.Store(mount=name, who=operation.who, request_id=operation.request_id)
             return offered(self._admit(store).stores, store)
         try:
             return self._destinations[name]

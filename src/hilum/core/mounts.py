@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hilum.core.backend import (
     Asks,
+    Deletes,
     Describes,
     Echoes,
     Fetches,
@@ -13,6 +14,7 @@ from hilum.core.backend import (
     Retrieves,
     Sends,
     Stores,
+    Versions,
 )
 from hilum.model.errors import UnknownMount
 
@@ -41,8 +43,10 @@ class Mount:
     finds: Finds | None = None
     retrieves: Retrieves | None = None
     describes: Describes | None = None
+    versions: Versions | None = None
     lends: Lends | None = None
     stores: Stores | None = None
+    deletes: Deletes | None = None
     asks: Asks | None = None
     sends: Sends | None = None
     passed_on: frozenset[str] | None = frozenset()

@@ -1,10 +1,15 @@
 """How are the pixels of an instance written? What decoding and encoding must know of them."""
 
 from dataclasses import dataclass
+from typing import Final
+
+from hilum.codec.header import EXPLICIT_BIG
 
 FLOAT = 0x7FE00008
 DOUBLE = 0x7FE00009
 PIXEL_DATA = 0x7FE00010
+
+_BIG: Final = (EXPLICIT_BIG, "1.2.840.113619.5.2")  # the other is GE's: big endian in pixels only
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +45,25 @@ class Pixels:
     @property
     def bits(self) -> int:
         """Bits of one frame that is not compressed; frames of 1-bit pixels share bytes."""
-        samples = 2 if self.photometric == "YBR_FULL_422" and self.samples == 3 else self.samples  # noqa: PLR2004 - PS3.3 §C.7.6.3.1.2: two chrominance values for two pixels
+        samples = 2 if self.subsampled else self.samples
         return self.rows * self.columns * samples * self.allocated
+
+    @property
+    def subsampled(self) -> bool:
+        """Two pixels share their chrominance, where not compressed (PS3.3 §C.7.6.3.1.2)."""
+        return self.photometric == "YBR_FULL_422" and self.samples == 3  # noqa: PLR2004 - Y, CB, CR
+
+    @property
+    def big(self) -> bool:
+        """Uncompressed words are in big endian."""
+        return self.transfer_syntax_uid in _BIG
+
+    @property
+    def torn(self) -> bool:
+        """Pixels are not words of two bytes, and stand in such whose bytes are in the other order.
+
+        Those of 32 bits are two words then, the lower one first (PS3.5 §8.1.1), as DCMTK has it.
+        """
+        return (
+            self.big and self.tag == PIXEL_DATA and self.vr == "OW" and self.allocated != 16  # noqa: PLR2004 - bits
+        )

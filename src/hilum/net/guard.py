@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -68,9 +68,9 @@ class Guard:
             self._transport.abort()
         except Exception:  # noqa: BLE001 - logged and answered
             _log.exception("an HTTP request failed")
-            await request.refuse(500, "internal error")
+            await request.refuse(500, "internal error", scope)
         if request.timed_out:
-            await request.refuse(408, "the request was not complete in time")
+            await request.refuse(408, "the request was not complete in time", scope)
         if not (request.body_done or self._protocol.body_came) and request.invited:
             self._transport.abort()
 
@@ -131,8 +131,11 @@ class _Request:
         while not self.body_done and not self.timed_out and swallowed < DRAIN:
             swallowed += len((await self.receive()).get("body", b""))
 
-    async def refuse(self, status: int, text: str) -> None:
-        """Answer with an error, if nothing was answered yet, and close the connection."""
+    async def refuse(self, status: int, text: str, scope: Mapping[str, Any]) -> None:
+        """Answer with an error, if nothing was answered yet, and close the connection.
+
+        It has the headers besides that the application left in `hilum.headers` of the scope.
+        """
         if self.answered or self.gone:
             return
         body = f'{{"error":"{text}"}}'.encode()
@@ -140,6 +143,7 @@ class _Request:
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
+            *scope.get("hilum.headers", ()),
         ]
         with suppress(OSError):
             await self.send({"type": "http.response.start", "status": status, "headers": headers})

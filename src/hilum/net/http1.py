@@ -21,6 +21,7 @@ from hypercorn.events import Event, RawData
 
 from hilum.net.body import Body
 from hilum.net.guard import Application, Message
+from hilum.net.pieces import Pieces
 
 Address = tuple[str, int] | None
 
@@ -77,6 +78,7 @@ class Http1:
         self._transport = writer.transport
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._client, self._server = addresses
+        self._scheme = "http" if writer.get_extra_info("sslcontext") is None else "https"
         self._ends = ends
         self._idle = idle
         self._patience = patience
@@ -133,7 +135,7 @@ class Http1:
             "http_version": request.http_version.decode("ascii"),
             "asgi": {"spec_version": "2.1", "version": "3.0"},
             "method": method,
-            "scheme": "http",
+            "scheme": self._scheme,
             "path": unquote(path.decode("ascii")),
             "raw_path": path,
             "query_string": query,
@@ -217,7 +219,8 @@ class Http1:
         pieces, self._head = self._head, []
         data = message.get("body", b"")
         if data and self._has_body:
-            pieces += self._framed(h11.Data(data=data))
+            for each in self._framed(h11.Data(data=data)):  # h11 asks for no more than its length
+                pieces += each.pieces if isinstance(each, Pieces) else (each,)
         if not message.get("more_body"):
             pieces += self._framed(h11.EndOfMessage())
         self._write(pieces)

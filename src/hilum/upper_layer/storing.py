@@ -1,16 +1,19 @@
 """Puts one instance on an association by C-STORE (PS3.4 Annex B, PS3.7 §9.1.1).
 
 What the peer does not accept as it is goes out re-encoded, as a stream, where its pixels are
-uncompressed and the peer accepted another uncompressed syntax.
+uncompressed and the peer accepted another uncompressed syntax; else it is transcoded, where there
+are the codecs for it, to what the peer accepted. Either way the pixels stay the same.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 from hilum.codec import reencode
 from hilum.codec.dimse import A_DATA_SET, Command, Service
 from hilum.codec.sop_class import UNCOMPRESSED
+from hilum.core.backend import Transcodes
 from hilum.core.operations import Originator
-from hilum.model.errors import BackendFault, HilumError, OutOfResources, SyntaxRefused
+from hilum.model.errors import BackendFault, BadRequest, HilumError, OutOfResources, SyntaxRefused
 from hilum.model.instance import Instance
 from hilum.model.outcome import Stored
 from hilum.upper_layer.association import Association
@@ -22,21 +25,49 @@ _WARNINGS = frozenset((0x0001, 0x0107, 0x0116))  # PS3.7 Annex C.4; beside them 
 
 
 async def store_on(
-    association: Association, instance: Instance, originator: Originator | None = None
+    association: Association,
+    instance: Instance,
+    originator: Originator | None = None,
+    transcodes: Transcodes | None = None,
 ) -> Stored:
     """Send `instance`; what the peer, or the lack of a context, makes of it is in the answer.
+
+    Args:
+        association: where it goes.
+        instance: what goes.
+        originator: who asked for the move, where it is one.
+        transcodes: what takes pixels to another syntax; None: nobody does.
 
     Raises only what reading the source raises; when part of the data set had left by then, the
     association is aborted.
     """
-    context = context_for(association, instance.sop_class_uid, instance.transfer_syntax_uid)
+    kind, syntax = instance.sop_class_uid, instance.transfer_syntax_uid
+    context = context_for(association, kind, syntax, transcodes)
     if context is None:
-        kind, syntax = instance.sop_class_uid, instance.transfer_syntax_uid
         # the first 64 characters go into an Error Comment: the syntax is what mostly does not fit
         return _failed(instance, SyntaxRefused(f"no context accepted for {syntax} of {kind}"))
-    chunks = instance.chunks
-    if context.transfer_syntax != instance.transfer_syntax_uid:
+    if context.transfer_syntax == syntax:
+        return await _sent(association, context, instance, instance.chunks, originator)
+    if transcodes is None or reencode.possible(syntax, context.transfer_syntax):
         chunks = reencoded(instance, context.transfer_syntax)
+        return await _sent(association, context, instance, chunks, originator)
+    async with AsyncExitStack() as stack:
+        transcoding = transcodes.transcoded(instance, context.transfer_syntax)
+        try:
+            other = await stack.enter_async_context(transcoding)
+        except (BadRequest, OutOfResources) as error:
+            return _failed(instance, error)
+        return await _sent(association, context, instance, other.chunks, originator)
+
+
+async def _sent(
+    association: Association,
+    context: Context,
+    instance: Instance,
+    chunks: AsyncIterator[bytes],
+    originator: Originator | None,
+) -> Stored:
+    """`chunks`, the data set of `instance` in the syntax of `context`, gone out."""
     request = Command(
         command_field=Service.C_STORE,
         message_id=association.next_id(),
@@ -57,9 +88,15 @@ async def store_on(
 
 
 def context_for(
-    association: Association, sop_class_uid: str, transfer_syntax_uid: str
+    association: Association,
+    sop_class_uid: str,
+    transfer_syntax_uid: str,
+    transcodes: Transcodes | None = None,
 ) -> Context | None:
-    """The accepted context in which an instance can go out: as it is, else re-encoded."""
+    """The accepted context in which an instance can go out.
+
+    As it is before re-encoded, before decoded, before compressed in another way.
+    """
     fitting = {
         each.transfer_syntax: each
         for each in association.contexts.values()
@@ -70,6 +107,10 @@ def context_for(
     for syntax in UNCOMPRESSED:
         if syntax in fitting and reencode.possible(transfer_syntax_uid, syntax):
             return fitting[syntax]
+    if transcodes is not None:
+        for syntax in (*UNCOMPRESSED, *fitting):
+            if syntax in fitting and transcodes.possible(transfer_syntax_uid, syntax):
+                return fitting[syntax]
     return None
 
 

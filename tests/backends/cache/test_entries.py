@@ -94,8 +94,7 @@ async def test_what_the_cache_has_all_of_is_known(far: Far, tmp_path: Path) -> N
     async with kept(far, tmp_path, cache=KEEPS) as backend:
         assert not backend.holds(Ref(uid(1)))
         await read(backend, Ref(uid(1)))
-        await entries_in(tmp_path, 1)
-        assert backend.holds(Ref(uid(1)))
+        await until(lambda: backend.holds(Ref(uid(1))))
         assert backend.holds(one)
         assert not backend.holds(Ref(uid(1), uid(1, 2)))
         assert not backend.holds(Ref(uid(2)))

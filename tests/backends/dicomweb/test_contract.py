@@ -1,13 +1,16 @@
 """The contract of every backend, through DICOMweb: a second Hilum with its memory behind."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from tests.backends.dicomweb.served import over_memory
 from tests.contract import test_backends as contract
 from tests.contract.test_backends import *  # noqa: F403 - its tests, with the fixture below
 
+from hilum.backends.cache import Kept, open_kept
 from hilum.backends.dicomweb import Origin
+from hilum.config.mounts import DicomwebMount
 from hilum.core.adapt import Adapted
 from hilum.core.described import Described
 from hilum.model.identity import Ref
@@ -41,11 +44,12 @@ def what_fits(request: pytest.FixtureRequest) -> None:
 class Whole:
     """An origin with the Finds that is made of its Asks, as a mount has it."""
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, kept: Kept) -> None:
         described = Described(origin, origin)
         self.find = Adapted(origin, 1000).find
         self.echo, self.open, self.retrieve = origin.echo, origin.open, origin.retrieve
         self.describe, self.bulk = described.describe, described.bulk
+        self.lend = kept.lend
 
 
 async def retrieved(backend: contract.Backend, *refs: Ref) -> list[bytes]:
@@ -61,7 +65,8 @@ async def retrieved(backend: contract.Backend, *refs: Ref) -> list[bytes]:
 
 
 @pytest.fixture
-async def backend(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Whole]:
+async def backend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Whole]:
     monkeypatch.setattr(contract, "retrieved", retrieved)
-    async with over_memory() as cloud:
-        yield Whole(cloud)
+    settings = DicomwebMount(backend="dicomweb", url="http://127.0.0.1:1/root")
+    async with over_memory() as cloud, open_kept("CLOUD", settings, cloud, tmp_path) as kept:
+        yield Whole(cloud, kept)

@@ -3,12 +3,14 @@ from contextlib import asynccontextmanager
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pynetdicom import evt
 from pynetdicom.events import Event
 from tests import peers, samples
 from tests.backends.dimse.conftest import calls, once
+from tests.imaging import images
 from tests.liar import Liar, Said, answer, lying
 
 from hilum.backends.dimse.store import PeerStores, plan
@@ -16,17 +18,27 @@ from hilum.cli.walk.study import study
 from hilum.codec import pdu
 from hilum.codec.associate import Answered
 from hilum.codec.part10 import read_head
-from hilum.codec.sop_class import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
+from hilum.codec.sop_class import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, UNCOMPRESSED
+from hilum.config.schema import ImagingSettings
 from hilum.core.backend import StoreSession
 from hilum.core.operations import Originator
-from hilum.model.errors import BackendFault, BackendUnavailable, OutOfResources, SyntaxRefused
+from hilum.model.errors import (
+    BackendFault,
+    BackendUnavailable,
+    BadRequest,
+    OutOfResources,
+    SyntaxRefused,
+)
 from hilum.model.instance import Instance
 from hilum.upper_layer.link import AssociationRejected
+from hilum.workshop.pool import Workshop, open_workshop
+from hilum.workshop.transcodes import Transcoder
 
 pytestmark = pytest.mark.anyio
 SLICES = study("PEER_STORES").slices
 CT = SLICES[0].sop_class_uid
-JPEG = "1.2.840.10008.1.2.4.70"
+JPEG, J2K = "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.90"
+RLE, VIDEO = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.102"
 NEED = (CT, EXPLICIT_LE)
 
 
@@ -263,3 +275,67 @@ def test_a_deflated_instance_may_go_out_inflated() -> None:
     wanted, _ = plan((CT, DEFLATED_LE), [])
     assert wanted[0] == (CT, (DEFLATED_LE,))
     assert EXPLICIT_LE in wanted[1][1]
+
+
+def test_a_compressed_instance_may_go_out_decoded_where_somebody_decodes(tmp_path: Path) -> None:
+    settings = ImagingSettings()
+    transcoder = Transcoder(Workshop(settings), settings, tmp_path)
+    needs = [(CT, J2K), (CT, RLE), (CT, VIDEO)]
+    assert plan(needs[0], needs, transcoder)[0] == [
+        (CT, (J2K,)),
+        (CT, (EXPLICIT_LE, IMPLICIT_LE, EXPLICIT_BE)),
+        (CT, (RLE,)),
+        (CT, (VIDEO,)),
+    ]
+    assert plan(needs[0], needs)[0] == [(CT, (J2K,)), (CT, (RLE,)), (CT, (VIDEO,))]
+
+
+COMPRESSED = [path for path in FILES if images.sample(path)[1] not in UNCOMPRESSED]
+
+
+@pytest.mark.parametrize("accepted", [IMPLICIT_LE, EXPLICIT_LE, EXPLICIT_BE])
+@pytest.mark.parametrize("path", COMPRESSED, ids=lambda path: path.name)
+async def test_a_peer_that_takes_no_compressed_pixels_gets_them_decoded(
+    path: Path, accepted: str, tmp_path: Path
+) -> None:
+    got: list[Dataset] = []
+
+    def handle(event: Event) -> int:
+        event.dataset.file_meta = event.file_meta
+        got.append(event.dataset)
+        return 0
+
+    made, _ = file(path)
+    settings = ImagingSettings(processes=1)
+    with peers.pynetdicom({evt.EVT_C_STORE: handle}, [(made.sop_class_uid, [accepted])]) as port:
+        async with open_workshop(settings) as workshop:
+            transcoder = Transcoder(workshop, settings, tmp_path)
+            stores = PeerStores(calls(port, "LIAR"), transcodes=transcoder)
+            async with stores.open([(made.sop_class_uid, made.transfer_syntax_uid)]) as one:
+                assert (await one.store(made)).failure is None
+    [there] = got
+    here = images.dataset(path)
+    assert there.file_meta.TransferSyntaxUID == accepted
+    assert there.SOPInstanceUID == here.SOPInstanceUID
+    if "PixelData" in here:
+        assert np.array_equal(there.pixel_array, here.pixel_array)
+        assert there.get("LossyImageCompression") == here.get("LossyImageCompression")
+
+
+async def test_pixels_that_cannot_be_decoded_fail_alone(tmp_path: Path) -> None:
+    asked: list[Said] = []
+
+    async def script(one: Liar) -> None:
+        await one.accept(answers=[Answered(1, 4, ""), Answered(3, 0, EXPLICIT_LE)])
+        while said := await one.message():
+            asked.append(said)
+            one.say(answer(said, 0), context_id=said.context_id)
+
+    settings = ImagingSettings(processes=1)
+    async with lying(script) as port, open_workshop(settings) as workshop:
+        transcoder = Transcoder(workshop, settings, tmp_path)
+        stores = PeerStores(calls(port, "LIAR"), transcodes=transcoder)
+        async with stores.open([(CT, J2K)]) as one:
+            stored = await one.store(instance(syntax=J2K))
+    assert isinstance(stored.failure, BadRequest)
+    assert asked == []

@@ -69,6 +69,7 @@ class Scripted:
     outcome: HilumError | None = None
     reads: bool = True
     at_once: int = 1
+    now: str | None = None
     storing: int = 0
     most: int = 0
     opened: int = 0
@@ -149,6 +150,9 @@ class Scripted:
 
         async with self._open():
             yield given()
+
+    async def version(self, _ref: Ref, /) -> str | None:
+        return self.now or None
 
     @asynccontextmanager
     async def bulk(self, _ref: Ref, _path: Path, /) -> AsyncIterator[BulkData]:

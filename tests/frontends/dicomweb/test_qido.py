@@ -3,8 +3,9 @@ import asyncio
 import httpx
 import pytest
 from tests.frontends.dicomweb.backend import Scripted
-from tests.frontends.dicomweb.conftest import Served, cut_off
+from tests.frontends.dicomweb.conftest import Served, cut_off, xml_parts
 
+from hilum.frontends.dicomweb import qido
 from hilum.frontends.dicomweb.qido import LOOKAHEAD
 from hilum.model.errors import BackendTimeout, BadQuery
 from hilum.model.identity import Level
@@ -148,7 +149,7 @@ async def test_a_bad_uid_in_the_path_is_refused(served: Served, backend: Scripte
         ("text/html, */*;q=0.1", "application/dicom+json"),
         ("rubbish", "application/dicom+json"),
         ("", "application/dicom+json"),
-        ('multipart/related; type="application/dicom+xml"', None),
+        ("application/dicom+xml", None),
         ("text/html", None),
     ],
 )
@@ -160,6 +161,39 @@ async def test_accept(served: Served, backend: Scripted, accept: str, kind: str 
             assert "application/dicom+json" in answer.json()["error"]
         else:
             assert answer.headers["content-type"] == kind
+
+
+async def test_as_xml_each_match_is_a_part(served: Served, backend: Scripted) -> None:
+    url = "/dicomweb/studies"
+    headers = {"Accept": 'multipart/related; type="application/dicom+xml"'}
+    async with served(backend) as client:
+        answer = await client.get(url, headers=headers)
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert "content-length" not in answer.headers
+        backend.matches = [{"00100020": {"vr": "LO", "Value": [str(n)]}} for n in range(3)]
+        answer = await client.get(url, headers=headers)
+        assert [each["00100020"]["Value"] for each in xml_parts(answer)] == [["0"], ["1"], ["2"]]
+        retrieve = xml_parts(answer)[0]["00081190"]["Value"]
+        assert retrieve == [f"{client.base_url}/dicomweb"]
+
+
+async def test_as_xml_a_long_page_is_not_held_back(
+    served: Served, backend: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qido, "LOOKAHEAD", 10)
+    backend.matches = [{"00100020": {"vr": "LO", "Value": [str(n)]}} for n in range(3)]
+    headers = {"Accept": 'multipart/related; type="application/dicom+xml"'}
+    async with served(backend) as client:
+        answer = await client.get("/dicomweb/studies", headers=headers)
+        assert len(xml_parts(answer)) == 3
+
+
+async def test_a_match_that_is_none_is_said_as_xml(served: Served, backend: Scripted) -> None:
+    backend.matches = [{"00100020": 1}]
+    headers = {"Accept": 'multipart/related; type="application/dicom+xml"'}
+    async with served(backend) as client:
+        answer = await client.get("/dicomweb/studies", headers=headers)
+        assert answer.status_code == 502
 
 
 async def test_the_accept_parameter_goes_first(served: Served, backend: Scripted) -> None:

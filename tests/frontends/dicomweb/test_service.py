@@ -98,7 +98,7 @@ async def test_what_a_mount_does_not_offer_is_501() -> None:
     ("method", "path", "allow"),
     [
         ("PUT", "/dicomweb/studies", "GET, HEAD, OPTIONS, POST"),
-        ("DELETE", "/dicomweb/studies/1.2", "GET, HEAD, OPTIONS, POST"),
+        ("DELETE", "/dicomweb/series", "GET, HEAD, OPTIONS"),
         ("POST", "/aets/ONE/series", "GET, HEAD, OPTIONS"),
         ("POST", "/health", "GET, HEAD, OPTIONS"),
     ],

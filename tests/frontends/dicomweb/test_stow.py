@@ -8,6 +8,7 @@ import pytest
 from tests.frontends.dicomweb.backend import Scripted
 from tests.frontends.dicomweb.conftest import Served
 
+from hilum.codec import dicom_xml
 from hilum.codec.multipart import closing, part_head
 from hilum.model.errors import BackendUnavailable, Conflict, OutOfResources
 
@@ -262,9 +263,10 @@ async def test_the_data_set_is_believed_before_the_head_of_its_file(
 @pytest.mark.parametrize(
     ("kind", "status"),
     [
-        ('multipart/related; type="application/dicom+json"; boundary=b', 415),
-        ('multipart/related; type="application/dicom+xml"; boundary=b', 415),
-        ("application/dicom+json", 415),
+        ('multipart/related; type="image/jpeg"; boundary=b', 415),
+        ('multipart/related; type="application/dicom+json"; boundary=b', 400),
+        ('multipart/related; type="application/dicom+xml"; boundary=b', 400),
+        ("application/dicom+json", 400),
         ("application/json", 415),
         ("", 415),
         ('multipart/related; type="application/dicom"', 400),
@@ -286,9 +288,17 @@ async def test_compressed_requests_and_unanswerable_ones_are_refused(
     async with served(backend) as client:
         headers = {"Content-Type": TYPE, "Content-Encoding": "gzip"}
         assert (await client.post(PATH, content=body(file()), headers=headers)).status_code == 415
-        headers = {"Content-Type": TYPE, "Accept": "application/dicom+xml"}
+        headers = {"Content-Type": TYPE, "Accept": "text/html"}
         assert (await client.post(PATH, content=body(file()), headers=headers)).status_code == 406
     assert backend.stored == []
+
+
+async def test_the_answer_can_be_xml(served: Served, backend: Scripted) -> None:
+    async with served(backend) as client:
+        headers = {"Content-Type": TYPE, "Accept": "application/dicom+xml"}
+        answer = await client.post(PATH, content=body(file()), headers=headers)
+        assert answer.headers["content-type"] == "application/dicom+xml"
+        assert dicom_xml.loads(answer.content)["00081199"]["vr"] == "SQ"
 
 
 @pytest.mark.parametrize("content", [b"", b"--b--", b"no part at all", b"\r\n--b--\r\n"])

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,16 +20,18 @@ from hilum.backends.archive.files import ALONE
 from hilum.backends.archive.find import Finding
 from hilum.backends.archive.index import Index
 from hilum.backends.archive.keep import INDEX, files_of, swept, usable
-from hilum.backends.archive.locate import locate_all
+from hilum.backends.archive.lend import lent
+from hilum.backends.archive.locate import locate_all, version
 from hilum.backends.archive.outlast import outlast
 from hilum.backends.archive.part import Part
 from hilum.backends.archive.readers import Readers
+from hilum.backends.archive.removal import remove
 from hilum.backends.archive.retrieve import Reading
 from hilum.backends.archive.session import Session
 from hilum.backends.archive.turn import Turn
 from hilum.backends.archive.writer import Writer
 from hilum.config.mounts import ArchiveMount
-from hilum.core.backend import BulkData, Found, Retrieval
+from hilum.core.backend import BulkData, Found, Lent, Retrieval
 from hilum.core.operations import Originator
 from hilum.model.errors import BackendFault
 from hilum.model.identity import Ref
@@ -153,6 +155,10 @@ class Archive:
         async with aclosing(metadata(self._readers, ref, bulk_root)) as objects:
             yield objects
 
+    async def version(self, ref: Ref, /) -> str | None:
+        """See `core.backend.Versions`."""
+        return await self._readers.soon(lambda cursor: version(cursor, ref))
+
     @asynccontextmanager
     async def bulk(self, ref: Ref, path: Keys, /) -> AsyncIterator[BulkData]:
         """See `core.backend.Describes`."""
@@ -161,6 +167,10 @@ class Archive:
             yield await bulk.open(ref, path)
         finally:
             bulk.close()
+
+    def lend(self, ref: Ref, /) -> AbstractAsyncContextManager[Lent]:
+        """See `core.backend.Lends`."""
+        return lent(self._files, self._readers, self._reading, ref)
 
     @asynccontextmanager
     async def open(
@@ -176,6 +186,10 @@ class Archive:
         The same data set again is a success, whatever the policy.
         """
         yield Session(self._files, self._writer, self._writing)
+
+    async def delete(self, ref: Ref, /) -> int:
+        """See `core.backend.Deletes`. Who reads it meanwhile goes on, or gets a NotFound."""
+        return await remove(self._files, self._writer, self._writing, ref)
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ Names are made durable several at a time, before anything is written under them;
 one whose name was not needed.
 """
 
-import ctypes
 import logging
 import os
 import re
@@ -17,13 +16,14 @@ import threading
 import time
 from calendar import timegm
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from hilum.backends.archive.disk import start_writing
 from hilum.backends.archive.part import Part
 from hilum.codec.part10 import encode_meta
 from hilum.model.instance import CHUNK
@@ -79,17 +79,6 @@ def read_seal(private: bytes) -> Seal | None:
     return None if found is None else Seal(int(found[1], 16), int(found[2], 16))
 
 
-def write_all(fd: int, parts: Sequence[bytes | memoryview]) -> None:
-    """Write all parts, however little the system takes at once."""
-    left = [memoryview(part).cast("B") for part in parts if len(part)]
-    while left:
-        written = os.writev(fd, left[:512]) if hasattr(os, "writev") else os.write(fd, left[0])
-        while left and written >= len(left[0]):
-            written -= len(left.pop(0))
-        if written:
-            left[0] = left[0][written:]
-
-
 def sync_directory(path: Path | str) -> None:
     """Make the names in a directory durable."""
     if not _DIRECTORIES_SYNC:
@@ -99,22 +88,6 @@ def sync_directory(path: Path | str) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _starter() -> Callable[[int], object]:
-    """Linux' sync_file_range(2): the system begins to write, and nobody waits for it.
-
-    Elsewhere nothing is begun, and the sync takes the longer.
-    """
-    with suppress(AttributeError, OSError, TypeError):
-        call = ctypes.CDLL(None).sync_file_range
-        call.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-        write = 2  # SYNC_FILE_RANGE_WRITE
-        return lambda fd: call(fd, 0, 0, write)
-    return lambda _fd: None
-
-
-start_writing: Final = _starter()
 
 
 class Files:
@@ -139,6 +112,8 @@ class Files:
         self._making = threading.Lock()
         self._ready: deque[tuple[int, int]] = deque()  # number and descriptor
         self._next_time = 1  # so many are made
+        self._held: dict[int, int] = {}
+        self._doomed: set[int] = set()
 
     def prepare(self) -> None:
         """Make the folders.
@@ -277,11 +252,60 @@ class Files:
             _SYNC_DATA(fd)
             sync_directory(f"{self.root}/{day_of(number)}")  # text, as in `path`
 
-    def remove(self, number: int) -> None:
-        """Take a file away that no row names."""
+    def hold(self, number: int) -> None:
+        """Somebody reads the file: it is not removed before `let_go` was called as often."""
+        with self._lock:
+            self._held[number] = self._held.get(number, 0) + 1
+
+    def let_go(self, number: int) -> bool:
+        """Whether it is now to be removed, as somebody else wished meanwhile."""
+        with self._lock:
+            left = self._held.pop(number) - 1
+            if left:
+                self._held[number] = left
+            return not left and number in self._doomed
+
+    def remove(self, number: int) -> bool:
+        """Take a file away that no row names; False where somebody reads it, and then it goes."""
+        with self._lock:
+            if number in self._held:
+                self._doomed.add(number)
+                return False
+            self._doomed.discard(number)
         with suppress(FileNotFoundError):
             os.unlink(self.path(number))  # noqa: PTH108 - the path is text, for speed
         self.settle(number)
+        return True
+
+    def clear(self, numbers: Iterable[int]) -> list[int]:
+        """Take away files that no row names, and make that durable, if this archive is.
+
+        Returns:
+            Those that are gone; the others are still read.
+
+        Raises:
+            OSError: some cannot be removed; the others are gone.
+        """
+        failed: OSError | None = None
+        days: set[str] = set()
+        gone: list[int] = []
+        for number in numbers:
+            days.add(day_of(number))
+            try:
+                if self.remove(number):
+                    gone.append(number)
+            except OSError as error:
+                failed = error
+        for day in days if self._durable else ():
+            with suppress(FileNotFoundError):
+                sync_directory(self.root / day)
+        if failed is not None:
+            raise failed
+        return gone
+
+    def exists(self, number: int) -> bool:
+        """Whether there is such a file."""
+        return os.path.exists(self.path(number))  # noqa: PTH110 - as above
 
     def is_there(self, number: int, size: int) -> bool:
         """Whether the file is there and as long as it should be; `size` is of its data set."""

@@ -5,9 +5,10 @@ statements are SQLAlchemy's, compiled once; they run on the driver's cursor, as 
 instance that comes in.
 """
 
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 import sqlalchemy as sa
@@ -20,9 +21,12 @@ from hilum.backends.archive.deflated import (
     dictionary_of,
     inflate,
 )
+from hilum.backends.archive.locate import locate
+from hilum.backends.archive.readers import Cursor
 from hilum.backends.archive.record import Entry
 from hilum.backends.archive.statements import statements
 from hilum.codec import dicom_json
+from hilum.model.identity import Ref
 
 SWEPT: Final = "swept"
 """Name of the mark that says from which day on files may have lost their rows."""
@@ -228,16 +232,44 @@ class Index:
         The attributes of a study and a series are those of their oldest instance; if that was
         this one, the next takes its place.
         """
+        self._drop([instance])
+
+    def doom(self, ref: Ref) -> list[int]:
+        """Take all rows at and below `ref` away; the files, which are remembered as doomed."""
+        cursor = Cursor(cast("sqlite3.Cursor", self._cursor))
+        files = [each.file for each in locate(cursor, ref)]
+        for file in files:
+            self._run("doom", {"file": file})
+        self._drop(files)
+        return files
+
+    def doomed(self) -> list[int]:
+        """The files whose rows were taken away so, and that may still be there."""
+        self._run("doomed", {})
+        return [row[0] for row in self._cursor.fetchall()]
+
+    def bury(self, files: Iterable[int]) -> None:
+        """Forget files that were doomed, as they are gone."""
+        for file in files:
+            self._run("bury", {"row": file})
+
+    def _drop(self, instances: Iterable[int]) -> None:
         self._known.clear()
-        found = self._one("above", {"row": instance})
-        if found is None:
-            return
-        above = _Above(*found)
-        self._run("drop_description", {"row": instance})
-        self._run("drop_instance", {"row": instance})
-        self._count(above, series=0, instances=-1)
-        self._settle_series(above, instance)
-        self._settle_study(above, instance)
+        gone: dict[tuple[int, int, int], set[int]] = {}
+        for instance in instances:
+            found = self._one("above", {"row": instance})
+            if found is not None:
+                self._run("drop_description", {"row": instance})
+                self._run("drop_instance", {"row": instance})
+                gone.setdefault((found[0], found[1], found[2]), set()).add(instance)
+        below: dict[int, tuple[_Above, set[int]]] = {}
+        for rows, numbers in gone.items():
+            above = _Above(*rows)
+            self._count(above, series=0, instances=-len(numbers))
+            self._settle_series(above, numbers)
+            below.setdefault(above.study, (above, set()))[1].update(numbers)
+        for above, numbers in below.values():
+            self._settle_study(above, numbers)
 
     # What is above them
 
@@ -327,7 +359,7 @@ class Index:
     def _set_modalities(self, study: int, found: list[str]) -> None:
         self._run("set_modalities", {"row": study, "modalities": orjson.dumps(sorted(found))})
 
-    def _settle_series(self, above: _Above, gone: int) -> None:
+    def _settle_series(self, above: _Above, gone: Container[int]) -> None:
         """Drop a series that is empty now, or give it the attributes of its next instance."""
         count, first = self._must("series_state", {"row": above.series})
         if not count:
@@ -335,19 +367,19 @@ class Index:
             self._run("drop_series", {"row": above.series})
             self._count(above, series=-1, instances=0)
             self._list_modalities(above.study)
-        elif first == gone:
+        elif first in gone:
             oldest, attributes = self._oldest("oldest_in_series", above.series)
             columns = record.series_columns(attributes)
             self._run("change_series", {"row": above.series, "first_instance": oldest, **columns})
             self._list_modalities(above.study)
 
-    def _settle_study(self, above: _Above, gone: int) -> None:
+    def _settle_study(self, above: _Above, gone: Container[int]) -> None:
         """Drop a study that is empty now, or give it the attributes of its next instance."""
         instances, first = self._must("study_state", {"row": above.study})
         if not instances:
             self._run("drop_study", {"row": above.study})
             self._leave(above.patient, above.study)
-        elif first == gone:
+        elif first in gone:
             oldest, attributes = self._oldest("oldest_in_study", above.study)
             columns = record.study_columns(attributes)
             patient = self._make_patient(record.patient_key(attributes))

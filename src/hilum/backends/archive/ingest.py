@@ -15,6 +15,7 @@ from typing import Final
 
 from hilum.backends.archive import files, record
 from hilum.backends.archive.deflated import Dictionaries, deflate
+from hilum.backends.archive.disk import write_all
 from hilum.backends.archive.files import HEAD, Files, Seal
 from hilum.backends.archive.record import Entry
 from hilum.codec import again, dicom_json
@@ -132,7 +133,7 @@ def take_small(
             # What was announced is mostly true: the disk begins before the data set is read.
             known = all(map(is_uid, (sop_class, sop_instance, syntax)))
             head = files.head(sop_class, sop_instance, syntax, seal) if known else bytes(HEAD)
-            files.write_all(fd, [head, *chunks])
+            write_all(fd, [head, *chunks])
             if known:
                 store.begin_sync(fd)
             with _whole(fd, chunks) as data:
@@ -141,7 +142,7 @@ def take_small(
             if not known:
                 head = files.head(found.sop_class, found.sop_instance, syntax, seal)
                 os.lseek(fd, 0, os.SEEK_SET)
-                files.write_all(fd, [head])
+                write_all(fd, [head])
             entry = entry_of(found, syntax, number, seal, dictionaries)
             store.finish(fd)
         finally:
@@ -184,7 +185,7 @@ class Part:
         self._crc = 0
         self._fd, self._number = store.create()
         try:
-            files.write_all(self._fd, [bytes(HEAD)])
+            write_all(self._fd, [bytes(HEAD)])
         except BaseException:
             self.discard()
             raise
@@ -195,7 +196,7 @@ class Part:
         Raises:
             OSError: there is no room.
         """
-        files.write_all(self._fd, chunks)
+        write_all(self._fd, chunks)
         for chunk in chunks:
             self._crc = zlib.crc32(chunk, self._crc)
             self._length += len(chunk)
@@ -218,7 +219,7 @@ class Part:
         seal = Seal(self._length, self._crc)
         os.lseek(self._fd, 0, os.SEEK_SET)
         head = files.head(found.sop_class, found.sop_instance, syntax, seal)
-        files.write_all(self._fd, [head])
+        write_all(self._fd, [head])
         entry = entry_of(found, syntax, self._number, seal, dictionaries)
         self._store.finish(self._fd)
         self._close()

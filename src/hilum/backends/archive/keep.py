@@ -14,6 +14,7 @@ from hilum.backends.archive.index import SWEPT, UNSWEPT, Index
 from hilum.backends.archive.lock import Lock
 from hilum.backends.archive.part import Part
 from hilum.backends.archive.recover import sweep
+from hilum.backends.archive.removal import finish
 from hilum.backends.archive.turn import Turn
 from hilum.backends.archive.upgrade import upgrade
 from hilum.config.mounts import ArchiveMount
@@ -49,6 +50,7 @@ def _swept(settings: ArchiveMount, folder: Path) -> Lock:
             opened.callback(index.close)
             files = files_of(settings, folder, index, ALONE)
             files.prepare()
+            finish(index, files)
             sweep(index, files)
             if index.recall(UNSWEPT):
                 index.begin()

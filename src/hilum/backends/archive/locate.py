@@ -1,7 +1,9 @@
 """Which instances are below a reference, and where their files are."""
 
+from array import array
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,8 +50,24 @@ def locate_all(cursor: Cursor, refs: list[Ref]) -> list[Located]:
     return list(found.values())
 
 
-@lru_cache(maxsize=16)
-def _statement(names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+def version(cursor: Cursor, ref: Ref) -> str | None:
+    """What names the instances below `ref`, and all that is known of them; None for none.
+
+    A file's number is never used twice, and what is known of an instance is made of its file.
+    """
+    given = {name: value for name in _KEYS if (value := getattr(ref, name)) is not None}
+    if not given:
+        return None
+    text, order = _statement(tuple(given), numbers=True)
+    numbers = [each for (each,) in cursor.rows(text, [given[name] for name in order])]
+    if not numbers:
+        return None
+    return blake2b(array("q", sorted(numbers)).tobytes(), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=32)
+def _statement(names: tuple[str, ...], *, numbers: bool = False) -> tuple[str, tuple[str, ...]]:
+    """The instances, or only the numbers of their files in any order; and the parameters."""
     row = INSTANCE.c
     source: sa.FromClause = INSTANCE.join(SERIES, SERIES.c.id == row.series)
     if "study" in names or "patient" in names:
@@ -57,14 +75,14 @@ def _statement(names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     if "patient" in names:
         source = source.join(PATIENT, PATIENT.c.id == STUDY.c.patient)
     chosen: sa.Select[Any] = (
-        sa.select(
+        sa.select(row.id) if numbers else sa.select(
             row.id, row.sop_instance_uid, row.sop_class_uid, row.transfer_syntax_uid,
             row.size,
-        )
-        .select_from(source)
-        .where(*(_KEYS[name] == sa.bindparam(f"k_{name}") for name in names))
-        .order_by(row.series, row.instance_number, row.id)
+        ).order_by(row.series, row.instance_number, row.id)
     )  # fmt: skip
+    chosen = chosen.select_from(source).where(
+        *(_KEYS[name] == sa.bindparam(f"k_{name}") for name in names)
+    )
     compiled = chosen.compile(dialect=sqlite.dialect(paramstyle="qmark"))
     order = tuple(name.removeprefix("k_") for name in compiled.positiontup or ())
     return str(compiled), order

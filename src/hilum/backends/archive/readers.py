@@ -7,11 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from hilum.backends.archive.writer import Writer
 from hilum.model.errors import BackendFault
 
 log = logging.getLogger(__name__)
@@ -124,6 +123,17 @@ class Brief:
                 self._not_before = ended + _REST * (ended - began)
 
 
+class Owing(Protocol):
+    """May owe rows that were answered for: the writer."""
+
+    @property
+    def owes(self) -> bool:
+        """Whether there are such that nobody can see as yet."""
+
+    def flush(self) -> None:
+        """Commit them; in a thread."""
+
+
 class Readers:
     """Reads the index, in its own threads or, what is soon done, at once.
 
@@ -134,7 +144,7 @@ class Readers:
         writer: may owe rows that were answered for; None: there is none.
     """
 
-    def __init__(self, engine: sa.Engine, writer: Writer | None = None) -> None:
+    def __init__(self, engine: sa.Engine, writer: Owing | None = None) -> None:
         self._engine = engine
         self._writer = writer
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="archive reader")

@@ -11,9 +11,10 @@ from typing import Final
 from hilum.backends.archive.files import HEAD, Files
 from hilum.backends.archive.locate import Located, locate
 from hilum.backends.archive.readers import Readers
-from hilum.model.errors import BackendFault
+from hilum.model.errors import BackendFault, NotFound
 from hilum.model.identity import Ref
 from hilum.model.instance import CHUNK, Instance
+from hilum.workshop.reading import at_once
 
 log = logging.getLogger(__name__)
 
@@ -71,31 +72,6 @@ def _pread(fd: int, length: int, offset: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _at_once(path: str, length: int) -> bytes | None:
-    """A data set that the system has in memory; None where it would have to be waited for.
-
-    A hop to a thread and back costs as much as copying half a megabyte. Whether the ends are
-    there tells of the rest, as the system reads ahead.
-    """
-    if not hasattr(os, "RWF_NOWAIT") or not length:
-        return None
-    try:
-        fd = os.open(path, _READ)
-    except OSError:
-        return None
-    try:
-        one = bytearray(1)
-        for at in (HEAD, HEAD + length - 1):
-            if os.preadv(fd, [one], at, os.RWF_NOWAIT) != 1:
-                return None
-        data = os.pread(fd, length, HEAD)
-    except OSError:  # EAGAIN, or a file system that knows no such flag
-        return None
-    finally:
-        os.close(fd)
-    return data if len(data) == length else None
-
-
 class Reading:
     """The files of one retrieval. `close` leaves nothing open."""
 
@@ -134,7 +110,8 @@ class Reading:
     async def _small(self, number: int) -> AsyncIterator[bytes]:
         """One chunk, read together with its neighbours, and the next ones read meanwhile."""
         if len(self._found) == 1:
-            there = _at_once(self._files.path(self._found[0].file), self._found[0].size)
+            only = self._found[0]
+            there = at_once(self._files.path(only.file), HEAD, only.size)
             if there is not None:
                 yield there
                 return
@@ -187,6 +164,8 @@ class Reading:
             same = (now.size, now.transfer_syntax_uid) == (each.size, each.transfer_syntax_uid)
             if same and now.file != each.file:
                 return now
+        if not found:
+            raise NotFound("the instance was deleted meanwhile") from error
         raise _unreadable(each, error) from error
 
     async def _large(self, each: Located) -> AsyncIterator[bytes]:

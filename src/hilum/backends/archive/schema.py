@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The migration that makes what is described here."""
 
 METADATA: Final = sa.MetaData(
@@ -155,3 +155,10 @@ MARK: Final = sa.Table(
 )
 """What the archive remembers of itself: `swept`, the oldest day (2026/11/21) of which rows may
 not have reached the disk."""
+
+DOOMED: Final = sa.Table(
+    "doomed",
+    METADATA,
+    sa.Column("file", sa.BigInteger, primary_key=True, comment="to be removed, see `removal`"),
+)
+"""Files of instances that were deleted, until they are gone."""

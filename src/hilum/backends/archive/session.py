@@ -10,7 +10,8 @@ from hilum.backends.archive.errands import Errand, Errands
 from hilum.backends.archive.files import Files
 from hilum.backends.archive.index import Row
 from hilum.backends.archive.ingest import Part, Taken, take_small
-from hilum.backends.archive.writer import Fate, Outcome, Writer
+from hilum.backends.archive.work import Fate, Outcome
+from hilum.backends.archive.writer import Writer
 from hilum.model.errors import Conflict, HilumError, OutOfResources
 from hilum.model.instance import CHUNK, Instance
 from hilum.model.outcome import Stored

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import sqlite
 from hilum.backends.archive.schema import (
     DESCRIPTION,
     DICTIONARY,
+    DOOMED,
     INSTANCE,
     MARK,
     PATIENT,
@@ -73,6 +74,7 @@ def _with_columns() -> dict[str, tuple[sa.Executable, list[str]]]:
         ),
         "add_dictionary": (sa.insert(DICTIONARY), _columns(DICTIONARY, set())),
         "add_description": (sa.insert(DESCRIPTION), _columns(DESCRIPTION, set())),
+        "doom": (sa.insert(DOOMED), _columns(DOOMED, set())),
         "remember": (sa.insert(MARK).prefix_with("OR REPLACE"), _columns(MARK, set())),
         "change_study": (sa.update(STUDY).where(STUDY.c.id == _ROW), _columns(STUDY, _FIXED)),
         "change_series": (sa.update(SERIES).where(SERIES.c.id == _ROW), _columns(SERIES, _FIXED)),
@@ -195,5 +197,7 @@ def _drops() -> dict[str, sa.Executable]:
         "drop_series": sa.delete(SERIES).where(SERIES.c.id == _ROW),
         "drop_study": sa.delete(STUDY).where(STUDY.c.id == _ROW),
         "drop_patient": sa.delete(PATIENT).where(PATIENT.c.id == _ROW),
+        "doomed": sa.select(DOOMED.c.file),
+        "bury": sa.delete(DOOMED).where(DOOMED.c.file == _ROW),
         "forget": sa.delete(MARK).where(MARK.c.name == _UID),
     }

@@ -7,89 +7,24 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from hilum.backends.archive.files import Files
-from hilum.backends.archive.index import SWEPT, UNSWEPT, Index, Row
+from hilum.backends.archive.index import SWEPT, UNSWEPT, Index
 from hilum.backends.archive.record import Entry
 from hilum.backends.archive.turn import Turn
+from hilum.backends.archive.work import Fate, Job, Outcome, Policy, Removal, Work, settle
 from hilum.model.errors import BackendFault, HilumError, OutOfResources
+from hilum.model.identity import Ref
 
 log = logging.getLogger(__name__)
-
-Policy = Literal["keep", "replace", "reject"]
 
 _BATCH = 256  # instances in one commit
 _LOG_LIMIT: Final = 32 * 1024 * 1024
 """Bytes of write-ahead log after which it is moved into the database even under load."""
 _IDLE = 1.0  # seconds without work after which it is moved anyway
 _GATHER = 0.05  # seconds that a transaction is left open for others
-
-
-class Fate(Enum):
-    """What became of an entry."""
-
-    KEPT = "kept"
-    ALIKE = "alike"
-    """There is a row whose data set may be the same: compare the bytes."""
-    REFUSED = "refused"
-    """There is a row with another data set, and it stays."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an entry.
-
-    Attributes:
-        there: the row that was there before; with `KEPT`, the one that was replaced.
-        durable: whether a replacement has reached the disk; else neither file may go.
-        damaged: the file of the row that was there is gone or cut.
-        astray: it names another patient than its study has, and is filed with its study.
-    """
-
-    fate: Fate
-    there: Row | None = None
-    durable: bool = True
-    damaged: bool = False
-    astray: bool = False
-
-
-@dataclass(slots=True)
-class Job:
-    """An entry on its way into the index.
-
-    Attributes:
-        compared: the file of a row that is known to be another data set, though alike.
-    """
-
-    entry: Entry
-    compared: int = 0
-    outcome: Outcome | HilumError | None = field(default=None, init=False)
-
-
-def settle(index: Index, files: Files, entry: Entry, policy: Policy, compared: int = 0) -> Outcome:
-    """Write an entry, or say why not; within a transaction.
-
-    A row whose file is gone does not stand in the way, whatever the policy.
-    """
-    if index.add(entry):
-        return Outcome(Fate.KEPT, astray=index.is_astray(entry))
-    there = index.find(entry.sop_instance_uid)
-    if there is None:
-        raise LookupError("the index has lost a row")
-    whole = files.is_there(there.file, there.size)
-    if whole and there.alike(entry) and there.file != compared:
-        return Outcome(Fate.ALIKE, there)
-    if whole and policy != "replace":
-        return Outcome(Fate.REFUSED, there)
-    if not whole:
-        log.error("%s is gone or cut; its instance was sent again", files.path(there.file))
-    index.drop(there.file)
-    index.add(entry)
-    return Outcome(Fate.KEPT, there, damaged=not whole, astray=index.is_astray(entry))
 
 
 class Writer:
@@ -115,10 +50,11 @@ class Writer:
         self._policy = policy
         self._turn = nullcontext if turn is None else turn.taken
         self._alone = turn is None
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[Work] = deque()
         self._lock = threading.Lock()
         self._begun = False
         self._rows: list[Job] = []  # of the open transaction, all of them answered for
+        self._gone: deque[int] = deque()
         self._undone: list[Job] = []  # answered for, and not in the index: to be written again
         self._work = threading.Event()
         self._worked = 0.0
@@ -141,13 +77,28 @@ class Writer:
             HilumError: it could not be written.
         """
         job = Job(entry, compared)
+        self._do(job)
+        if isinstance(job.outcome, Outcome):
+            return job.outcome
+        raise job.outcome or _lost()
+
+    def remove(self, ref: Ref) -> list[int]:
+        """Take away what is at and below `ref`, durably; the files that have no row any more.
+
+        Raises:
+            HilumError: it could not be done.
+        """
+        removal = Removal(ref)
+        self._do(removal)
+        if isinstance(removal.outcome, list):
+            return removal.outcome
+        raise removal.outcome or _lost()
+
+    def _do(self, job: Work) -> None:
         self._jobs.append(job)
         with self._lock:
             while job.outcome is None:
                 self._write([self._jobs.popleft() for _ in range(min(len(self._jobs), _BATCH))])
-        if isinstance(job.outcome, HilumError):
-            raise job.outcome
-        return job.outcome
 
     @property
     def owes(self) -> bool:
@@ -158,6 +109,13 @@ class Writer:
         """Commit what was written; from any thread."""
         with self._lock:
             self._finish()
+
+    def gone(self, files: Iterable[int]) -> None:
+        """Say that doomed files are gone; from any thread. With the next commit they are forgotten.
+
+        Where that does not come, they are looked for at the next start, and not found.
+        """
+        self._gone.extend(files)
 
     def stop(self) -> None:
         """Commit, empty the log, and return. Nothing may be settled after it."""
@@ -186,7 +144,7 @@ class Writer:
                 if not self._moved and (rests or self._log_size() > _LOG_LIMIT):
                     self._checkpoint()
 
-    def _write(self, batch: list[Job]) -> None:
+    def _write(self, batch: list[Work]) -> None:
         """Write rows when it is our turn, and commit if that cannot wait."""
         self._worked = time.monotonic()
         answered = self._rows
@@ -196,17 +154,17 @@ class Writer:
                 at_once = not self._alone or bool(self._undone)
                 self._begin()
                 if at_once and len(batch) == 1:
-                    batch[0].outcome = self._settled(batch[0])
+                    self._settle(batch[0])
                 else:
                     for job in batch:
                         self._step(job)
-                replaced = [job for job in batch if _replaced(job.outcome)]
-                self._rows = [*answered, *(job for job in batch if _kept(job.outcome))]
-                if at_once or replaced or len(self._rows) >= _BATCH:
+                final = [job for job in batch if job.takes_files]
+                kept = [job for job in batch if isinstance(job, Job) and job.is_kept]
+                self._rows = [*answered, *kept]
+                if at_once or final or len(self._rows) >= _BATCH:
                     self._commit()
-                if replaced and not self._flushed():
-                    for job in replaced:
-                        job.outcome = Outcome(Fate.KEPT, durable=False)
+                if final and not self._flushed():
+                    _not_durable(final)
         except Exception as error:  # noqa: BLE001 - who waits must be told, whatever it is
             self._undo(answered)
             _fail(batch, error)
@@ -215,6 +173,7 @@ class Writer:
         if not self._begun:
             self._index.begin()
             self._begun = True
+            self._index.bury(self._gone.popleft() for _ in range(len(self._gone)))
             if self._alone or self._moved:
                 self._work.set()
             self._moved = False
@@ -265,26 +224,32 @@ class Writer:
         self._moved = False
         self._undone = []
         for job in jobs:
-            if _kept(job.outcome):
+            if job.is_kept:
                 self._files.settle(job.entry.file)
             else:
                 log.error("%s could not be indexed again", self._files.path(job.entry.file))
 
-    def _step(self, job: Job) -> None:
+    def _step(self, job: Work) -> None:
         self._index.mark_step()
         try:
-            job.outcome = self._settled(job)
+            self._settle(job)
         except Exception as error:  # noqa: BLE001 - it shall not fail those that came with it
             self._index.undo_step()
             job.outcome = _failure(error)
         else:
             self._index.keep_step()
 
-    def _settled(self, job: Job) -> Outcome:
-        return settle(self._index, self._files, job.entry, self._policy, job.compared)
+    def _settle(self, job: Work) -> None:
+        if isinstance(job, Removal):
+            if self._undone:
+                raise sqlite3.OperationalError("rows are still to be written")
+            job.outcome = self._index.doom(job.ref)
+            return
+        entry, compared = job.entry, job.compared
+        job.outcome = settle(self._index, self._files, entry, self._policy, compared)
 
     def _flushed(self) -> bool:
-        """Make replacements durable, before the old files go and before the answer."""
+        """Make replacements and removals durable, before files go and before the answer."""
         try:
             self._index.flush()
         except sqlite3.Error:
@@ -314,14 +279,6 @@ class Writer:
             return 0
 
 
-def _replaced(outcome: Outcome | HilumError | None) -> bool:
-    return isinstance(outcome, Outcome) and outcome.fate is Fate.KEPT and outcome.there is not None
-
-
-def _kept(outcome: Outcome | HilumError | None) -> bool:
-    return isinstance(outcome, Outcome) and outcome.fate is Fate.KEPT
-
-
 def _failure(error: Exception) -> HilumError:
     """The database's errors in our words; their own text may hold values."""
     log.error("the archive's index refused a row", exc_info=error)
@@ -330,8 +287,20 @@ def _failure(error: Exception) -> HilumError:
     return BackendFault("the archive's index failed")
 
 
-def _fail(batch: Iterable[Job], error: Exception) -> None:
+def _fail(batch: Iterable[Work], error: Exception) -> None:
     """Each gets an error of its own, as it is raised in a thread of its own."""
     failure = _failure(error)
     for job in batch:
         job.outcome = type(failure)(str(failure))
+
+
+def _not_durable(final: Iterable[Work]) -> None:
+    for job in final:
+        if isinstance(job, Job):
+            job.outcome = Outcome(Fate.KEPT, durable=False)
+        else:
+            job.outcome = OutOfResources("the archive's index could not be made durable")
+
+
+def _lost() -> BackendFault:
+    return BackendFault("the archive's index failed")

@@ -64,6 +64,8 @@ class Holding:
         jobs: how many of those are jobs, whose clients come again.
         task: what fills it, as long as it runs.
         is_entry: kept in the cache, also when nobody uses it.
+        lingers: kept for a while when nobody uses it, for whoever looks at it piece by piece.
+        goes_on: what is still to come is fetched when nobody waits for it, too.
         doomed: to go as soon as nobody uses it.
         used: last use, seconds since 1970.
     """
@@ -84,6 +86,8 @@ class Holding:
         self.jobs = 0
         self.task: asyncio.Task[None] | None = None
         self.is_entry = False
+        self.lingers = False
+        self.goes_on = False
         self.doomed = False
         self.used = time.time()
         self._changed = asyncio.Event()

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -18,14 +17,14 @@ from hilum.backends.cache.files import Threads
 from hilum.backends.cache.flight import Flight
 from hilum.backends.cache.holding import Holding
 from hilum.backends.cache.jobs import Job, Jobs
+from hilum.backends.cache.lend import lent
 from hilum.backends.cache.reading import Reading
 from hilum.backends.cache.share import Share, whole
 from hilum.backends.cache.shelf import Shelf, is_good
 from hilum.config.mounts import Remote
-from hilum.core.backend import Fetching, Retrieval, Retrieves
-from hilum.model.errors import BackendUnavailable, HilumError, OutOfResources
+from hilum.core.backend import Fetching, Lent, Retrieval, Retrieves
+from hilum.model.errors import BackendUnavailable, HilumError, NotFound, OutOfResources
 from hilum.model.identity import Level, Ref
-from hilum.state.lock import Lock
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +32,12 @@ LINGER: Final = 600.0
 """Seconds that a job, and what it brought, stays after its end, for its client to come for it."""
 SWEEP: Final = 15.0  # seconds between two looks for what is over its time
 MOST_JOBS: Final = 1000
-_THREADS = 8  # that read and write files
 
 
 class Kept:
-    """Implements `core.backend.Retrieves` and `Fetches` over another's `Retrieves`.
+    """Implements `core.backend.Retrieves`, `Lends` and `Fetches` over another's `Retrieves`.
 
-    See `open_kept`.
+    See `opened.open_kept`.
     """
 
     def __init__(
@@ -73,7 +71,28 @@ class Kept:
             async with self._retrieves.retrieve(refs) as retrieval:
                 yield retrieval
             return
-        shares = self._used(shares, left)
+        async with self._reading(self._used(shares, left)) as retrieval:
+            yield retrieval
+
+    @asynccontextmanager
+    async def look_through(self, refs: Sequence[Ref], /) -> AsyncIterator[Retrieval]:
+        """As `retrieve`, of instances whose headers are read, and then perhaps their frames.
+
+        A series or an instance always comes to disk, also what the reader does not read, and
+        lingers there.
+        """
+        if any(ref.patient is not None or ref.series is None for ref in refs):
+            async with self.retrieve(refs) as retrieval:
+                yield retrieval
+            return
+        shares = self._used(*self._shelf.shares(refs))
+        async with self._reading(shares) as retrieval:
+            yield retrieval
+            for share in shares:  # to a good end: who gave up does not come for frames
+                share.holding.lingers = share.holding.goes_on = True
+
+    @asynccontextmanager
+    async def _reading(self, shares: list[Share]) -> AsyncIterator[Retrieval]:
         reading = Reading(shares, self._threads)
         try:
             manifest = await reading.enter()
@@ -81,9 +100,29 @@ class Kept:
                 yield Retrieval(manifest, instances)
         finally:
             reading.close()
-            ending = {task for share in shares if (task := self._leave(share.holding))}
-            if ending:  # what was behind it is free when the block has been left
-                await asyncio.wait(ending)
+            await self._left(shares)
+
+    @asynccontextmanager
+    async def lend(self, ref: Ref, /) -> AsyncIterator[Lent]:
+        """See `core.backend.Lends`: what is here or on its way is taken, else it is fetched.
+
+        Whether or not the mount is spooled; what was lent lingers.
+        """
+        if ref.instance is None or ref.patient is not None:
+            raise NotFound("no such instance")
+        shares = self._used(*self._shelf.shares([ref]))
+        try:
+            one = await lent(shares[0], ref.instance)
+            shares[0].holding.lingers = True
+            yield one
+        finally:
+            await self._left(shares)
+
+    async def _left(self, shares: Sequence[Share]) -> None:
+        """One reader uses them less; what was behind one is free when this has returned."""
+        ending = {task for share in shares if (task := self._leave(share.holding))}
+        if ending:
+            await asyncio.wait(ending)
 
     def holds(self, ref: Ref) -> bool:
         """Whether the cache has all of it."""
@@ -217,8 +256,9 @@ class Kept:
             await self._doom(oldest)
 
     async def _make_room(self) -> bool:
-        """Give up the entry that was not used for the longest time; False: there is none."""
-        oldest = self._shelf.oldest()
+        """Give up what was not used for the longest time, what lingers first; False: nothing."""
+        lingering = self._shelf.overdue(float("inf"))
+        oldest = lingering[0] if lingering else self._shelf.oldest()
         if oldest is None or oldest.uses:
             return False
         await self._doom(oldest)
@@ -234,11 +274,12 @@ class Kept:
     def _leave(self, holding: Holding) -> "asyncio.Task[None] | None":
         """One uses it less; the task that clears up behind the last."""
         holding.uses -= 1
+        holding.used = time.time()
         if holding.uses or self._closing:
             return None
         if holding.task is not None:
             # What is all here ends by itself: its association can be used again.
-            if not holding.ended and not whole(holding).is_here():
+            if not (holding.ended or holding.goes_on or whole(holding).is_here()):
                 self._shelf.drop(holding)
                 holding.task.cancel()
                 return holding.task
@@ -246,8 +287,13 @@ class Kept:
         if holding.is_entry and not holding.doomed:
             self._shelf.packed.put(holding)
             return None
-        self._shelf.drop(holding)
+        if not self._stays(holding):
+            self._shelf.drop(holding)
         return self._group.create_task(self._gone(holding))
+
+    def _stays(self, holding: Holding) -> bool:
+        """Whether it lingers, unused."""
+        return holding.lingers and is_good(holding) and self._shelf.of(holding.key) is holding
 
     async def _gone(self, holding: Holding) -> None:
         """Take its files away, unless it is to stay or somebody came in between."""
@@ -255,6 +301,9 @@ class Kept:
             return
         if holding.is_entry and not holding.doomed:
             self._shelf.packed.put(holding)
+            return
+        if self._stays(holding):
+            await self._tidy(time.time())
             return
         self._shelf.drop(holding)
         await self._removed([holding.folder])
@@ -295,8 +344,15 @@ class Kept:
             for holding in self._shelf:
                 if holding.is_entry and entries.is_old(holding):
                     await self._doom(holding)
+            await self._tidy(now)
             await self._threads.run(folders.touch, self._uses(before))
             before = now
+
+    async def _tidy(self, now: float) -> None:
+        """What lingered long enough goes."""
+        for holding in self._shelf.overdue(now):
+            if not (holding.uses or holding.doomed):  # in the meantime
+                await self._doom(holding)
 
     def _uses(self, since: float) -> list[tuple[Path, float]]:
         """When the entries that were used since then were used last."""
@@ -322,46 +378,3 @@ class Kept:
             log.exception("%s cannot be tidied", self._folder)
         else:
             await self._removed(found)
-
-
-@asynccontextmanager
-async def open_kept(
-    name: str, settings: Remote, retrieves: Retrieves, folder: Path
-) -> AsyncIterator[Kept]:
-    """What keeps the retrievals of a mount in `folder`, which is made when it is not there.
-
-    Args:
-        name: the mount's, for the log.
-        settings: the mount's.
-        retrieves: where they come from.
-        folder: for nobody else; on a local disk.
-
-    Raises:
-        BackendUnavailable: another process has the folder, or it cannot be used.
-    """
-    failed: BaseException | None = None
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix=f"kept {name}") as executor:
-        threads = Threads(executor)
-        try:
-            await threads.run(files.make, folder)
-            lock = await threads.run(Lock, folder, "the folder of retrievals")
-        except OSError as error:
-            raise BackendUnavailable(
-                f"the folder of retrievals cannot be used: {error.strerror or error}"
-            ) from error
-        try:
-            async with asyncio.TaskGroup() as group:
-                kept = Kept(settings, retrieves, folder, threads, group)
-                await kept.start()
-                sweeper = group.create_task(kept.sweep())
-                try:
-                    yield kept
-                except BaseException as error:  # noqa: BLE001 - raised below: not in a group
-                    failed = error
-                finally:
-                    sweeper.cancel()
-                    await kept.close()
-        finally:
-            lock.release()
-    if failed is not None:
-        raise failed

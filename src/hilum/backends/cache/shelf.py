@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from hilum.backends.cache.entries import Packed
 from hilum.backends.cache.holding import Holding
@@ -9,6 +10,12 @@ from hilum.backends.cache.share import Share, whole
 from hilum.backends.cache.wish import Wish, key_of, plain
 from hilum.model.errors import Incomplete
 from hilum.model.identity import Ref
+
+LINGER: Final = 60.0
+"""Seconds after its last use that what was looked at piece by piece stays: a viewer asks for one
+frame after another."""
+MOST_LINGERING: Final = 2 * 1024**3
+"""Bytes of all that stay like that; the one that was used last stays whatever its size."""
 
 
 class Shelf:
@@ -80,6 +87,17 @@ class Shelf:
         """What is there of exactly these references, good or not."""
         return self._by_key.get(key)
 
+    def overdue(self, now: float) -> list[Holding]:
+        """What lingers that nobody has used for too long, or that is too much, the oldest first."""
+        waiting = [each for each in self._by_key.values() if _only_lingers(each)]
+        waiting.sort(key=lambda each: each.used, reverse=True)
+        size, over = 0, []
+        for place, each in enumerate(waiting):
+            size += each.size
+            if now - each.used > LINGER or (place and size > MOST_LINGERING):
+                over.append(each)
+        return over[::-1]
+
     def oldest(self) -> Holding | None:
         """The entry that was not used for the longest time; of those in use only if it must be."""
         if not self._entries:
@@ -87,11 +105,19 @@ class Shelf:
         return min(self._entries, key=lambda each: (bool(each.uses), each.used))
 
 
+def _only_lingers(holding: Holding) -> bool:
+    """Whether nobody uses it, nothing comes any more, and it is no entry."""
+    unused = not holding.uses and holding.task is None
+    return holding.lingers and unused and not holding.is_entry
+
+
 def is_good(holding: Holding) -> bool:
     """Whether somebody new may join it."""
+    if holding.doomed:
+        return False
     if not holding.ended:
         return True
-    if holding.doomed or time.time() > holding.until:
+    if time.time() > holding.until:
         return False
     # What is here of an incomplete one is for the clients of its jobs, who know what is missing.
     return holding.error is None or (isinstance(holding.error, Incomplete) and bool(holding.jobs))

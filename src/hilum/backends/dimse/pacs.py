@@ -9,10 +9,11 @@ from hilum.backends.dimse.echo import echo
 from hilum.backends.dimse.fetch import Fetcher
 from hilum.backends.dimse.mover import Mover
 from hilum.backends.dimse.pool import Pool
-from hilum.backends.dimse.remote import remote_of
+from hilum.backends.dimse.remote import NOBODY, remote_of
 from hilum.backends.dimse.store import Need, PeerStores
 from hilum.config.mounts import DimseMount
-from hilum.core.backend import Abilities, Retrieval, StoreSession
+from hilum.config.tls import Identity
+from hilum.core.backend import Abilities, Retrieval, StoreSession, Transcodes
 from hilum.core.operations import Originator
 from hilum.model.identity import Ref
 from hilum.model.outcome import Progress
@@ -22,17 +23,28 @@ from hilum.upper_layer.association import Association
 
 
 @asynccontextmanager
-async def open_pacs(mount: DimseMount, calling: str, inbox: Inbox) -> AsyncIterator["Pacs"]:
+async def open_pacs(
+    mount: DimseMount,
+    calling: str,
+    inbox: Inbox,
+    transcodes: Transcodes | None = None,
+    own: Identity = NOBODY,
+) -> AsyncIterator["Pacs"]:
     """The PACS behind `mount`; it is first called when something is asked of it.
 
     Args:
         mount: its settings.
         calling: our AE title, where the mount names none.
         inbox: where what it sends us after a C-MOVE arrives.
+        transcodes: what takes pixels to a syntax that it accepts; None: nobody does.
+        own: our certificate, where the mount has none of its own.
+
+    Raises:
+        BackendFault: a file with certificates cannot be used.
     """
-    remote = remote_of(mount, calling)
+    remote = remote_of(mount, calling, own)
     async with Pool(remote, mount.pool, relational=mount.relational == "auto") as pool:
-        with closing(Pacs(pool, mount, calling, inbox)) as pacs:
+        with closing(Pacs(pool, mount, calling, inbox, transcodes)) as pacs:
             yield pacs
 
 
@@ -43,13 +55,21 @@ class Pacs:
         pool: its associations.
     """
 
-    def __init__(self, pool: Pool, mount: DimseMount, calling: str, inbox: Inbox) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        mount: DimseMount,
+        calling: str,
+        inbox: Inbox,
+        transcodes: Transcodes | None = None,
+    ) -> None:
         self.pool = pool
         self._mount = mount
         self._asking = Asking(pool, mount)
         self._fetcher = Fetcher(pool, mount, calling, inbox)
         self._mover = Mover(pool, mount)
-        self._stores = PeerStores(pool.remote, partial(pool.opened, silence=mount.store_timeout))
+        opens = partial(pool.opened, silence=mount.store_timeout)
+        self._stores = PeerStores(pool.remote, opens, transcodes)
 
     def close(self) -> None:
         """Let the PACS bring nothing any more."""

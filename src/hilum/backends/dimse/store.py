@@ -7,7 +7,7 @@ from functools import partial
 from hilum.codec import reencode
 from hilum.codec.associate import MAX_CONTEXTS
 from hilum.codec.sop_class import UNCOMPRESSED
-from hilum.core.backend import StoreSession
+from hilum.core.backend import StoreSession, Transcodes
 from hilum.core.operations import Originator
 from hilum.model.errors import HilumError
 from hilum.model.instance import Instance
@@ -28,10 +28,17 @@ class PeerStores:
     Args:
         remote: the peer.
         opens: calls it, where not everybody may call it as often as he likes.
+        transcodes: what takes pixels to a syntax that it accepts; None: nobody does.
     """
 
-    def __init__(self, remote: Remote, opens: Opens | None = None) -> None:
+    def __init__(
+        self,
+        remote: Remote,
+        opens: Opens | None = None,
+        transcodes: Transcodes | None = None,
+    ) -> None:
         self._opens: Opens = opens or partial(associate, remote)
+        self._transcodes = transcodes
 
     @asynccontextmanager
     async def open(
@@ -44,7 +51,7 @@ class PeerStores:
             OutOfResources: it may not be called now, on entering.
         """
         async with AsyncExitStack() as stack:
-            session = _Session(self._opens, contexts, originator, stack)
+            session = _Session(self._opens, contexts, originator, stack, self._transcodes)
             if contexts:
                 await session.prepare(contexts[0])
             yield session
@@ -57,11 +64,13 @@ class _Session:
         needs: Sequence[Need],
         originator: Originator | None,
         stack: AsyncExitStack,
+        transcodes: Transcodes | None,
     ) -> None:
         self._opens = opens
         self._needs = list(dict.fromkeys(needs))
         self._originator = originator
         self._stack = stack
+        self._transcodes = transcodes
         self._open: Association | None = None
         self._covered: frozenset[Need] = frozenset()
         self._gone: HilumError | None = None
@@ -74,7 +83,7 @@ class _Session:
         await self._stack.aclose()
         if need not in self._needs:
             self._needs.append(need)
-        wanted, self._covered = plan(need, self._needs)
+        wanted, self._covered = plan(need, self._needs, self._transcodes)
         self._open = await self._stack.enter_async_context(self._opens(wanted))
         return self._open
 
@@ -91,7 +100,7 @@ class _Session:
             except HilumError as error:
                 self._gone = error
             else:
-                return await store_on(association, instance, self._originator)
+                return await store_on(association, instance, self._originator, self._transcodes)
         return Stored(
             sop_class_uid=instance.sop_class_uid,
             sop_instance_uid=instance.sop_instance_uid,
@@ -99,20 +108,27 @@ class _Session:
         )
 
 
-def plan(first: Need, needs: Sequence[Need]) -> tuple[list[Wanted], frozenset[Need]]:
+def plan(
+    first: Need, needs: Sequence[Need], transcodes: Transcodes | None = None
+) -> tuple[list[Wanted], frozenset[Need]]:
     """What to propose so that `first`, and as many others as fit, can go out.
 
-    Each class gets one context for each syntax it is held in and, where it can be re-encoded,
-    one more with the other uncompressed syntaxes, so that the peer's choice among those does
-    not keep it from taking the instance as it is.
+    Each class gets one context for each syntax it is held in and, where it can be re-encoded or
+    decoded, one more with the other uncompressed syntaxes, so that the peer's choice among those
+    does not keep it from taking the instance as it is.
     """
+
+    def can_become(syntax: str, other: str) -> bool:
+        if reencode.possible(syntax, other):
+            return True
+        return transcodes is not None and transcodes.possible(syntax, other)
+
     wanted: list[Wanted] = []
     covered: set[Need] = set()
     for need in (first, *(each for each in needs if each != first)):
         uid, syntax = need
         more: list[Wanted] = [(uid, (syntax,))]
-        others = tuple(each for each in UNCOMPRESSED if reencode.possible(syntax, each))
-        others = tuple(each for each in others if each != syntax)
+        others = tuple(each for each in UNCOMPRESSED if each != syntax and can_become(syntax, each))
         if others and (uid, others) not in wanted:
             more.append((uid, others))
         if len(wanted) + len(more) > MAX_CONTEXTS:

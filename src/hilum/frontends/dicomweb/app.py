@@ -1,6 +1,7 @@
 """Which handler answers which request? The DICOMweb application, put together."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,6 +16,10 @@ from hilum.core.jobs import BackgroundSends
 from hilum.frontends.dicomweb import capabilities, errors
 from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
+from hilum.frontends.dicomweb.bodies import Bodies
+from hilum.frontends.dicomweb.cors import Cors
+from hilum.frontends.dicomweb.direct import Direct
+from hilum.frontends.dicomweb.renderings import Renderings
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
     MOUNTS,
@@ -23,10 +28,19 @@ from hilum.frontends.dicomweb.resources import (
     Handler,
     Resource,
 )
+from hilum.frontends.dicomweb.viewer_files import Installed
+from hilum.workshop.looks import Looks
+from hilum.workshop.pool import Workshop
 
 
-def application(
-    broker: Broker, settings: HttpSettings, sends: BackgroundSends | None = None, mark: str = ""
+def application(  # noqa: PLR0913, PLR0917 - what the door is made of
+    broker: Broker,
+    settings: HttpSettings,
+    sends: BackgroundSends | None = None,
+    mark: str = "",
+    workshop: Workshop | None = None,
+    viewer: Path | None = None,
+    spill: Path | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -35,10 +49,19 @@ def application(
         settings: of the door.
         sends: what runs them in the background; None: Send is not offered.
         mark: what the names of reports end with.
+        workshop: where pixels are worked on; None: what needs that is not offered.
+        viewer: where the viewer is installed, or will be; None: it is not served.
+        spill: where requests are put away that must be whole to be understood; None: the system's
+            folder for temporary files.
     """
+    routes = [*_routes()]
     app = Starlette(
-        routes=[*_routes()],
-        middleware=[Middleware(Access, settings=settings)],
+        routes=routes,
+        middleware=[
+            Middleware(Cors, settings=settings),
+            Middleware(Access, settings=settings),
+            Middleware(Direct, routes=routes),
+        ],
         exception_handlers={HTTPException: errors.routing},
     )
     # Slashes at the end are cut off before: a redirect to a path that has one would go in circles.
@@ -47,6 +70,12 @@ def application(
     app.state.settings = settings
     app.state.reports = Reports(mark)
     app.state.sends = sends
+    app.state.renderings = Renderings()
+    app.state.workshop = workshop
+    app.state.looks = Looks()
+    app.state.bodies = Bodies()
+    app.state.viewer = None if viewer is None else Installed(viewer)
+    app.state.spill = spill
     return app
 
 
@@ -76,7 +105,7 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        scope["hilum.methods"] = [*self._handlers]
+        scope["hilum.handlers"] = self._handlers
         request = Request(scope, receive, send)
         try:
             response = await self._handlers[request.method](request)

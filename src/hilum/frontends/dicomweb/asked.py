@@ -7,7 +7,7 @@ from functools import lru_cache
 from starlette.requests import Request
 
 from hilum.codec import media_type
-from hilum.codec.media_type import DICOM_JSON, JSON, MediaType
+from hilum.codec.media_type import MediaType
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
 from hilum.frontends.dicomweb.root import mount_root
@@ -67,27 +67,29 @@ def request_id(request: Request) -> str:
 def accepts(request: Request) -> list[MediaType]:
     """What the client takes, the best first: `accept=` goes before Accept (PS3.18 §8.7.5).
 
-    Who says nothing, or nothing that can be read, takes anything.
+    Who says nothing, or nothing that can be read, takes anything. Charsets are not looked at:
+    text goes out in UTF-8, whatever `charset` or Accept-Charset say (RFC 9110 §12.5.2).
     """
+    ranges = [each for text in _said(request) for each in _ranges(text)]
+    return ranges or [MediaType("*/*")]
+
+
+def _said(request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The values of `accept=`, and those of Accept."""
     parameters = tuple(
         value for name, value in request.query_params.multi_items() if name.lower() == "accept"
     )
-    return [*_ranges(parameters, tuple(request.headers.getlist("accept")))]
+    return parameters, tuple(request.headers.getlist("accept"))
 
 
 @lru_cache(maxsize=256)
-def _ranges(parameters: tuple[str, ...], headers: tuple[str, ...]) -> tuple[MediaType, ...]:
-    ranges = media_type.accepted(*parameters) + media_type.accepted(*headers)
-    return tuple(ranges) or (MediaType("*/*"),)
+def _ranges(texts: tuple[str, ...]) -> tuple[MediaType, ...]:
+    return tuple(media_type.accepted(*texts))
 
 
-def json_type(request: Request) -> str:
-    """The media type of a DICOM JSON answer.
-
-    Raises:
-        NotAcceptable: the client takes none.
-    """
-    return one_of(request, (DICOM_JSON, JSON))
+@lru_cache(maxsize=256)
+def _ruled_out(texts: tuple[str, ...]) -> tuple[MediaType, ...]:
+    return tuple(media_type.ruled_out(*texts))
 
 
 def one_of(request: Request, offers: Iterable[str]) -> str:
@@ -97,20 +99,14 @@ def one_of(request: Request, offers: Iterable[str]) -> str:
         NotAcceptable: it takes none of them.
     """
     offered = list(offers)
-    chosen = media_type.choose(accepts(request), offered)
-    if chosen is None:
-        raise NotAcceptable(f"this can be given as {' or '.join(offered)} only")
-    return chosen
-
-
-def gzip_accepted(request: Request) -> bool:
-    """Whether the answer may be compressed (RFC 9110 §12.5.3)."""
-    weights: dict[str, bool] = {}
-    for item in ",".join(request.headers.getlist("accept-encoding")).split(","):
-        name, _, weight = item.partition(";")
-        refused = weight.replace(" ", "").rstrip("0").rstrip(".") in {"q=", "q=0"}
-        weights[name.strip().lower()] = not refused
-    return weights.get("gzip", weights.get("x-gzip", weights.get("*", False)))
+    said = [(_ranges(texts), _ruled_out(texts)) for texts in _said(request)]
+    if not any(ranges or out for ranges, out in said):
+        said.append(((MediaType("*/*"),), ()))
+    for ranges, out in said:
+        chosen = media_type.choose(ranges, offered, out)
+        if chosen is not None:
+            return chosen
+    raise NotAcceptable(f"this can be given as {' or '.join(offered)} only")
 
 
 def warning(root: str, text: str) -> tuple[str, str]:

@@ -9,36 +9,67 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.codec.media_type import DICOM, DICOM_JSON, JSON, OCTETS, RELATED, WADL
+from hilum.codec.media_type import (
+    DICOM,
+    DICOM_JSON,
+    DICOM_PARTS,
+    DICOM_XML,
+    JSON,
+    OCTETS,
+    RELATED,
+    WADL,
+    ZIP,
+)
 from hilum.config.schema import HttpSettings
+from hilum.frontends.dicomweb import delete, openapi, wado_uri_query
 from hilum.frontends.dicomweb.asked import asked, one_of
-from hilum.frontends.dicomweb.resources import OF_A_MOUNT, OF_THE_SERVICE, Resource
+from hilum.frontends.dicomweb.documents import OF_AN_INSTANCE, ONE, SEVERAL
+from hilum.frontends.dicomweb.resources import OF_A_MOUNT, OF_THE_SERVICE, Handler, Resource
 from hilum.frontends.dicomweb.root import service_root
+from hilum.imaging import document
+from hilum.imaging.picture import JPEG, STILL
+from hilum.imaging.wish import PARAMETERS
 
 _NAMESPACE = "http://wadl.dev.java.net/2009/02"
-_PARTS = f'{RELATED}; type="{DICOM}"'
-_JSONS = (DICOM_JSON, JSON)
+_TAKEN = (DICOM_PARTS, DICOM, *(f'{RELATED}; type="{each}"' for each in (DICOM_JSON, DICOM_XML)))
 _SEARCH = (
     *("{attribute}", "includefield", "limit", "offset"),
     *("fuzzymatching", "emptyvaluematching", "multiplevaluematching", "accept"),
 )
 _SEND = ("destination", "{attribute}", "fuzzymatching", "accept")
+_RENDERED = (*STILL, RELATED, "video/*", "application/pdf", document.HTML, document.TEXT)
 _GIVEN = {  # last part of the path -> parameters, media types
-    "studies": (_SEARCH, _JSONS),
-    "series": (_SEARCH, _JSONS),
-    "instances": (_SEARCH, _JSONS),
-    "metadata": (("accept",), _JSONS),
-    "{study}": (("accept",), (_PARTS,)),
-    "{series}": (("accept",), (_PARTS,)),
-    "{instance}": (("accept",), (_PARTS, DICOM)),
-    "{transaction}": (("accept",), _JSONS),
+    "studies": (_SEARCH, SEVERAL),
+    "series": (_SEARCH, SEVERAL),
+    "instances": (_SEARCH, SEVERAL),
+    "metadata": (("accept",), OF_AN_INSTANCE),
+    "{study}": (("accept",), (DICOM_PARTS, ZIP)),
+    "{series}": (("accept",), (DICOM_PARTS, ZIP)),
+    "{instance}": (("accept",), (DICOM_PARTS, DICOM, ZIP)),
+    "{transaction}": (("accept",), ONE),
+    "wado": (wado_uri_query.PARAMETERS, (*_RENDERED, DICOM)),
+    "{frames}": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
+    "pixeldata": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
+    "rendered": (("accept", *PARAMETERS), _RENDERED),
+    "thumbnail": (("accept", "viewport"), (JPEG,)),
+    "/": ((), (document.HTML, document.TEXT)),
+    "openapi.yaml": ((), (openapi.YAML,)),
     "{path}": (("accept",), (OCTETS, f'{RELATED}; type="{OCTETS}"')),
 }
 
 
 async def of_a_mount(request: Request) -> Response:
     """`OPTIONS` of a mount or anything below it."""
-    return _answer(request, asked(request).root, OF_A_MOUNT)
+    about = asked(request)
+    mount = about.broker.mounts[about.mount]
+    hidden = delete.delete if mount.deletes is None else None
+    shown = [_without(resource, hidden) for resource in OF_A_MOUNT]
+    return _answer(request, about.root, shown, hidden)
+
+
+def _without(resource: Resource, hidden: Handler | None) -> Resource:
+    methods = {name: each for name, each in resource.methods.items() if each is not hidden}
+    return Resource(resource.path, methods)
 
 
 async def of_the_service(request: Request) -> Response:
@@ -47,10 +78,13 @@ async def of_the_service(request: Request) -> Response:
     return _answer(request, service_root(request, settings), OF_THE_SERVICE)
 
 
-def _answer(request: Request, base: str, resources: Iterable[Resource]) -> Response:
+def _answer(
+    request: Request, base: str, resources: Iterable[Resource], hidden: Handler | None = None
+) -> Response:
     """WADL, which is the default, or JSON, with the methods of the resource in Allow."""
     kind = one_of(request, (WADL, JSON))
-    headers = {"Allow": ", ".join(sorted({*request.scope["hilum.methods"], "OPTIONS"}))}
+    handlers = request.scope["hilum.handlers"]
+    headers = {"Allow": ", ".join(sorted(n for n, each in handlers.items() if each is not hidden))}
     described = [*_described(resources)]
     if kind == JSON:
         content = orjson.dumps({"base": base, "resources": described})
@@ -68,11 +102,14 @@ def _described(resources: Iterable[Resource]) -> Iterator[dict[str, Any]]:
 
 def _method(path: str, name: str) -> dict[str, Any]:
     """What a method of a resource takes and gives: told by the end of its path."""
+    if name == "DELETE":
+        return {"name": name, "gives": ()}
     if name == "POST" and path.endswith("/{transaction}"):
-        return {"name": name, "parameters": _SEND, "gives": _JSONS}
+        return {"name": name, "parameters": _SEND, "gives": ONE}
     if name == "POST":
-        return {"name": name, "takes": [_PARTS, DICOM], "gives": _JSONS}
-    parameters, gives = _GIVEN.get(path.rpartition("/")[2], ((), (JSON,)))
+        return {"name": name, "takes": _TAKEN, "gives": ONE}
+    last = path if path == "/" else path.rpartition("/")[2]
+    parameters, gives = _GIVEN.get(last, ((), (JSON,)))
     return {"name": name, "parameters": parameters, "gives": gives}
 
 

@@ -4,7 +4,13 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final, TypeVar
 
-from hilum.model.errors import BackendError, HilumError, Incomplete
+from hilum.model.errors import (
+    BackendError,
+    HilumError,
+    Incomplete,
+    NotAcceptable,
+    OutOfResources,
+)
 
 HOLD: Final = 1024 * 1024  # bytes of a body that wait for its end
 PATIENCE: Final = 5.0  # seconds that they wait
@@ -18,6 +24,7 @@ class Shortfall:
     Attributes:
         error: what the source said at its end, where that was in time.
         left: how many were left out, as the client does not take them as they are.
+        refused: why the last of those was.
     """
 
     def __init__(self, *, known: bool = False) -> None:
@@ -28,6 +35,7 @@ class Shortfall:
         """
         self.error: Incomplete | None = None
         self.left = 0
+        self.refused: HilumError | None = None
         self._known = known
         self._open = True
         self._broken: list[str] = []
@@ -40,6 +48,7 @@ class Shortfall:
         """
         if not self._open:
             raise error
+        self.refused = error
         self.left += 1
 
     def close(self) -> None:
@@ -69,6 +78,11 @@ class Shortfall:
                 raise
             self._broken.append(sop_instance_uid)
             self.error = self._with_broken(self.error or Incomplete(str(error)))
+            return
+        except (NotAcceptable, OutOfResources) as error:
+            if size >= HOLD:
+                raise
+            self.leave(error)
             return
         for each in waiting:
             yield each

@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from hilum.codec import qido
 from hilum.core.operations import Find
-from hilum.frontends.dicomweb.asked import Asked, asked, json_type, warning
-from hilum.frontends.dicomweb.json_array import array, resumed
+from hilum.frontends.dicomweb.asked import Asked, asked, warning
+from hilum.frontends.dicomweb.documents import Form, form
+from hilum.frontends.dicomweb.json_array import resumed
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.model.identity import Level
 from hilum.model.match import Match
@@ -26,9 +27,9 @@ def search(level: Level) -> Callable[[Request], Awaitable[Response]]:
     """The handler of the resource that lists studies, series or instances."""
 
     async def handler(request: Request) -> Response:
-        """200 with `[]` when nothing matches; a Warning when more remains than was returned."""
+        """200 with `[]`, or 204 for XML, when nothing matches; a Warning when more remains."""
         about = asked(request)
-        kind = json_type(request)
+        written = form(request)
         within = {_STUDY: about.ref.study, _SERIES: about.ref.series}
         search = qido.parse(
             level,
@@ -38,10 +39,9 @@ def search(level: Level) -> Callable[[Request], Awaitable[Response]]:
         limit = search.query.limit
         if limit is None:
             limit = about.settings.query_limit
-        headers = [("Content-Type", kind)]
-        headers += [warning(about.root, text) for text in search.warnings]
+        headers = [warning(about.root, text) for text in search.warnings]
         query = replace(search.query, limit=limit)
-        return Streamed(request, _Search(about, query, limit, headers).opened)
+        return Streamed(request, _Search(about, query, limit, written, headers).opened)
 
     return handler
 
@@ -57,6 +57,7 @@ class _Search:
     asked: Asked
     query: Query
     limit: int
+    form: Form
     headers: Headers
 
     @asynccontextmanager
@@ -69,18 +70,24 @@ class _Search:
         """
         matches, more, warnings = await self._page()
         if matches is not None:
-            whole = b"[" + b",".join(matches) + b"]"
-            yield Answer(200, self._headers(warnings, more=more), whole)
+            headers = self._headers(warnings, more=more)
+            if not self.form.is_json and not matches:  # a multipart without parts is none
+                yield Answer(204, headers, b"")
+                return
+            headers.append(("Content-Type", self.form.content_type))
+            yield Answer(200, headers, await self.form.whole(matches))
             return
         more = await self._remains()
         async with (
             self.asked.broker.find(self._find(self.query)) as found,
             aclosing(self._written(found)) as objects,
-            aclosing(array(objects)) as body,
+            aclosing(self.form.written(objects)) as body,
         ):
             first = await anext(body)
             # What is found out later has no place any more: the page was too big to be held back.
-            yield Answer(200, self._headers(found.warnings, more=more), resumed([first], body))
+            headers = self._headers(found.warnings, more=more)
+            headers.append(("Content-Type", self.form.content_type))
+            yield Answer(200, headers, resumed([first], body))
 
     async def _page(self) -> tuple[list[bytes] | None, bool, Sequence[str]]:
         """The whole page, None if it is too big; whether more remains; and what is to be said."""

@@ -6,7 +6,24 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.frontends.dicomweb import bulkdata, jobs, metadata, qido, send, service, stow, wado
+from hilum.frontends.dicomweb import (
+    bulkdata,
+    delete,
+    frames,
+    jobs,
+    metadata,
+    openapi,
+    page,
+    qido,
+    rendered,
+    send,
+    service,
+    stow,
+    thumbnail,
+    viewer,
+    wado,
+    wado_uri,
+)
 from hilum.model.identity import Level
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -40,16 +57,27 @@ OF_A_MOUNT = (
     Resource("/studies", {"GET": qido.search(Level.STUDY), "POST": stow.store}),
     Resource("/series", {"GET": qido.search(Level.SERIES)}),
     Resource("/instances", {"GET": qido.search(Level.IMAGE)}),
-    Resource(_STUDY, {"GET": wado.retrieve, "POST": stow.store}),
+    Resource(_STUDY, {"GET": wado.retrieve, "POST": stow.store, "DELETE": delete.delete}),
     Resource(_STUDY + "/metadata", {"GET": metadata.describe}),
     Resource(_STUDY + "/series", {"GET": qido.search(Level.SERIES)}),
     Resource(_STUDY + "/instances", {"GET": qido.search(Level.IMAGE)}),
-    Resource(_SERIES, {"GET": wado.retrieve}),
+    Resource(_SERIES, {"GET": wado.retrieve, "DELETE": delete.delete}),
     Resource(_SERIES + "/metadata", {"GET": metadata.describe}),
     Resource(_SERIES + "/instances", {"GET": qido.search(Level.IMAGE)}),
-    Resource(_INSTANCE, {"GET": wado.retrieve}),
+    Resource(_INSTANCE, {"GET": wado.retrieve, "DELETE": delete.delete}),
     Resource(_INSTANCE + "/metadata", {"GET": metadata.describe}),
     Resource(_INSTANCE + "/bulkdata/{path:path}", {"GET": bulkdata.bulkdata}),
+    Resource(_INSTANCE + "/pixeldata", {"GET": frames.pixeldata}),
+    Resource(_INSTANCE + "/frames/{frames}", {"GET": frames.frames}),
+    Resource(_STUDY + "/rendered", {"GET": rendered.several}),
+    Resource(_SERIES + "/rendered", {"GET": rendered.several}),
+    Resource(_INSTANCE + "/rendered", {"GET": rendered.instance}),
+    Resource(_INSTANCE + "/frames/{frames}/rendered", {"GET": rendered.frames}),
+    Resource(_STUDY + "/thumbnail", {"GET": thumbnail.show}),
+    Resource(_SERIES + "/thumbnail", {"GET": thumbnail.show}),
+    Resource(_INSTANCE + "/thumbnail", {"GET": thumbnail.show}),
+    Resource(_INSTANCE + "/frames/{frames}/thumbnail", {"GET": thumbnail.show}),
+    Resource("/wado", {"GET": wado_uri.retrieve}),
     Resource("/jobs/{job}", {"GET": jobs.status, "DELETE": jobs.give_up}),
     _sends("/studies", Level.STUDY),
     _sends("/series", Level.SERIES),
@@ -62,10 +90,16 @@ OF_A_MOUNT = (
 
 OF_THE_SERVICE = (
     Resource("/", {"GET": service.index}),
+    Resource("/ui/{file}", {"GET": page.asset}),
+    Resource("/openapi.yaml", {"GET": openapi.as_yaml}),
+    Resource("/openapi.json", {"GET": openapi.as_json}),
     Resource("/aets", {"GET": service.mounts}),
+    Resource("/wado", {"GET": wado_uri.retrieve}),
     Resource("/health", {"GET": service.health}),
     Resource("/livez", {"GET": service.alive}),
     Resource("/readyz", {"GET": service.health}),
+    Resource("/viewer", {"GET": viewer.viewer}),
+    Resource("/viewer/{path:path}", {"GET": viewer.viewer}),
 )
 
 MOUNTS = ("/aets/{aet}", "/dicomweb")

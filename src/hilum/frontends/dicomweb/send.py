@@ -9,12 +9,13 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from hilum.codec import dicom_json, send_status
+from hilum.codec import send_status
 from hilum.codec.chosen import MAX_MATCHES, Chosen, chosen
 from hilum.core.jobs import BackgroundSends
 from hilum.core.operations import Find, Send
 from hilum.core.transactions import Transaction
-from hilum.frontends.dicomweb.asked import Asked, asked, json_type
+from hilum.frontends.dicomweb import documents
+from hilum.frontends.dicomweb.asked import Asked, asked, one_of
 from hilum.frontends.dicomweb.streamed import Unanswered
 from hilum.model.errors import (
     BackendFault,
@@ -52,7 +53,7 @@ def begin(level: Level) -> Handler:
         404 no such destination, or nothing matches; 409 the UID is in use; 413 too much matches.
         """
         about = _addressed(request, level)
-        kind = json_type(request)
+        kind = one_of(request, documents.ONE)
         try:
             await _without_payload(request)
         except ClientDisconnect:
@@ -80,7 +81,7 @@ def status(level: Level) -> Handler:
     async def handler(request: Request) -> Response:
         """200 with counts and what failed; 404 when there is none of that UID, or no longer."""
         about = _addressed(request, level)
-        kind = json_type(request)
+        kind = one_of(request, documents.ONE)
         return about.answer(await about.found(), 200, kind)
 
     return handler
@@ -92,7 +93,7 @@ def stop(level: Level) -> Handler:
     async def handler(request: Request) -> Response:
         """200 once it has stopped, 202 when it is about to; 404 as GET; 409 it has ended."""
         about = _addressed(request, level)
-        kind = json_type(request)
+        kind = one_of(request, documents.ONE)
         await about.found()
         stopped = await about.sends.stop(about.uid)
         return about.answer(stopped, 200 if stopped.sending.state.is_final else 202, kind)
@@ -149,7 +150,7 @@ class _Addressed:
         if not transaction.sending.state.is_final:
             headers["Retry-After"] = str(RETRY_AFTER)
         told = send_status.encode(transaction.uid, transaction.sending)
-        return Response(dicom_json.dumps(told), code, headers, media_type=kind)
+        return Response(documents.written(kind, told), code, headers, media_type=kind)
 
 
 def _addressed(request: Request, level: Level) -> _Addressed:

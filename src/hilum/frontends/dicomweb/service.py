@@ -5,25 +5,32 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 import hilum
-from hilum.codec.media_type import JSON
+from hilum.codec import media_type
+from hilum.codec.media_type import HTML, JSON, TEXT
 from hilum.codec.verdict import verdict_on
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount
 from hilum.core.operations import Echo
-from hilum.frontends.dicomweb.asked import asked, request_id
+from hilum.frontends.dicomweb import page
+from hilum.frontends.dicomweb.asked import accepts, asked, request_id
 from hilum.frontends.dicomweb.root import aet_path, service_root
+from hilum.frontends.dicomweb.viewer_config import source_name
+from hilum.frontends.dicomweb.viewer_files import Installed
 from hilum.model.errors import BackendTimeout, HilumError, NotOffered
 
 PATIENCE = 10.0  # seconds that a mount may take to say that it lives
 
 
 async def index(request: Request) -> Response:
-    """`GET /`: for the human who looks."""
+    """`GET /`: the study browser for a browser, else a few lines for the human who looks."""
+    if media_type.choose(accepts(request), (TEXT, HTML)) == HTML:
+        return page.start(request)
     broker, settings = _served(request)
     root = service_root(request, settings)
     lines = [f"Hilum {hilum.__version__}, a DICOMweb service.", ""]
@@ -31,14 +38,19 @@ async def index(request: Request) -> Response:
         lines.append(f"{root}/dicomweb  (the default mount, {broker.mounts.default})")
     lines += [f"{root}{aet_path(mount.name)}" for mount in broker.mounts]
     lines += ["", f"{root}/aets lists the mounts, {root}/health tells how they are."]
-    return PlainTextResponse("\n".join(lines) + "\n")
+    return PlainTextResponse("\n".join(lines) + "\n", headers={"Vary": "Accept"})
 
 
 async def mounts(request: Request) -> Response:
     """`GET /aets`: all mounts."""
     broker, settings = _served(request)
     root = service_root(request, settings)
-    listed = [_described(mount, broker, root) for mount in broker.mounts]
+    installed: Installed | None = request.app.state.viewer
+    has_viewer = installed is not None and await to_thread.run_sync(installed.release) is not None
+    listed = [
+        {**_described(mount, broker, root), **(_viewed(mount, root) if has_viewer else {})}
+        for mount in broker.mounts
+    ]
     return Response(orjson.dumps(listed), media_type=JSON)
 
 
@@ -88,6 +100,11 @@ def _described(mount: Mount, broker: Broker, root: str) -> dict[str, Any]:
         "default": mount.name == broker.mounts.default,
         "url": root + aet_path(mount.name),
     }
+
+
+def _viewed(mount: Mount, root: str) -> dict[str, str]:
+    """Where the viewer shows a mount's studies: `?StudyInstanceUIDs=…` is to come behind it."""
+    return {"viewer": f"{root}/viewer/viewer/{source_name(mount.name)}"}
 
 
 async def _health(broker: Broker, name: str, request: str) -> tuple[int, Mapping[str, Any]]:

@@ -1,28 +1,34 @@
 """How are the instances of WADO-RS given? (PS3.18 §10.4)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+)
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.codec import part10
-from hilum.codec.media_type import DICOM, RELATED
+from hilum.codec.media_type import DICOM, RELATED, ZIP
 from hilum.codec.multipart import closing, new_boundary, part_head
-from hilum.codec.reencode import Reencoder
 from hilum.core.operations import Retrieve
+from hilum.frontends.dicomweb import resumed_file
 from hilum.frontends.dicomweb.asked import Asked, accepts, asked, warning
 from hilum.frontends.dicomweb.held import Shortfall, held
 from hilum.frontends.dicomweb.json_array import resumed
+from hilum.frontends.dicomweb.outgoing import encoded, meta, settled, streams
+from hilum.frontends.dicomweb.resumed_file import ResumedFile
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.waiting import NOTHING, Waiting
 from hilum.frontends.dicomweb.wanted import Wanted, wanted
-from hilum.model.errors import BackendFault, BadDataset, NotAcceptable, NotFound
+from hilum.frontends.dicomweb.zipped import zipped
+from hilum.model.errors import BackendFault, NotAcceptable, NotFound
 from hilum.model.identity import Level
 from hilum.model.instance import Instance, Listed
 
-SMALL = 256 * 1024  # bytes; a chunk up to this is joined with the head before it
 MAX_RECKONED = 10_000  # instances in an answer whose length is told beforehand
 
 Given = tuple[Instance, Wanted, str]
@@ -41,7 +47,18 @@ async def retrieve(request: Request) -> Response:
     later = await waiting.begun()
     if later is not None:
         return later
-    return Streamed(request, _Retrieved(about, ways, waiting).opened)
+    whole = _Retrieved(about, ways, waiting)
+    if resumed_file.is_asked(request, about):
+        part = ResumedFile(request, about, whole.as_stored, whole.opened)
+        return Streamed(request, part.opened)
+    return Streamed(request, whole.opened)
+
+
+def given(
+    about: Asked, ways: Sequence[Wanted], waiting: Waiting
+) -> Callable[[], AbstractAsyncContextManager[Answer]]:
+    """The answer with what is addressed, in the best of the ways that is possible."""
+    return _Retrieved(about, ways, waiting).opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +90,25 @@ class _Retrieved:
             async with (
                 aclosing(short.noted(retrieval.instances)) as noted,
                 aclosing(self._givable(noted, plan, short)) as givable,
+                AsyncExitStack() as stack,
             ):
                 try:
-                    instance, way, syntax = await anext(givable)
+                    given = await anext(givable)
                 except StopAsyncIteration:
                     raise short.error or NotFound(NOTHING) from None
-                if way.alone:
+                if given[1].zipped:
+                    kind, length = ZIP, None
+                    multipart = self._parts(given, givable, short)
+                    body = zipped(multipart, self.boundary, self.asked.ref)
+                elif given[1].alone:
+                    going = self._settled(given)
+                    instance, syntax = await stack.enter_async_context(going)
                     kind, length = _kind(syntax), _length([(instance, syntax)])
-                    body = _encoded(b"", instance, syntax)
+                    body = encoded(b"", instance, syntax)
                 else:
                     kind = f'{RELATED}; type="{DICOM}"; boundary={self.boundary}'
                     length = None if plan is None else _length(plan, self.boundary)
-                    body = self._parts((instance, way, syntax), givable, short)
+                    body = self._parts(given, givable, short)
                 async with aclosing(body):
                     first, ended = await held(body)
                     short.close()
@@ -92,13 +116,27 @@ class _Retrieved:
                     if missing := self.waiting.short or short.error:
                         status = 206
                         headers += self.waiting.told(missing, retrieval.manifest)
-                    headers.append(("Content-Type", kind))
+                    headers += [("Content-Type", kind), ("Vary", "Accept")]
+                    if given[1].alone:
+                        headers.append(("Accept-Ranges", "bytes"))
+                    if kind == ZIP:
+                        name = (
+                            self.asked.ref.instance or self.asked.ref.series or self.asked.ref.study
+                        )
+                        headers.append(
+                            ("Content-Disposition", f'attachment; filename="{name}.zip"')
+                        )
                     yield Answer(status, headers, first if ended else resumed(first, body), length)
+
+    def as_stored(self, stored: str) -> bool:
+        """Whether an instance in that syntax goes out alone, and as it is."""
+        chosen = self._chosen(stored)
+        return chosen is not None and chosen[0].alone and chosen[1] == stored
 
     def _chosen(self, stored: str) -> tuple[Wanted, str] | None:
         """The best way to give what is stored in that syntax, or None."""
         for way in self.ways:
-            syntax = way.given(stored)
+            syntax = way.given(stored, self.asked.broker.transcodes)
             if syntax is not None:
                 return way, syntax
         return None
@@ -130,7 +168,7 @@ class _Retrieved:
     ) -> tuple[int, Headers]:
         """The status, and a Warning where not everything goes out: "Partial Content"."""
         if manifest is not None and plan is not None:
-            left = len(manifest) - len(plan)
+            left += len(manifest) - len(plan)
         if not left:
             return 200, []
         of = "" if manifest is None else f" of {len(manifest)}"
@@ -170,61 +208,51 @@ class _Retrieved:
 
         Raises:
             Incomplete: not one instance is whole.
+            NotAcceptable, OutOfResources: not one can be given as asked.
         """
         given: Given | None = first
         is_first = True
         while given is not None:
             instance, _, syntax = given
-            head = _head(self.boundary, syntax, first=is_first)
-            encoded = _encoded(head, instance, syntax)
+            if streams(instance.transfer_syntax_uid, syntax):
+                head = _head(self.boundary, syntax, first=is_first)
+                part = encoded(head, instance, syntax)
+            else:
+                part = self._transcoded(given, first=is_first)
             async with (
-                aclosing(encoded),
-                aclosing(short.whole(encoded, instance.sop_instance_uid)) as pieces,
+                aclosing(part),
+                aclosing(short.whole(part, instance.sop_instance_uid)) as pieces,
             ):
                 async for piece in pieces:
                     is_first = False
                     yield piece
             given = await anext(rest, None)
         if is_first:
-            raise short.error or NotFound(NOTHING)
+            raise short.error or short.refused or NotFound(NOTHING)
         yield closing(self.boundary)
 
+    def _settled(self, given: Given) -> AbstractAsyncContextManager[tuple[Instance, str]]:
+        """An instance as it goes out, and the syntax in which it does.
 
-async def _encoded(head: bytes, instance: Instance, syntax: str) -> AsyncGenerator[bytes, None]:
-    """One instance as a file of PS3.10, in that Transfer Syntax.
+        What cannot be transcoded goes out in the next syntax that the client takes, if it need not
+        be transcoded to that.
 
-    Raises:
-        NotAcceptable: it cannot be re-encoded.
-        BackendFault: it has another length than was announced.
-    """
-    head += _meta(instance, syntax)
-    counted = 0
-    same = syntax == instance.transfer_syntax_uid
-    encoder = None if same else Reencoder(instance.transfer_syntax_uid, syntax)
-    try:
-        async for chunk in instance.chunks:
-            counted += len(chunk)
-            for piece in (chunk,) if encoder is None else encoder.pieces(chunk):
-                if head and len(piece) > SMALL:
-                    yield head
+        Raises:
+            NotAcceptable, OutOfResources: it cannot be given as asked.
+        """
+        instance, way, syntax = given
+        ways = (each for each in self.ways if each.alone == way.alone)
+        others = (each.given(instance.transfer_syntax_uid) for each in ways)
+        other = next((each for each in others if each is not None), None)
+        return settled(instance, syntax, other, self.asked.broker.transcodes)
+
+    async def _transcoded(self, given: Given, *, first: bool) -> AsyncGenerator[bytes, None]:
+        """A part whose instance has to be transcoded."""
+        async with self._settled(given) as (instance, syntax):
+            head = _head(self.boundary, syntax, first=first)
+            async with aclosing(encoded(head, instance, syntax)) as pieces:
+                async for piece in pieces:
                     yield piece
-                else:
-                    yield head + piece
-                head = b""
-        if encoder is not None:
-            # What is kept cut off is given cut off, as it is where nothing is re-encoded: or else
-            # one such instance would take those behind it from its study.
-            head += encoder.close(cut=True)
-    except BadDataset as error:
-        raise NotAcceptable("an instance cannot be re-encoded as asked") from error
-    if instance.size is not None and counted != instance.size:
-        raise BackendFault("an instance has another length than was announced")
-    if head:
-        yield head
-
-
-def _meta(instance: Instance | Listed, syntax: str) -> bytes:
-    return part10.encode_meta(instance.sop_class_uid, instance.sop_instance_uid, syntax)
 
 
 def _kind(syntax: str) -> str:
@@ -243,7 +271,7 @@ def _length(plan: Sequence[tuple[Instance | Listed, str]], boundary: str = "") -
     for index, (each, syntax) in enumerate(plan):
         if each.size is None or syntax != each.transfer_syntax_uid:
             return None
-        total += len(_meta(each, syntax)) + each.size
+        total += len(meta(each, syntax)) + each.size
         if boundary:
             total += len(_head(boundary, syntax, first=not index))
     return total

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from hilum.codec import reencode
 from hilum.codec.header import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from hilum.codec.media_type import DICOM, RELATED, MediaType, includes
+from hilum.codec.media_type import DICOM, DICOM_PARTS, RELATED, ZIP, MediaType, includes
+from hilum.core.backend import Transcodes
+from hilum.imaging.codecs import CODECS
 from hilum.model.errors import NotAcceptable
 
 NEVER = frozenset({IMPLICIT_LITTLE, EXPLICIT_BIG})
@@ -22,30 +24,46 @@ class Wanted:
     Attributes:
         syntax: a Transfer Syntax UID, `AS_STORED`, or `DEFAULT` where none was named.
         alone: as single part `application/dicom`, not in a multipart.
+        zipped: as files of a ZIP, not in a multipart.
     """
 
     syntax: str
     alone: bool = False
+    zipped: bool = False
 
-    def given(self, stored: str) -> str | None:
+    def given(self, stored: str, transcodes: Transcodes | None = None) -> str | None:
         """The syntax in which an instance that is stored in `stored` goes out; None: it cannot.
 
-        Where none is named the default is Explicit VR Little Endian; what is compressed goes
-        out as it is, for it is not decoded here.
+        Where none is named the default is Explicit VR Little Endian; what is compressed with loss
+        goes out as it is, and so does what cannot be decoded here (PS3.18 §8.7.3.4).
+
+        Args:
+            stored: its Transfer Syntax.
+            transcodes: what takes pixels to another one; None: nobody does.
         """
         if self.syntax == AS_STORED and stored not in NEVER:
             return stored
         if self.syntax in {AS_STORED, DEFAULT}:
-            return EXPLICIT_LITTLE if reencode.possible(stored, EXPLICIT_LITTLE) else stored
-        if self.syntax in NEVER:
+            decoded = _is_lossless(stored) and _can_become(stored, EXPLICIT_LITTLE, transcodes)
+            return EXPLICIT_LITTLE if decoded else stored
+        if self.syntax in NEVER or not _can_become(stored, self.syntax, transcodes):
             return None
-        if stored == self.syntax or reencode.possible(stored, self.syntax):
-            return self.syntax
-        return None
+        return self.syntax
+
+
+def _can_become(stored: str, syntax: str, transcodes: Transcodes | None) -> bool:
+    if stored == syntax or reencode.possible(stored, syntax):
+        return True
+    return transcodes is not None and transcodes.possible(stored, syntax)
+
+
+def _is_lossless(syntax: str) -> bool:
+    codec = CODECS.get(syntax)
+    return codec is not None and codec.lossless
 
 
 def wanted(ranges: Iterable[MediaType], *, one: bool) -> list[Wanted]:
-    """The ways that the client takes instances, the best first.
+    """The ways that the client takes instances, the best first; all zipped, or none.
 
     Args:
         ranges: what it accepts.
@@ -57,8 +75,8 @@ def wanted(ranges: Iterable[MediaType], *, one: bool) -> list[Wanted]:
     ways = list(dict.fromkeys(_ways(ranges, one=one)))
     if not ways:
         alone = f" or {DICOM}" if one else ""
-        raise NotAcceptable(f'this can be given as {RELATED}; type="{DICOM}"{alone} only')
-    return ways
+        raise NotAcceptable(f"this can be given as {DICOM_PARTS}{alone} or {ZIP} only")
+    return [each for each in ways if each.zipped == ways[0].zipped]
 
 
 def _ways(ranges: Iterable[MediaType], *, one: bool) -> Iterator[Wanted]:
@@ -66,6 +84,8 @@ def _ways(ranges: Iterable[MediaType], *, one: bool) -> Iterator[Wanted]:
         if each.kind == DICOM:
             if one:
                 yield Wanted(each.transfer_syntax, alone=True)
+        elif each.kind == ZIP:
+            yield Wanted(each.transfer_syntax, zipped=True)
         elif each.kind == RELATED or each.kind.startswith("multipart/*"):
             if not each.related or includes(each.related, DICOM):
                 yield Wanted(each.transfer_syntax)

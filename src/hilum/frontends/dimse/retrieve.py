@@ -10,7 +10,7 @@ from struct import pack
 from hilum.codec import identifier
 from hilum.codec.sop_class import EXPLICIT_BE, GET, IMPLICIT_LE, MOVE, PATIENT_ROOT
 from hilum.codec.verdict import Dimse, verdict_on
-from hilum.core.backend import StoreSession
+from hilum.core.backend import StoreSession, Transcodes
 from hilum.core.operations import Originator, Retrieve, Send
 from hilum.core.send import Progresses
 from hilum.frontends.dimse.session import Session
@@ -41,11 +41,11 @@ async def get(session: Session, message: Message) -> None:
     def begin(refs: Sequence[Ref]) -> AbstractAsyncContextManager[Progresses]:
         operation = Retrieve(
             mount=session.mount,
-            principal=session.principal,
+            who=session.who,
             request_id=session.request_id,
             refs=tuple(refs),
         )
-        return session.broker.give(operation, _Here(session.association))
+        return session.broker.give(operation, _Here(session.association, session.broker.transcodes))
 
     await _Retrieving(session, message).run(begin)
 
@@ -62,7 +62,7 @@ async def move(session: Session, message: Message) -> None:
             raise UnknownDestination("a C-MOVE without a Move Destination")
         operation = Send(
             mount=session.mount,
-            principal=session.principal,
+            who=session.who,
             request_id=session.request_id,
             refs=tuple(refs),
             destination=destination,
@@ -80,6 +80,7 @@ class _Here:
     """The association that asked, as the place to store (C-GET)."""
 
     association: Association
+    transcodes: Transcodes | None
 
     @asynccontextmanager
     async def open(
@@ -93,7 +94,7 @@ class _Here:
 
     async def store(self, instance: Instance, /) -> Stored:
         """One C-STORE sub-operation."""
-        stored = await store_on(self.association, instance)
+        stored = await store_on(self.association, instance, None, self.transcodes)
         if self.association.lost is not None:
             raise self.association.lost
         return stored

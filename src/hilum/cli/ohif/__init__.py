@@ -1,0 +1,1 @@
+"""How OHIF comes here: the pinned package, fetched, checked, unpacked and laid down."""

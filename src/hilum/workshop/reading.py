@@ -1,0 +1,80 @@
+"""How is a part of a file read? At once where the system has it in memory, else in a thread."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from hilum.model.instance import CHUNK
+
+_READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_AT_ONCE: Final = 4 * 1024 * 1024  # bytes; more would keep the event loop too long
+
+
+def at_once(path: str, offset: int, length: int) -> bytes | None:
+    """A part of a file that the system has in memory; None where it would have to be waited for.
+
+    A hop to a thread and back costs as much as copying half a megabyte. Whether the ends are
+    there tells of the rest, as the system reads ahead.
+    """
+    if not hasattr(os, "RWF_NOWAIT") or not 0 < length <= _AT_ONCE:
+        return None
+    try:
+        fd = os.open(path, _READ)
+    except OSError:
+        return None
+    try:
+        one = bytearray(1)
+        for at in (offset, offset + length - 1):
+            if os.preadv(fd, [one], at, os.RWF_NOWAIT) != 1:
+                return None
+        data = os.pread(fd, length, offset)
+    except OSError:  # EAGAIN, or a file system that knows no such flag
+        return None
+    finally:
+        os.close(fd)
+    return data if len(data) == length else None
+
+
+def waited_for(path: str, offset: int, length: int) -> bytes:
+    """A part of a file; blocks.
+
+    Raises:
+        OSError: it cannot be read; also when the file is shorter.
+    """
+    fd = os.open(path, _READ)
+    try:
+        os.lseek(fd, offset, os.SEEK_SET)
+        pieces: list[bytes] = []
+        left = length
+        while left:
+            data = os.read(fd, left)
+            if not data:
+                raise OSError("the file is shorter than it was")
+            pieces.append(data)
+            left -= len(data)
+    finally:
+        os.close(fd)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def read(path: str, offset: int, length: int) -> bytes:
+    """A part of a file.
+
+    Raises:
+        OSError: as `waited_for`.
+    """
+    data = at_once(path, offset, length)
+    if data is not None:
+        return data
+    return await asyncio.get_running_loop().run_in_executor(None, waited_for, path, offset, length)
+
+
+async def chunks(path: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+    """The same, a MiB at a time.
+
+    Raises:
+        OSError: as `waited_for`.
+    """
+    for start in range(0, length, CHUNK):
+        yield await read(path, offset + start, min(CHUNK, length - start))

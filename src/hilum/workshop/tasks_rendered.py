@@ -1,0 +1,45 @@
+"""Which work of rendering is done in the workshop? Files come by path, images go back."""
+
+import mmap
+
+from hilum.imaging import rendered as work
+from hilum.imaging.rendered import Rendered
+from hilum.imaging.wish import Viewport, Wish
+from hilum.model.errors import BadPixels
+
+
+def rendered(  # noqa: PLR0913, PLR0917 - a file, and `imaging.rendered.rendered`
+    path: str,
+    offset: int,
+    size: int,
+    transfer_syntax_uid: str,
+    sop_class_uid: str,
+    number: int | None,
+    wish: Wish,
+    ranges: tuple[str, ...],
+) -> Rendered:
+    """An instance in a file, as `imaging.rendered.rendered` gives it."""
+    data = _mapped(path, offset, size)
+    return work.rendered(data, transfer_syntax_uid, sop_class_uid, number, wish, ranges)
+
+
+def thumbnail(  # noqa: PLR0913, PLR0917 - a file, and `imaging.rendered.thumbnail`
+    path: str,
+    offset: int,
+    size: int,
+    transfer_syntax_uid: str,
+    number: int | None,
+    viewport: Viewport,
+) -> Rendered:
+    """An instance in a file, as `imaging.rendered.thumbnail` gives it."""
+    return work.thumbnail(_mapped(path, offset, size), transfer_syntax_uid, number, viewport)
+
+
+def _mapped(path: str, offset: int, size: int) -> memoryview:
+    """The data set in a file; what is not looked at is not read."""
+    with open(path, "rb") as file:  # noqa: PTH123 - a plain path, a plain file
+        if not size:
+            raise BadPixels("the data set is empty")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[
+            offset : offset + size
+        ]
