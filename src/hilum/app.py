@@ -2,23 +2,24 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends, open_sends
+from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
-from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
+from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
+from hilum.service.signals import hangs_up
 from hilum.state.state import open_state
-from hilum.workshop.pool import Workshop, open_workshop
+from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
-
-Started = Callable[[str, int], None]
 
 
 class CannotStart(Exception):
@@ -62,7 +63,8 @@ async def serve(
             raise CannotStart(str(error)) from error
         broker = Broker(found.mounts, found.destinations, transcodes=transcodes)
         sends = await _sends(settings, broker, stack, worker) if settings.has_http else None
-        doors = _doors(settings, broker, inbox, sends, workshop, stop, worker)
+        tls = await stack.enter_async_context(_renewed(settings))
+        doors = Doors(settings, broker, inbox, sends, workshop, stop, worker, tls).open()
         listening = Listening()
 
         def started(name: str, host: str, port: int) -> None:
@@ -95,81 +97,23 @@ async def _sends(
     return await stack.enter_async_context(open_sends(broker, state.sends, mine=mine))
 
 
-Door = Callable[[Started], Awaitable[None]]
-
-
-def _doors(  # noqa: PLR0913, PLR0917 - called in one place
-    settings: Settings,
-    broker: Broker,
-    inbox: Inbox,
-    sends: BackgroundSends | None,
-    workshop: Workshop,
-    stop: asyncio.Event,
-    worker: Worker | None,
-) -> dict[str, Door]:
-    doors: dict[str, Door] = {}
-    answered = asyncio.Event() if settings.has_http else None
-    if settings.has_dimse:
-        doors["dimse"] = lambda started: _dimse(
-            settings, broker, inbox, started, stop, answered, worker
-        )
-    if answered is not None:
-        doors["http"] = lambda started: _http(
-            settings, broker, sends, workshop, started, stop, answered, worker
-        )
-    return doors
-
-
-async def _dimse(  # noqa: PLR0913, PLR0917 - called in one place
-    settings: Settings,
-    broker: Broker,
-    inbox: Inbox,
-    started: Started,
-    stop: asyncio.Event,
-    answered: asyncio.Event | None,
-    worker: Worker | None,
-) -> None:
-    from hilum.frontends.dimse import server  # noqa: PLC0415 - only where that door opens
-
-    await server.serve(
-        broker,
-        settings,
-        inbox=inbox,
-        started=started,
-        stop=stop,
-        answered=answered,
-        worker=worker,
-    )
-
-
-async def _http(  # noqa: PLR0913, PLR0917 - called in one place
-    settings: Settings,
-    broker: Broker,
-    sends: BackgroundSends | None,
-    workshop: Workshop,
-    started: Started,
-    stop: asyncio.Event,
-    answered: asyncio.Event,
-    worker: Worker | None,
-) -> None:
-    from hilum.frontends.dicomweb.app import application  # noqa: PLC0415 - only where that door opens
-    from hilum.net import http  # noqa: PLC0415 - only where that door opens
-
-    mark = "" if worker is None else worker.mark
-    viewer = settings.viewer if settings.http.viewer else None
-    app: Application = application(
-        broker, settings.http, sends, mark, workshop, viewer, settings.spill
-    )
-    elsewhere = entrance = None
-    if worker is not None:
-        elsewhere, entrance = worker.elsewhere, worker.doors["http"]
-        app = elsewhere.only_here(app)
+@asynccontextmanager
+async def _renewed(settings: Settings) -> AsyncIterator[ssl.SSLContext | None]:
+    """What the doors speak TLS with, if any does; its files are looked at, also on SIGHUP."""
+    if not settings.tls_doors:
+        yield None
+        return
     try:
-        await http.serve(
-            app, settings.http, started=started, stop=stop, entrance=entrance, elsewhere=elsewhere
-        )
-    finally:
-        answered.set()
+        renewed = Renewed(settings.tls)
+    except CannotLoad as error:
+        raise CannotStart(f"tls.{error}") from error
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(renewed.watch())
+        try:
+            with hangs_up(renewed.renew):
+                yield renewed.context
+        finally:
+            watching.cancel()
 
 
 async def _open(

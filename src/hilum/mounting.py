@@ -67,10 +67,14 @@ async def mounted(
                 where = f": {settings.folder(name)}" if isinstance(mount, ArchiveMount) else ""
                 raise CannotMount(f"mounts.{name}{where}: {error}") from error
         own = settings.server.aet
-        destinations: dict[str, Stores] = {
-            peer.aet: PeerStores(remote(peer, own), transcodes=transcodes)
-            for peer in settings.peers.values()
-        }
+        destinations: dict[str, Stores] = {}
+        for name, peer in settings.peers.items():
+            try:
+                destinations[peer.aet] = PeerStores(
+                    remote(peer, own, settings.tls), transcodes=transcodes
+                )
+            except HilumError as error:
+                raise CannotMount(f"peers.{name}: {error}") from error
         for name, destination in settings.destinations.items():
             destinations[name] = await stack.enter_async_context(open_url_stores(destination, name))
         yield Mounted(Mounts(mounts, settings.default_mount, own), destinations)
@@ -137,7 +141,8 @@ async def _pacs(  # noqa: PLR0913, PLR0917 - called in one place
     here: bool,
 ) -> Mount:
     calling = mount.calling or settings.server.aet
-    pacs = await stack.enter_async_context(open_pacs(mount, calling, inbox, transcodes))
+    opening = open_pacs(mount, calling, inbox, transcodes, settings.tls)
+    pacs = await stack.enter_async_context(opening)
     if not here:
         return _away(name, mount.backend, pacs, (mount.aet, *mount.senders))
     far, kept = await _far(settings, name, mount, pacs, stack)

@@ -8,16 +8,18 @@ import httpx
 import pydicom
 import pytest
 from tests import peers, samples
-from tests.frontends.dicomweb.conftest import parts_of
+from tests.contract.made import Made, dataset, of
 from tests.frontends.dicomweb.test_frames_of_samples import (
     PIXELS,
     expected,
     is_encapsulated,
     read,
 )
+from tests.frontends.dicomweb.test_wado import parts_of
+
+from hilum.codec.part10 import encode_meta
 
 AS_STORED = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
-BULK = 'multipart/related; type="application/octet-stream"; transfer-syntax=*, */*;q=0.5'
 KINDS = ("MAIN", "PACS", "ORIGIN", "SPOOLED")
 
 
@@ -33,9 +35,14 @@ def _chosen() -> list[Path]:
     return list(found.values())
 
 
+def file_of(made: Made) -> bytes:
+    meta = encode_meta(made.sop_class_uid, made.sop_instance_uid, made.transfer_syntax_uid)
+    return meta + made.data
+
+
 @dataclass
 class House:
-    """Attributes: asked: what the origin's log has of requests that came."""
+    """The broker, and what stands behind two of its mounts."""
 
     broker: peers.Hilum
     origin: peers.Hilum
@@ -51,25 +58,30 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("frames")
-    with peers.hilum(folder / "origin") as origin:
-        remote = f'backend = "dimse"\naet = "MAIN"\nhost = "{peers.HOST}"\nport = {origin.port}\n'
+    with peers.hilum(
+        folder / "origin", peers.configuration(mount="MAIN", peers={"VIEWING": peers.free_port()})
+    ) as origin:
+        remote = (
+            f'backend = "dimse"\naet = "MAIN"\ncalling = "VIEWING"\n'
+            f'host = "{peers.HOST}"\nport = {origin.port}\n'
+        )
         web = f'backend = "dicomweb"\nurl = "{origin.dicomweb}"\n'
         mounts = (
             f"[mounts.PACS]\n{remote}[mounts.ORIGIN]\n{web}[mounts.SPOOLED]\n{remote}"
             f"cache.max_size = 1000000000\n"
         )
-        with peers.hilum(folder / "broker", peers.configuration(more=mounts)) as broker:
+        with peers.hilum(
+            folder / "broker", peers.configuration(mount="MAIN", more=mounts)
+        ) as broker:
             for here in (origin, broker):
-                for path in CHOSEN:
-                    _store(here, path)
+                for data in (*(path.read_bytes() for path in CHOSEN), file_of(nested())):
+                    _store(here, data)
             yield House(broker, origin)
 
 
-def _store(here: peers.Hilum, path: Path) -> None:
-    answer = httpx.post(
-        f"{here.dicomweb}/studies", content=path.read_bytes(), timeout=60,
-        headers={"Content-Type": "application/dicom"},
-    )  # fmt: skip
+def _store(here: peers.Hilum, data: bytes) -> None:
+    kind = {"Content-Type": "application/dicom"}
+    answer = httpx.post(f"{here.dicomweb}/studies", content=data, headers=kind, timeout=60)
     assert answer.status_code == 200, answer.text
 
 
@@ -95,18 +107,50 @@ def test_frames_are_the_same_through_every_mount(house: House, kind: str, path: 
         assert headers["content-type"].endswith(str(dataset.file_meta.TransferSyntaxUID))
 
 
-@pytest.mark.parametrize("kind", ["PACS", "SPOOLED"])
-def test_metadata_and_then_frames_cost_one_retrieval(house: House, kind: str) -> None:
-    path = next(path for path in CHOSEN if len(expected(read(path))) > 1)
-    dataset = read(path)
-    url = house.url(kind, dataset)
-    before = house.origin.said.count("C-GET") + house.origin.said.count("C-MOVE")
-    series = url.rpartition("/instances/")[0]
-    assert httpx.get(f"{series}/metadata", timeout=60).status_code == 200
-    for number in (1, 2):
-        assert httpx.get(f"{url}/frames/{number}", timeout=60).status_code == 200
-    after = house.origin.said.count("C-GET") + house.origin.said.count("C-MOVE")
-    assert after - before <= 1
+def nested() -> Made:
+    """Long values within items, of private elements too, and one within the other."""
+    icon = {"Rows": 64, "Columns": 64, "PixelData": bytes(range(256)) * 16}
+    made = dataset(IconImageSequence=[icon, {**icon, "PixelData": bytes(8192)}])
+    block = made.private_block(0x0009, "HILUM TEST", create=True)
+    block.add_new(0x10, "OB", b"private" * 1000)
+    item = pydicom.Dataset()
+    item.private_block(0x0009, "HILUM TEST", create=True).add_new(0x11, "UN", b"deep" * 2000)
+    block.add_new(0x12, "SQ", pydicom.Sequence([pydicom.Dataset(), item]))
+    return of(made)
+
+
+VALUES = {
+    "00880200/0/7FE00010": bytes(range(256)) * 16,
+    "00880200/1/7FE00010": bytes(8192),
+    "00091010": b"private" * 1000,
+    "00091012/1/00091011": b"deep" * 2000,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_within_items_and_private_blocks_through_every_mount(
+    house: House, kind: str
+) -> None:
+    url = house.url(kind, dataset())
+    answer = httpx.get(f"{url}/metadata", timeout=60)
+    assert answer.status_code == 200, answer.text
+    found = _bulk(answer.json(), [])
+    assert {f"{url}/bulkdata/{path}" for path in VALUES} <= set(found)
+    for path, value in VALUES.items():
+        answer = httpx.get(f"{url}/bulkdata/{path}", timeout=60)
+        assert answer.content == value
+        part = {"Range": "bytes=1000-1999"}
+        answer = httpx.get(f"{url}/bulkdata/{path}", headers=part, timeout=60)
+        assert (answer.status_code, answer.content) == (206, value[1000:2000])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_goes_on_where_it_broke_off_through_every_mount(house: House, kind: str) -> None:
+    alone = {"Accept": "application/dicom; transfer-syntax=*"}
+    url = house.url(kind, dataset())
+    whole = httpx.get(url, headers=alone, timeout=60).content
+    answer = httpx.get(url, headers={**alone, "Range": "bytes=700-"}, timeout=60)
+    assert (answer.status_code, answer.content) == (206, whole[700:])
 
 
 def _bulk(node: object, found: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ ROUTES = (
 VALUES = "values without behaviour"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
+    "doors": "tests/test_app.py opens them",
     "core/backend": "protocols: every backend's tests are theirs",
     "core/operations": VALUES,
     "model/errors": "names; tests/codec/test_verdict.py walks the tree",
@@ -66,6 +67,7 @@ ELSEWHERE = {
     "frontends/dicomweb/wanted": "tests/frontends/dicomweb/test_wado.py",
     "imaging/little": "tests/frontends/dicomweb/test_frames_of_samples.py",
     "workshop/looks": "tests/frontends/dicomweb/test_frames_of_samples.py",
+    "workshop/tasks_frames": "tests/frontends/dicomweb/test_frames_of_samples.py",
     "workshop/reading": "tests/frontends/dicomweb/test_frames_of_samples.py",
     "frontends/dimse/session": "the tests of the services beside it",
     "state/migrations/env": "tests/state/test_upgrade.py runs it",

@@ -37,7 +37,7 @@ def surroundings(folder: Path, text: str) -> dict[str, str]:
     environ["CREDENTIALS_DIRECTORY"] = str(folder)
     for name in re.findall(r'file = "\$CREDENTIALS_DIRECTORY/([^"]+)"', text):
         (folder / name).write_text("hush\n")
-    for name in re.findall(r'ca_file = "([^"]+)"', text):
+    for name in re.findall(r'(?:ca_file|client_ca|certificate|key) = "([^"]+)"', text):
         trustme.CA().cert_pem.write_to_path(folder / name)
     return environ
 

@@ -8,6 +8,7 @@ from hilum.core.operations import Send
 from hilum.core.transactions import Transaction
 from hilum.model.errors import BackendFault, InUse
 from hilum.model.identity import Ref
+from hilum.model.principal import Principal, Proof
 from hilum.model.sending import Failure, Sending, State
 from hilum.state.sends import Sends
 from hilum.state.state import open_state
@@ -20,7 +21,11 @@ def transaction(uid: str, asked: float = 1.0, sending: Sending | None = None) ->
     return Transaction(
         uid=uid,
         operation=Send(
-            mount="A", destination="B", refs=refs, principal="somebody", request_id="request"
+            mount="A",
+            destination="B",
+            refs=refs,
+            who=Principal("somebody", Proof.ADMITTED),
+            request_id="request",
         ),
         resource="studies/1/series",
         sending=sending or Sending(),

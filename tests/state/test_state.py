@@ -7,11 +7,16 @@ from hilum.core.operations import Send
 from hilum.core.transactions import Transaction
 from hilum.model.errors import BackendFault, BackendUnavailable
 from hilum.model.identity import Ref
+from hilum.model.principal import Principal, Proof
 from hilum.state.state import open_state, prepare
 
 pytestmark = pytest.mark.anyio
 SEND = Transaction(
-    uid="1.2", operation=Send(mount="A", destination="B", refs=(Ref("1"),)), resource="studies"
+    uid="1.2",
+    operation=Send(
+        mount="A", who=Principal(proof=Proof.ADMITTED), destination="B", refs=(Ref("1"),)
+    ),
+    resource="studies",
 )
 
 

@@ -23,7 +23,7 @@ def check(*, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     except ConfigError as error:
         problems = error.problems
     else:
-        problems = [*checks.ports(found), *checks.folders(found)]
+        problems = [*checks.ports(found), *checks.folders(found), *checks.certificates(found)]
     if as_json:
         print(json.dumps({"ok": not problems, "config": name, "problems": problems}))
         raise typer.Exit(1 if problems else 0)

@@ -13,11 +13,12 @@ from rich.table import Table
 from hilum.cli.common import ConfigOption, JsonOption, fail, settings
 from hilum.cli.walk import crossing as crossings
 from hilum.cli.walk.far import CannotCross
-from hilum.cli.walk.row import Failed, Row, Walk, web_root
+from hilum.cli.walk.row import Failed, Row, Walk, ourselves_by_web, web_root
 from hilum.cli.walk.rows import ROWS
 from hilum.cli.walk.study import study
 from hilum.config.schema import Settings
 from hilum.model.errors import HilumError
+from hilum.net import access
 from hilum.service import loop
 
 command = typer.Typer(add_completion=False)
@@ -104,7 +105,11 @@ async def walk(
     """
     caller = next((peer.aet for peer in found.peers.values()), STRANGER)
     async with httpx.AsyncClient(
-        base_url=web_root(found), timeout=TIMEOUT, trust_env=False, transport=transport
+        base_url=web_root(found),
+        timeout=TIMEOUT,
+        trust_env=False,
+        transport=transport,
+        verify=await access.tls(ourselves_by_web(found)),
     ) as client:
         # a study of its own for each mount: two of them may have the same system behind them
         prefix = f"{mount} " if mount else ""

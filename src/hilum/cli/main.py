@@ -19,9 +19,10 @@ COMMANDS = {
     "probe": "hilum.cli.probe",
     "viewer": "hilum.cli.viewer",
     "demo": "hilum.cli.demo",
+    "cert": "hilum.cli.cert",
     "version": "hilum.cli.version",
 }
-"""Name -> module; its `command` is a Typer application with one command."""
+"""Name -> module; its `command` is a Typer application."""
 
 
 class Lazy(TyperGroup):

@@ -134,7 +134,7 @@ def _whom(
     if settings is None or not isinstance(mount, DimseMount):
         to = whom(peer, config, called, calling)
         return mount_name(to.called), to
-    to = remote_of(mount, settings.server.aet)
+    to = remote_of(mount, settings.server.aet, settings.tls)
     try:
         ours, theirs = ae_title(calling or to.calling), ae_title(called or to.called)
     except ValueError as error:

@@ -76,7 +76,10 @@ def where(found: Settings, listening: app.Listening) -> list[str]:
         own = f"{found.server.aet} (mount {found.default_mount})" if found.default_mount else ""
         titles = ", ".join(each for each in (own, mounts) if each)
         lines.append(f"  AE titles  {titles}")
-        lines.append(f"  DIMSE      {place(*listening.doors['dimse'])}")
+        with_tls = " (TLS)" if found.dimse.tls else ""
+        lines.append(f"  DIMSE      {place(*listening.doors['dimse'])}{with_tls}")
+        if found.dimse.tls_port is not None:
+            lines.append(f"  DIMSE      {place(found.dimse.bind, found.dimse.tls_port)} (TLS)")
     if "http" in listening.doors:
         root = web_root(found, listening)
         lines.append(
@@ -121,7 +124,7 @@ def web_root(found: Settings, listening: app.Listening) -> str:
     """The URL at which the DICOMweb door is reached from this machine."""
     host, port = listening.doors["http"]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
-    return f"http://{place(host, port)}{found.http.base_path}"
+    return f"{'https' if found.http.tls else 'http'}://{place(host, port)}{found.http.base_path}"
 
 
 def place(host: str, port: int) -> str:

@@ -47,7 +47,7 @@ def ae_title(text: str) -> str:
     return stripped
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """A TOML array, or the commas of an environment variable, as a tuple."""
     if isinstance(value, str):
         return tuple(each.strip() for each in value.split(",") if each.strip())
@@ -134,6 +134,12 @@ def _certificates(path: Path) -> Path:
     return path
 
 
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
+
+
 def _sendable(secret: SecretStr) -> SecretStr:
     """A secret that can stand in a header (RFC 9110 §5.5)."""
     text = secret.get_secret_value()
@@ -190,10 +196,11 @@ Seconds = Annotated[float, BeforeValidator(units.seconds), Field(gt=0, allow_inf
 Grace = Annotated[float, BeforeValidator(units.seconds), Field(ge=0, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(units.size), Field(gt=0)]
 Folder = Annotated[Path, BeforeValidator(_path)]
+File = Annotated[Folder, AfterValidator(_file)]
 Certificates = Annotated[Folder, AfterValidator(_certificates)]
-AeTitles = Annotated[tuple[AeTitle, ...], BeforeValidator(_listed), AfterValidator(_each_once)]
-Uids = Annotated[tuple[Annotated[str, AfterValidator(_uid)], ...], BeforeValidator(_listed)]
-Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_listed)]
+AeTitles = Annotated[tuple[AeTitle, ...], BeforeValidator(listed), AfterValidator(_each_once)]
+Uids = Annotated[tuple[Annotated[str, AfterValidator(_uid)], ...], BeforeValidator(listed)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(listed)]
 MaxPdu = Annotated[
     int, BeforeValidator(units.size), Field(ge=0, le=2**32 - 1), AfterValidator(_max_pdu)
 ]

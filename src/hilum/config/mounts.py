@@ -1,9 +1,9 @@
 """What can stand behind a mount: every setting of each kind of backend."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag
 
 from hilum.config.kinds import (
     AeTitle,
@@ -23,6 +23,7 @@ from hilum.config.kinds import (
     Token,
     Url,
 )
+from hilum.config.tls import Identity, TlsPeer
 
 
 class ArchiveMount(Section):
@@ -95,7 +96,7 @@ class Remote(Section):
         return self.spool or self.cache.is_on or self.wait != "stream"
 
 
-class DimseMount(Remote):
+class DimseMount(Remote, TlsPeer):
     """A mount that stands for a PACS spoken to by DIMSE."""
 
     backend: Literal["dimse"]
@@ -160,7 +161,7 @@ class DimseMount(Remote):
     """Move Destinations that the PACS knows itself: a C-MOVE or Send to them is passed on to it."""
 
 
-class Web(Section):
+class Web(Identity):
     """How a web server is spoken to."""
 
     username: str | None = None
@@ -173,6 +174,8 @@ class Web(Section):
     """More headers of every request."""
     ca_file: Certificates | None = None
     """A file with the certificates (PEM) of a private certification authority."""
+    check_host: bool = True
+    """Whether its certificate must name the host of the URL."""
     proxy: Url | None = None
     """An HTTP proxy; by default what the environment says."""
     http2: bool = False
@@ -189,15 +192,8 @@ class Web(Section):
     backoff: Seconds = 0.5
     """How long before the first of these, then twice as long each time; Retry-After goes first."""
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        problems = [*self._clashes()]
-        if problems:
-            raise ValueError("\n".join(problems))
-        return self
-
     def _clashes(self) -> Iterator[str]:
-        """What is good alone but not together: "key: what is wrong"."""
+        yield from super()._clashes()
         if self.username is not None and self.password is None:
             yield "password: is missing, as there is a username"
         if self.username is None and self.password is not None:

@@ -31,6 +31,7 @@ from hilum.config.mounts import (
     DimseMount,
     UrlDestination,
 )
+from hilum.config.tls import TlsPeer, TlsSettings
 
 
 class ServerSettings(Section):
@@ -59,6 +60,10 @@ class DimseSettings(Section):
     """Address to listen at; `0.0.0.0` is every IPv4 address of the machine, `::` also IPv6."""
     port: BindPort = 11112
     """TCP port to listen at; 0 takes any free one."""
+    tls: bool = False
+    """Whether that port speaks TLS, with the certificate of `[tls]`."""
+    tls_port: BindPort | None = None
+    """A second port, which speaks TLS (2762 is usual) beside a first one that does not."""
     accept_unknown_callers: bool = False
     """Whether a calling AE title may come in that is not in `[peers]`."""
     max_pdu: MaxPdu = 131072
@@ -88,6 +93,8 @@ class HttpSettings(Section):
     """Address to listen at; `0.0.0.0` is every IPv4 address of the machine, `::` also IPv6."""
     port: BindPort = 8080
     """TCP port to listen at; 0 takes any free one."""
+    tls: bool = False
+    """Whether it speaks HTTPS, with the certificate of `[tls]`."""
     base_path: BasePath = ""
     """A path in front of all of ours, such as `/pacs`."""
     public_url: Url | None = None
@@ -140,7 +147,7 @@ class ImagingSettings(Section):
     as that takes. Per process of `server.workers`."""
 
 
-class Peer(Section):
+class Peer(TlsPeer):
     """Who may call us, and where C-MOVE may send."""
 
     aet: AeTitle
@@ -175,6 +182,7 @@ class Settings(Section):
     frontend: FrontendSettings = FrontendSettings()
     dimse: DimseSettings = DimseSettings()
     http: HttpSettings = HttpSettings()
+    tls: TlsSettings = TlsSettings()
     imaging: ImagingSettings = ImagingSettings()
     mounts: dict[AeTitle, AnyMount] = Field(default={})
     peers: dict[str, Peer] = Field(default={})
@@ -206,6 +214,16 @@ class Settings(Section):
     def has_http(self) -> bool:
         """Whether the DICOMweb door is open."""
         return self.frontend.mode in {"both", "http"}
+
+    @property
+    def tls_doors(self) -> tuple[str, ...]:
+        """The settings that open a door which speaks TLS."""
+        doors = {
+            "dimse.tls": self.has_dimse and self.dimse.tls,
+            "dimse.tls_port": self.has_dimse and self.dimse.tls_port is not None,
+            "http.tls": self.has_http and self.http.tls,
+        }
+        return tuple(name for name, is_open in doors.items() if is_open)
 
     @property
     def archives(self) -> dict[str, ArchiveMount]:
@@ -265,6 +283,7 @@ class Settings(Section):
                 "server.workers: Windows does not let several processes listen at one port and "
                 "pass connections on; leave it at 1"
             )
+        yield from self._tls()
         for name, mount in self.mounts.items():
             if mount.default and self.default_mount != name:
                 yield f"mounts.{name}.default: {self.default_mount} is the default mount already"
@@ -281,6 +300,24 @@ class Settings(Section):
                 yield f'mounts.{name}.retrieve: "move" needs the DIMSE door; see frontend.mode'
         if self.frontend.mode == "both" and self.dimse.port == self.http.port != 0:
             yield f"http.port: dimse.port is {self.dimse.port} too"
+
+    def _tls(self) -> Iterator[str]:
+        """What does not go together with doors that speak TLS."""
+        doors = self.tls_doors
+        if doors and self.tls.certificate is None:
+            yield (
+                f"tls.certificate: is missing, as {doors[0]} is set; to try it, make one with "
+                "`hilum cert self-signed`"
+            )
+        if doors and self.server.workers > 1:
+            yield (
+                f"{doors[0]}: workers hand connections to each other, which they cannot do with "
+                "those of TLS; set server.workers to 1, or let a proxy speak TLS"
+            )
+        if self.dimse.tls and self.dimse.tls_port is not None:
+            yield "dimse.tls_port: has no use, as dimse.tls has dimse.port speak TLS already"
+        if self.has_dimse and self.dimse.tls_port in {self.dimse.port, self.http.port} - {0}:
+            yield f"dimse.tls_port: {self.dimse.tls_port} is taken by another door"
 
     def _names(self) -> Iterator[str]:
         """AE titles and destinations that mean two things."""

@@ -166,9 +166,7 @@ class Broker:
     def _destination(self, operation: ops.Send) -> Stores:
         name = self.mounts.meant(operation.destination)
         if name in self.mounts:
-            store = ops.Store(
-                mount=name, principal=operation.principal, request_id=operation.request_id
-            )
+            store = ops.Store(mount=name, who=operation.who, request_id=operation.request_id)
             return offered(self._admit(store).stores, store)
         try:
             return self._destinations[name]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hilum.model.identity import Ref
+from hilum.model.principal import NOBODY, Principal
 from hilum.model.query import Path, Query
 
 
@@ -20,13 +21,12 @@ class Operation:
 
     Attributes:
         mount: AE title of the mount, as called (DIMSE) or in the path (HTTP).
-        principal: subject of the verified token or certificate, or the calling AE title;
-            "" when anonymous.
+        who: asks, as far as that was proven.
         request_id: names this request in logs.
     """
 
     mount: str
-    principal: str = ""
+    who: Principal = NOBODY
     request_id: str = ""
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 
 from hilum.config.mounts import Web
-from hilum.model.errors import BackendFault
+from hilum.net.tls import client
 
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -24,7 +24,7 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 
 async def tls(web: Web) -> ssl.SSLContext:
-    """Whom to trust: the system's authorities, and that of the configuration.
+    """Whom to trust: the system's authorities, and that of the configuration; and who we are.
 
     Raises:
         BackendFault: its file cannot be read.
@@ -33,12 +33,9 @@ async def tls(web: Web) -> ssl.SSLContext:
 
 
 def _tls(web: Web) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = client(web, web.ca_file, check_host=web.check_host)
     if web.ca_file is not None:
-        try:
-            context.load_verify_locations(web.ca_file)
-        except OSError as error:  # ssl.SSLError too
-            raise BackendFault("ca_file cannot be read as PEM certificates") from error
+        context.load_default_certs()
     return context
 
 

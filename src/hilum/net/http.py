@@ -8,6 +8,7 @@ ever whose peer reads no more, and loses an answer that is given before the body
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 
 from hypercorn.asyncio.worker_context import WorkerContext
@@ -18,6 +19,7 @@ from hilum.net.connection import BUFFER, Connection
 from hilum.net.elsewhere import Elsewhere
 from hilum.net.entrance import Entrance
 from hilum.net.guard import Application
+from hilum.net.tls import HANDSHAKE
 
 BACKLOG = 512  # connections the kernel holds for us
 MAX_HEAD = 64 * 1024  # bytes of a request line and its headers: lists of UIDs are long
@@ -33,6 +35,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     stop: asyncio.Event,
     entrance: Entrance | None = None,
     elsewhere: Elsewhere | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until `stop` is set; then let running requests end within `graceful_shutdown`.
 
@@ -43,6 +46,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         stop: set it to stop.
         entrance: the door that we share with other workers; None: we open it.
         elsewhere: who hands on what another worker must answer.
+        tls: to speak HTTPS with; not where there are other workers.
 
     Raises:
         OSError: the address cannot be listened at.
@@ -64,7 +68,12 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
                 task.add_done_callback(lambda _: entrance.left())
 
         server = entrance or await asyncio.start_server(
-            connected, sock=listener, backlog=BACKLOG, limit=BUFFER
+            connected,
+            sock=listener,
+            backlog=BACKLOG,
+            limit=BUFFER,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else HANDSHAKE,
         )
         if entrance:
             entrance.serve(group, lambda data: _resumed(data, connected))

@@ -78,6 +78,7 @@ class Http1:
         self._transport = writer.transport
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._client, self._server = addresses
+        self._scheme = "http" if writer.get_extra_info("sslcontext") is None else "https"
         self._ends = ends
         self._idle = idle
         self._patience = patience
@@ -134,7 +135,7 @@ class Http1:
             "http_version": request.http_version.decode("ascii"),
             "asgi": {"spec_version": "2.1", "version": "3.0"},
             "method": method,
-            "scheme": "http",
+            "scheme": self._scheme,
             "path": unquote(path.decode("ascii")),
             "raw_path": path,
             "query_string": query,

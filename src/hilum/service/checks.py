@@ -13,6 +13,7 @@ from hilum.config import units
 from hilum.config.mounts import DimseMount
 from hilum.config.schema import Settings
 from hilum.model.errors import BackendUnavailable
+from hilum.net import tls
 
 ENOUGH = 10**9  # bytes; with less free space an archive or a spool does not live long
 
@@ -21,11 +22,22 @@ def ports(settings: Settings) -> Iterator[str]:
     """One line for each door that could not open, beginning with the setting it is about."""
     if settings.has_dimse:
         yield from _port("dimse", settings.dimse.bind, settings.dimse.port)
+        if settings.dimse.tls_port is not None:
+            yield from _port("dimse", settings.dimse.bind, settings.dimse.tls_port, "tls_port")
     if settings.has_http:
         yield from _port("http", settings.http.bind, settings.http.port)
 
 
-def _port(section: str, bind: str, port: int) -> Iterator[str]:
+def certificates(settings: Settings) -> Iterator[str]:
+    """One line for what is wrong with the certificate of the doors that speak TLS."""
+    if settings.tls_doors:
+        try:
+            tls.server(settings.tls)
+        except tls.CannotLoad as error:
+            yield f"tls.{error}"
+
+
+def _port(section: str, bind: str, port: int, key: str = "port") -> Iterator[str]:
     try:
         places = socket.getaddrinfo(
             bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_ADDRCONFIG
@@ -41,18 +53,18 @@ def _port(section: str, bind: str, port: int) -> Iterator[str]:
                 probe.bind(address)
                 probe.listen(1)
             except OSError as error:
-                yield _why(section, bind, port, error)
+                yield _why(section, bind, port, error, key)
                 return
 
 
-def _why(section: str, bind: str, port: int, error: OSError) -> str:
+def _why(section: str, bind: str, port: int, error: OSError, key: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{section}.port: {bind} port {port} is taken; does a broker run already?"
+        return f"{section}.{key}: {bind} port {port} is taken; does a broker run already?"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{section}.bind: {bind} is no address of this machine"
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return f"{section}.port: {port} may not be opened by this user; take one from 1024 on"
-    return f"{section}.port: {bind} port {port}: {error.strerror}"
+        return f"{section}.{key}: {port} may not be opened by this user; take one from 1024 on"
+    return f"{section}.{key}: {bind} port {port}: {error.strerror}"
 
 
 def folders(settings: Settings) -> Iterator[str]:

@@ -1,7 +1,8 @@
-"""Who may stop the service: SIGTERM, SIGINT, and their likes on Windows."""
+"""Who may stop the service? SIGTERM, SIGINT, and their likes on Windows; and what SIGHUP does."""
 
 import asyncio
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -31,3 +32,18 @@ def stops(stop: asyncio.Event, enough: Callable[[], object]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def hangs_up(called: Callable[[], object]) -> Iterator[None]:
+    """Within the block SIGHUP, where there is one, calls `called` in the running loop."""
+    number = getattr(signal, "SIGHUP", None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(called))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)

@@ -13,6 +13,7 @@ from hilum.core.operations import Send
 from hilum.core.transactions import Transaction
 from hilum.model.errors import BackendFault, InUse
 from hilum.model.identity import Ref
+from hilum.model.principal import Principal, Proof
 from hilum.model.sending import Failure, Sending, State
 from hilum.state.schema import SEND
 
@@ -104,7 +105,7 @@ def _row(transaction: Transaction) -> dict[str, Any]:
         "transaction_uid": transaction.uid,
         "mount": operation.mount,
         "destination": operation.destination,
-        "principal": operation.principal,
+        "principal": operation.who.name,
         "request_id": operation.request_id,
         "resource": transaction.resource,
         "refs": orjson.dumps(refs).decode(),
@@ -133,7 +134,7 @@ def _transaction(row: sa.RowMapping) -> Transaction:
         uid=row["transaction_uid"],
         operation=Send(
             mount=row["mount"],
-            principal=row["principal"],
+            who=Principal(row["principal"], Proof.ADMITTED),
             request_id=row["request_id"],
             refs=refs,
             destination=row["destination"],

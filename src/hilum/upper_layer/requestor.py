@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Remote:
         connect_timeout: seconds for the TCP connection.
         max_pdu: bytes of a P-DATA-TF that we take; 0: no limit.
         identity: User Identity (PS3.7 §D.3.3.7).
+        tls: to speak TLS with (PS3.15 §B.12); None: TCP as it is.
     """
 
     host: str
@@ -46,6 +48,7 @@ class Remote:
     connect_timeout: float = 10.0
     max_pdu: int = 128 * 1024
     identity: UserIdentity | None = None
+    tls: ssl.SSLContext | None = None
 
 
 @asynccontextmanager
@@ -116,11 +119,15 @@ async def _connect(remote: Remote) -> Association:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(patience):
-            _, association = await loop.create_connection(made, host, port)
+            _, association = await loop.create_connection(made, host, port, ssl=remote.tls)
     except TimeoutError:
         raise BackendTimeout(f"no connection to {host}:{port} in {patience:g} s") from None
+    except ssl.SSLError as error:
+        why = getattr(error, "verify_message", "") or (error.reason or "").replace("_", " ").lower()
+        raise BackendUnavailable(f"no TLS with {host}:{port}: {why or 'it failed'}") from error
     except OSError as error:
-        raise BackendUnavailable(f"no connection to {host}:{port}: {_reason(error)}") from error
+        why = "it ended" if remote.tls and not error.errno else _reason(error)
+        raise BackendUnavailable(f"no connection to {host}:{port}: {why}") from error
     return association
 
 

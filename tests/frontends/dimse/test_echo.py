@@ -26,7 +26,7 @@ def test_an_echo_asks_what_stands_behind_the_mount() -> None:
     with serving() as server, scu(server, (VERIFICATION, [IMPLICIT_LE])) as peer:
         assert peer.send_c_echo().Status == 0
         [asked] = server.asked
-        assert (type(asked), asked.mount, asked.principal) == (Echo, "ARCHIVE", "PEER")
+        assert (type(asked), asked.mount, asked.who.ae_title) == (Echo, "ARCHIVE", "PEER")
 
 
 def test_an_echo_of_what_does_not_live_says_so_and_why() -> None:

@@ -177,7 +177,7 @@ def test_who_moved_an_instance_here_is_passed_on() -> None:
         assert answer.Status == 0
         [operation] = [each for each in server.asked if isinstance(each, Store)]
         assert operation.originator == Originator("VIEWER", 7)
-        assert operation.principal == "PEER"
+        assert operation.who.name == "PEER"
         assert operation.contexts == ((CT, EXPLICIT_LE),)
         assert operation.mount == "ARCHIVE"
 

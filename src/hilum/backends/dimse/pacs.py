@@ -9,9 +9,10 @@ from hilum.backends.dimse.echo import echo
 from hilum.backends.dimse.fetch import Fetcher
 from hilum.backends.dimse.mover import Mover
 from hilum.backends.dimse.pool import Pool
-from hilum.backends.dimse.remote import remote_of
+from hilum.backends.dimse.remote import NOBODY, remote_of
 from hilum.backends.dimse.store import Need, PeerStores
 from hilum.config.mounts import DimseMount
+from hilum.config.tls import Identity
 from hilum.core.backend import Abilities, Retrieval, StoreSession, Transcodes
 from hilum.core.operations import Originator
 from hilum.model.identity import Ref
@@ -23,7 +24,11 @@ from hilum.upper_layer.association import Association
 
 @asynccontextmanager
 async def open_pacs(
-    mount: DimseMount, calling: str, inbox: Inbox, transcodes: Transcodes | None = None
+    mount: DimseMount,
+    calling: str,
+    inbox: Inbox,
+    transcodes: Transcodes | None = None,
+    own: Identity = NOBODY,
 ) -> AsyncIterator["Pacs"]:
     """The PACS behind `mount`; it is first called when something is asked of it.
 
@@ -32,8 +37,12 @@ async def open_pacs(
         calling: our AE title, where the mount names none.
         inbox: where what it sends us after a C-MOVE arrives.
         transcodes: what takes pixels to a syntax that it accepts; None: nobody does.
+        own: our certificate, where the mount has none of its own.
+
+    Raises:
+        BackendFault: a file with certificates cannot be used.
     """
-    remote = remote_of(mount, calling)
+    remote = remote_of(mount, calling, own)
     async with Pool(remote, mount.pool, relational=mount.relational == "auto") as pool:
         with closing(Pacs(pool, mount, calling, inbox, transcodes)) as pacs:
             yield pacs

@@ -1,13 +1,28 @@
 """How a peer of the configuration is called, and the PACS behind a mount."""
 
+import ssl
+
 from hilum.config.mounts import DimseMount
 from hilum.config.schema import Peer
+from hilum.config.tls import Identity, TlsPeer
+from hilum.net.tls import client
 from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.requestor import Remote
 
+NOBODY = Identity()
 
-def remote(peer: Peer, calling: str) -> Remote:
-    """How `peer` is called by the AE title `calling`."""
+
+def remote(peer: Peer, calling: str, own: Identity = NOBODY) -> Remote:
+    """How `peer` is called by the AE title `calling`.
+
+    Args:
+        peer: whom.
+        calling: our AE title.
+        own: our certificate, for a peer that is spoken to by TLS and has none of its own.
+
+    Raises:
+        BackendFault: a file with certificates cannot be used.
+    """
     return Remote(
         host=peer.host,
         port=peer.port,
@@ -16,13 +31,14 @@ def remote(peer: Peer, calling: str) -> Remote:
         timeouts=Timeouts(acse=peer.acse_timeout, message=peer.message_timeout),
         connect_timeout=peer.connect_timeout,
         max_pdu=peer.max_pdu,
+        tls=_tls(peer, own),
     )
 
 
-def remote_of(mount: DimseMount, calling: str) -> Remote:
+def remote_of(mount: DimseMount, calling: str, own: Identity = NOBODY) -> Remote:
     """How the PACS behind `mount` is called, by `calling` where the mount names no AE title.
 
-    It may be silent for `retrieve_timeout` where nothing else is said.
+    It may be silent for `retrieve_timeout` where nothing else is said. Raises like `remote`.
     """
     return Remote(
         host=mount.host,
@@ -32,4 +48,12 @@ def remote_of(mount: DimseMount, calling: str) -> Remote:
         timeouts=Timeouts(acse=mount.acse_timeout, message=mount.retrieve_timeout),
         connect_timeout=mount.connect_timeout,
         max_pdu=mount.max_pdu,
+        tls=_tls(mount, own),
     )
+
+
+def _tls(peer: TlsPeer, own: Identity) -> ssl.SSLContext | None:
+    if not peer.tls:
+        return None
+    identity = own if peer.certificate is None else peer
+    return client(identity, peer.ca_file, check_host=peer.check_host)

@@ -37,7 +37,7 @@ async def opened(settings: Settings, name: str) -> AsyncIterator[Far]:
         case ArchiveMount():
             yield Far(name, mount, f"archive in {settings.folder(name)}", None)
         case DimseMount():
-            pool = Pool(remote_of(mount, settings.server.aet), mount.pool)
+            pool = Pool(remote_of(mount, settings.server.aet, settings.tls), mount.pool)
             where = f"dimse: {mount.aet} at {mount.host}:{mount.port}"
             yield Far(name, mount, where, Asking(pool, mount))
         case DicomwebMount():

@@ -8,8 +8,8 @@ from hilum.backends.archive import open_archive
 from hilum.backends.dimse.remote import remote
 from hilum.backends.dimse.store import PeerStores
 from hilum.cli.intake.web import WebStores
-from hilum.cli.walk.row import reachable, web_root
-from hilum.config.schema import Peer, Settings
+from hilum.cli.walk.row import ourselves, ourselves_by_web, reachable, web_root
+from hilum.config.schema import Settings
 from hilum.core.backend import Stores
 from hilum.model.errors import BackendUnavailable
 from hilum.service import checks
@@ -42,7 +42,9 @@ def running(settings: Settings, mount: str) -> Stores:
         BackendUnavailable: it would let nobody in.
     """
     if settings.has_http:
-        return WebStores(f"{web_root(settings)}/aets/{quote(mount, safe='')}")
+        return WebStores(
+            f"{web_root(settings)}/aets/{quote(mount, safe='')}", ourselves_by_web(settings)
+        )
     callers = [peer.aet for peer in settings.peers.values()]
     if settings.dimse.accept_unknown_callers:
         callers.append(STRANGER)
@@ -50,5 +52,5 @@ def running(settings: Settings, mount: str) -> Stores:
         raise BackendUnavailable(
             "a running broker holds the archive and knows no caller: add one to [peers] or stop it"
         )
-    here = Peer(aet=mount, host=reachable(settings.dimse.bind), port=settings.dimse.port)
-    return PeerStores(remote(here, callers[0]))
+    here = ourselves(settings, mount, reachable(settings.dimse.bind))
+    return PeerStores(remote(here, callers[0], settings.tls))

@@ -15,8 +15,9 @@ from hilum.model.outcome import Stored
 class WebStores:
     """A mount of a running broker, by its URL (`http://127.0.0.1:8080/aets/ARCHIVE`)."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, web: Web | None = None) -> None:
         self._root = root
+        self._web = web or Web()
 
     @asynccontextmanager
     async def open(
@@ -27,7 +28,7 @@ class WebStores:
     ) -> AsyncIterator[StoreSession]:
         """A session with connections of its own."""
         async with (
-            open_stores(Web(), self._root, "the running broker") as stores,
+            open_stores(self._web, self._root, "the running broker") as stores,
             stores.open(contexts, originator) as session,
         ):
             yield _Session(session)

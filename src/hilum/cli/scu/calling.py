@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from hilum.backends.dimse.remote import remote
+from hilum.backends.dimse.remote import NOBODY, remote
 from hilum.cli.scu.ending import Misuse, NoConnection
 from hilum.codec.associate import Role
 from hilum.config.kinds import ae_title
 from hilum.config.load import ConfigError, load
 from hilum.config.schema import Peer, Settings
-from hilum.model.errors import BackendError
+from hilum.model.errors import BackendError, BackendFault
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.requestor import Remote, Wanted, associate
@@ -79,12 +79,15 @@ def whom(
             known = ", ".join(found.peers) if found and found.peers else "none"
             raise Misuse(f"no peer is called {peer}; there is {known}. Or write HOST:PORT")
         ours = ae_title(calling or (found.server.aet if found else CALLING))
-        result = replace(remote(named, ours), called=ae_title(called or named.aet))
+        result = replace(
+            remote(named, ours, found.tls if found else NOBODY),
+            called=ae_title(called or named.aet),
+        )
     except ValidationError as error:
         what = error.errors(include_url=False)[0]
         text = what["msg"].removeprefix("Value error, ")
         raise Misuse(f"{peer}: {what['loc'][0]}: {text}") from None
-    except ValueError as error:
+    except (ValueError, BackendFault) as error:
         raise Misuse(str(error)) from None
     if timeout is None:
         return result

@@ -8,11 +8,10 @@ from hilum.backends.dimse import find as finding
 from hilum.backends.dimse.remote import remote
 from hilum.backends.dimse.store import PeerStores
 from hilum.cli.walk.receiver import Basket, receiver
-from hilum.cli.walk.row import Failed, Row, Walk, counted
+from hilum.cli.walk.row import Failed, Row, Walk, counted, ourselves
 from hilum.cli.walk.study import Slice
 from hilum.codec.question import keys_of
 from hilum.codec.sop_class import EXPLICIT_LE, PATIENT_ROOT_FIND, STUDY_ROOT_FIND
-from hilum.config.schema import Peer
 from hilum.model.identity import Level, Ref
 from hilum.model.instance import Instance
 from hilum.model.query import Path
@@ -27,8 +26,7 @@ _WHAT = {
 
 
 def _broker(walk: Walk) -> Remote:
-    here = Peer(aet=walk.called, host=walk.host, port=walk.settings.dimse.port)
-    return remote(here, walk.caller)
+    return remote(ourselves(walk.settings, walk.called, walk.host), walk.caller)
 
 
 async def _echo(walk: Walk) -> str:

@@ -7,7 +7,8 @@ from urllib.parse import quote
 import httpx
 
 from hilum.cli.walk.study import Study
-from hilum.config.schema import Settings
+from hilum.config.mounts import Web
+from hilum.config.schema import Peer, Settings
 
 
 class Failed(Exception):
@@ -97,4 +98,36 @@ def web_root(settings: Settings) -> str:
     """The URL of the broker's DICOMweb door on this machine, without a slash at its end."""
     host = reachable(settings.http.bind)
     place = f"[{host}]" if ":" in host else host
-    return f"http://{place}:{settings.http.port}{settings.http.base_path}"
+    scheme = "https" if settings.http.tls else "http"
+    return f"{scheme}://{place}:{settings.http.port}{settings.http.base_path}"
+
+
+def ourselves(settings: Settings, aet: str, host: str) -> Peer:
+    """The broker's DIMSE door on this machine, as a peer.
+
+    Its certificate is known, as it stands in the same configuration, whomever it names.
+    """
+    tls = settings.dimse.tls
+    trusted = settings.tls.certificate if tls else None
+    return Peer(
+        aet=aet,
+        host=host,
+        port=settings.dimse.port,
+        tls=tls,
+        ca_file=trusted,
+        check_host=not tls,
+    )
+
+
+def ourselves_by_web(settings: Settings) -> Web:
+    """How the broker's DICOMweb door on this machine is spoken to; as `ourselves`."""
+    if not settings.http.tls:
+        return Web()
+    own = settings.tls
+    return Web(
+        ca_file=own.certificate,
+        check_host=False,
+        certificate=own.certificate,
+        key=own.key,
+        key_password=own.key_password,
+    )

@@ -11,8 +11,9 @@ from starlette.responses import Response
 from hilum.core.backend import Lent
 from hilum.frontends.dicomweb.asked import Asked, asked, one_of
 from hilum.frontends.dicomweb.below import MOST, imaging_series, instances
+from hilum.frontends.dicomweb.entity_tag import is_known, strong
 from hilum.frontends.dicomweb.rendered import begun, frame_numbers, lent
-from hilum.frontends.dicomweb.renderings import entity_tag, is_known, thumbnail
+from hilum.frontends.dicomweb.renderings import thumbnail
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.imaging.picture import JPEG
 from hilum.imaging.rendered import Rendered
@@ -72,7 +73,7 @@ class _Thumbnail:
         raise NotFound("there is no thumbnail of this")
 
     def _answer(self, file: Lent, made: Rendered) -> Answer:
-        tag = entity_tag(file.key, self.number, self.viewport)
+        tag = strong(file.key, repr((self.number, self.viewport)))
         headers: Headers = [("ETag", tag), ("Cache-Control", f"private, max-age={FRESH}")]
         if is_known(self.request, tag):
             return Answer(304, headers, [])

@@ -56,7 +56,7 @@ async def _send_matches(session: Session, message: Message) -> bool:
     answers = Answers(says, context.transfer_syntax, session.ae_title)
     operation = Find(
         mount=session.mount,
-        principal=session.principal,
+        who=session.who,
         request_id=session.request_id,
         query=query,
     )

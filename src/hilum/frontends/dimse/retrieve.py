@@ -41,7 +41,7 @@ async def get(session: Session, message: Message) -> None:
     def begin(refs: Sequence[Ref]) -> AbstractAsyncContextManager[Progresses]:
         operation = Retrieve(
             mount=session.mount,
-            principal=session.principal,
+            who=session.who,
             request_id=session.request_id,
             refs=tuple(refs),
         )
@@ -62,7 +62,7 @@ async def move(session: Session, message: Message) -> None:
             raise UnknownDestination("a C-MOVE without a Move Destination")
         operation = Send(
             mount=session.mount,
-            principal=session.principal,
+            who=session.who,
             request_id=session.request_id,
             refs=tuple(refs),
             destination=destination,

@@ -6,7 +6,8 @@ import itertools
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -24,9 +25,11 @@ from hilum.frontends.dimse.retrieve import get, move
 from hilum.frontends.dimse.session import Session
 from hilum.frontends.dimse.store import store
 from hilum.model.errors import HilumError
+from hilum.model.principal import Principal
 from hilum.net.crowd import Crowd, Nobody
 from hilum.net.entrance import Entrance
 from hilum.net.inbox import Inbox
+from hilum.net.tls import HANDSHAKE
 from hilum.net.worker import Worker
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
@@ -65,6 +68,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     stop: asyncio.Event,
     answered: asyncio.Event | None = None,
     worker: Worker | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Accept associations until `stop`; what runs then gets `graceful_shutdown` to end.
 
@@ -74,11 +78,12 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         broker: runs the operations.
         settings: whom to let in, and how long to wait for whom.
         inbox: our own C-MOVEs, whose instances come through this door; None: there are none.
-        started: called with host and port once it listens.
+        started: called with host and port, of the first one, once it listens.
         stop: set when the service stops.
         answered: set, then, when the other doors have answered all that they were asked; None:
             there are none.
         worker: which of several processes this is, that share the port; None: there is one.
+        tls: to speak TLS with, at the door that does; not where there are other workers.
 
     Raises:
         OSError: the port cannot be bound.
@@ -87,45 +92,62 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     door = _Door(broker, settings, Inbox() if inbox is None else inbox, crowd)
     if worker is not None:
         door.left = worker.doors["dimse"].left
-    listener = await _listener(door, settings, worker)
+    listeners = await _listeners(door, settings, worker, tls)
     async with asyncio.TaskGroup() as tasks:
         door.open(tasks)
-        if isinstance(listener, Entrance):
-            whose = None if worker is None else worker.whose
-            patience = settings.dimse.acse_timeout
-            listener.serve(tasks, lambda _: door.association(), whose, patience)
-        else:
-            await listener.start_serving()
         try:
-            host, port = listener.sockets[0].getsockname()[:2]
+            for listener in listeners:
+                if isinstance(listener, Entrance):
+                    whose = None if worker is None else worker.whose
+                    patience = settings.dimse.acse_timeout
+                    listener.serve(tasks, lambda _: door.association(), whose, patience)
+                else:
+                    await listener.start_serving()
+            host, port = listeners[0].sockets[0].getsockname()[:2]
             started(host, port)
             await stop.wait()
             until = asyncio.get_running_loop().time() + settings.dimse.graceful_shutdown
             door.close()
             await door.brought(answered, until)
-            await _stop_accepting(listener)
+            await _stop_accepting(listeners)
         finally:
-            listener.close()
+            for listener in listeners:
+                listener.close()
             door.shut()
         await door.drained(until)
 
 
-async def _listener(
-    door: "_Door", settings: Settings, worker: Worker | None
-) -> asyncio.Server | Entrance:
+async def _listeners(
+    door: "_Door", settings: Settings, worker: Worker | None, tls: ssl.SSLContext | None
+) -> list[asyncio.Server | Entrance]:
     """What will accept connections."""
     if worker is not None:
-        return worker.doors["dimse"]
-    return await asyncio.get_running_loop().create_server(
-        door.association,
-        settings.dimse.bind,
-        settings.dimse.port,
-        backlog=BACKLOG,
-        start_serving=False,
-    )
+        return [worker.doors["dimse"]]
+    dimse = settings.dimse
+    doors = [(dimse.port, tls if dimse.tls else None)]
+    if dimse.tls_port is not None:
+        doors.append((dimse.tls_port, tls))
+    listeners: list[asyncio.Server | Entrance] = []
+    try:
+        for port, context in doors:
+            listener = await asyncio.get_running_loop().create_server(
+                door.association,
+                dimse.bind,
+                port,
+                backlog=BACKLOG,
+                start_serving=False,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else HANDSHAKE,
+            )
+            listeners.append(listener)
+    except OSError:
+        for each in listeners:
+            each.close()
+        raise
+    return listeners
 
 
-async def _stop_accepting(listener: asyncio.Server | Entrance) -> None:
+async def _stop_accepting(listeners: Iterable[asyncio.Server | Entrance]) -> None:
     """Let what was just accepted come in, and nothing after it.
 
     A connection that asyncio still hands over after the listener was closed is a TypeError in
@@ -133,8 +155,9 @@ async def _stop_accepting(listener: asyncio.Server | Entrance) -> None:
     """
     loop = asyncio.get_running_loop()
     with contextlib.suppress(NotImplementedError):  # of Windows' own event loop
-        for each in listener.sockets:
-            loop.remove_reader(each.fileno())
+        for listener in listeners:
+            for each in listener.sockets:
+                loop.remove_reader(each.fileno())
     for _ in range(_HANDING_OVER):
         await asyncio.sleep(0)
 
@@ -276,7 +299,11 @@ class _Door:
             broker=self._broker,
             mount=self._broker.mounts.meant(called),
             ae_title=called,
-            principal=request.calling_ae_title,
+            who=Principal(
+                request.calling_ae_title,
+                ae_title=request.calling_ae_title,
+                address=association.address,
+            ),
             request_id=request_id,
             inbox=self._inbox,
             only_expected=not self._is_let_in(request),

@@ -10,6 +10,7 @@ from hilum.core.broker import Broker
 from hilum.core.operations import Originator, Store
 from hilum.model.errors import BackendError, OutOfResources
 from hilum.model.outcome import Progress
+from hilum.model.principal import Principal
 from hilum.net.inbox import Caller, Inbox
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.messages import Message
@@ -35,7 +36,7 @@ class Session:
     broker: Broker
     mount: str
     ae_title: str
-    principal: str
+    who: Principal
     request_id: str
     inbox: Inbox = field(default_factory=Inbox)
     only_expected: bool = False
@@ -80,7 +81,7 @@ class Session:
             contexts = self.association.contexts.values()
             operation = Store(
                 mount=self.mount,
-                principal=self.principal,
+                who=self.who,
                 request_id=self.request_id,
                 contexts=tuple((each.abstract_syntax, each.transfer_syntax) for each in contexts),
                 originator=originator,

@@ -39,7 +39,7 @@ class _Sorted:
         keeps = (
             session.is_mount
             and not session.only_expected
-            and session.principal not in session.broker.mounts[session.mount].behind
+            and session.who.ae_title not in session.broker.mounts[session.mount].behind
         )
         if session.inbox.receives(session.ae_title):
             caller = session.caller(self.originator)

@@ -1,0 +1,97 @@
+"""Which doors are there, and with what is each served? Each opens only where it is configured."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from hilum.config.schema import Settings
+from hilum.core.broker import Broker
+from hilum.core.jobs import BackgroundSends
+from hilum.net.guard import Application
+from hilum.net.inbox import Inbox
+from hilum.net.worker import Worker
+from hilum.workshop.pool import Workshop
+
+Started = Callable[[str, int], None]
+"""Is told host and port."""
+Door = Callable[[Started], Awaitable[None]]
+"""Listens, serves until it is told to stop, and lets what runs end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What every door is served with.
+
+    Attributes:
+        stop: set when the service stops.
+        worker: which of several processes this is; None: there is one.
+        tls: to speak TLS with, where a door does.
+        answered: set when the web door has answered all that it was asked.
+    """
+
+    settings: Settings
+    broker: Broker
+    inbox: Inbox
+    sends: BackgroundSends | None
+    workshop: Workshop
+    stop: asyncio.Event
+    worker: Worker | None
+    tls: ssl.SSLContext | None
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def open(self) -> dict[str, Door]:
+        """Those that are to be opened, by name."""
+        doors: dict[str, Door] = {}
+        if self.settings.has_dimse:
+            doors["dimse"] = self._dimse
+        if self.settings.has_http:
+            doors["http"] = self._http
+        return doors
+
+    async def _dimse(self, started: Started) -> None:
+        from hilum.frontends.dimse import server  # noqa: PLC0415 - only where that door opens
+
+        await server.serve(
+            self.broker,
+            self.settings,
+            inbox=self.inbox,
+            started=started,
+            stop=self.stop,
+            answered=self.answered if self.settings.has_http else None,
+            worker=self.worker,
+            tls=self.tls,
+        )
+
+    async def _http(self, started: Started) -> None:
+        from hilum.frontends.dicomweb.app import application  # noqa: PLC0415 - only where that door opens
+        from hilum.net import http  # noqa: PLC0415 - only where that door opens
+
+        settings, worker = self.settings, self.worker
+        mark = "" if worker is None else worker.mark
+        viewer = settings.viewer if settings.http.viewer else None
+        app: Application = application(
+            self.broker,
+            settings.http,
+            self.sends,
+            mark,
+            self.workshop,
+            viewer,
+            settings.spill,
+        )
+        elsewhere = entrance = None
+        if worker is not None:
+            elsewhere, entrance = worker.elsewhere, worker.doors["http"]
+            app = elsewhere.only_here(app)
+        try:
+            await http.serve(
+                app,
+                settings.http,
+                started=started,
+                stop=self.stop,
+                entrance=entrance,
+                elsewhere=elsewhere,
+                tls=self.tls if settings.http.tls else None,
+            )
+        finally:
+            self.answered.set()

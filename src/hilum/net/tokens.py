@@ -1,0 +1,133 @@
+"""Is a token good, and whose is it? The same for HTTP and DIMSE (RFC 7519, RFC 8725)."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+import jwt
+
+from hilum.config.auth import TokenSettings
+from hilum.model.errors import Unauthenticated
+from hilum.model.principal import Grant, Principal, Proof, Right
+from hilum.net.keys import Keys
+
+ISSUED: Final = "hilum_"
+"""What a token of our own begins with, so that scanners for secrets know it."""
+_RIGHTS: Final = frozenset(str(each) for each in Right)
+
+
+class Issued(Protocol):
+    """Knows the tokens that we have issued ourselves."""
+
+    async def holder(self, token: str, /) -> Principal | None:
+        """Whose it is; None when it is unknown, has expired or was revoked."""
+
+
+class Tokens:
+    """Verifies tokens.
+
+    Args:
+        settings: what a good one must say.
+        keys: that may have signed it; None: no JSON Web Tokens are taken.
+        issued: our own ones; None: there are none.
+    """
+
+    def __init__(
+        self, settings: TokenSettings, keys: Keys | None, issued: Issued | None = None
+    ) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._issued = issued
+
+    async def verified(self, token: str) -> Principal:
+        """Who holds it.
+
+        Raises:
+            Unauthenticated: it is not good; the text says why, and nothing of what it holds.
+            BackendUnavailable: nobody can say, as its keys cannot be fetched.
+        """
+        token = token.rstrip("\0 ")  # some peers pad to even length
+        if len(token) > self._settings.max_size:
+            raise Unauthenticated("the token is too long")
+        if token.startswith(ISSUED):
+            holder = None if self._issued is None else await self._issued.holder(token)
+            if holder is None:
+                raise Unauthenticated("the token is unknown, has expired or was revoked")
+            return holder
+        if self._keys is None:
+            raise Unauthenticated("no such tokens are taken here")
+        claims = await self._claims(token, self._keys)
+        name = claims.get(self._settings.name_claim) or claims.get("sub") or ""
+        return Principal(
+            name=str(name)[:200],
+            proof=Proof.TOKEN,
+            claims=MappingProxyType(claims),
+            grants=tuple(self._granted(claims)),
+            token=token,
+        )
+
+    async def _claims(self, token: str, keys: Keys) -> dict[str, Any]:
+        try:
+            header = jwt.get_unverified_header(token)
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            raise Unauthenticated("this is no JSON Web Token") from None
+        kid = header.get("kid")
+        if header.get("alg") not in self._settings.algorithms:
+            raise Unauthenticated("the token is signed in a way that is not believed here")
+        why = "nobody who is trusted here has signed the token"
+        for key in await keys.named(kid if isinstance(kid, str) else None):
+            try:
+                return self._decoded(token, key)
+            except jwt.InvalidSignatureError:
+                continue
+            except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+                why = _WHY.get(type(error), "the token is not good")
+        raise Unauthenticated(why)
+
+    def _decoded(self, token: str, key: Any) -> dict[str, Any]:  # noqa: ANN401 - what PyJWT takes
+        settings = self._settings
+        return jwt.decode(
+            token,
+            key,
+            algorithms=list(settings.algorithms),
+            audience=list(settings.audience),
+            issuer=settings.issuer,
+            leeway=settings.leeway,
+            options={"require": ["exp"], "enforce_minimum_key_length": True},
+        )
+
+    def _granted(self, claims: Mapping[str, Any]) -> Iterable[Grant]:
+        """What its scopes allow: `hilum:query`, `hilum:store:MOUNT`."""
+        for name in self._settings.scope_claims:
+            found = claims.get(name)
+            words = found.split() if isinstance(found, str) else found
+            for word in words if isinstance(words, list) else ():
+                prefix = self._settings.scope_prefix
+                if not isinstance(word, str) or not word.startswith(prefix):
+                    continue
+                right, _, mount = word.removeprefix(prefix).partition(":")
+                if right in _RIGHTS:
+                    yield Grant(frozenset((Right(right),)), frozenset((mount or "*",)))
+
+
+_WHY: Final[Mapping[type[Exception], str]] = {
+    jwt.ExpiredSignatureError: "the token has expired",
+    jwt.ImmatureSignatureError: "the token is not good yet",
+    jwt.InvalidAudienceError: "the token is for another audience",
+    jwt.InvalidIssuerError: "the token is of another issuer",
+    jwt.MissingRequiredClaimError: "the token does not say what it must: exp, aud, iss",
+}
+
+
+def joined(token: Principal, beside: Principal) -> Principal:
+    """Who holds a token, and what else the connection has shown."""
+    return Principal(
+        name=token.name,
+        proof=token.proof,
+        ae_title=beside.ae_title,
+        address=beside.address,
+        certificate=beside.certificate,
+        claims=token.claims,
+        grants=token.grants,
+        token=token.token,
+    )
