@@ -24,7 +24,7 @@ from hilum.model.identity import Level, Ref
 USUAL: Final = Viewport(128, 128)
 """Pixels into which it fits, where nobody asks for others."""
 FRESH: Final = 600  # seconds for which it may be shown without asking again
-TRIES: Final = 3  # series of a study that are looked at for an image
+TRIES: Final = 3  # series of a study, and instances of each, that are looked at for an image
 
 
 async def show(request: Request) -> Response:
@@ -85,9 +85,13 @@ class _Thumbnail:
         if ref.level is Level.IMAGE:
             return [ref]
         series = [ref] if ref.level is Level.SERIES else await imaging_series(self.asked, ref)
-        found = []
+        found: list[Ref] = []
+        others: list[Ref] = []  # for where a report, or what is damaged, is in the middle
         for each in series[:TRIES]:
             below = await instances(self.asked, replace(each, study=ref.study), MOST)
-            if below:
-                found.append(below[(len(below) - 1) // 2])
-        return found
+            first = max((len(below) - TRIES) // 2, 0)
+            near = below[first : first + TRIES]
+            if near:
+                found.append(near.pop((len(near) - 1) // 2))
+            others += near
+        return found + others
