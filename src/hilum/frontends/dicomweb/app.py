@@ -18,6 +18,7 @@ from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
 from hilum.frontends.dicomweb.bodies import Bodies
 from hilum.frontends.dicomweb.cors import Cors
+from hilum.frontends.dicomweb.direct import Direct
 from hilum.frontends.dicomweb.renderings import Renderings
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
@@ -39,6 +40,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     mark: str = "",
     workshop: Workshop | None = None,
     viewer: Path | None = None,
+    spill: Path | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -49,10 +51,17 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
         mark: what the names of reports end with.
         workshop: where pixels are worked on; None: what needs that is not offered.
         viewer: where the viewer is installed, or will be; None: it is not served.
+        spill: where requests are put away that must be whole to be understood; None: the system's
+            folder for temporary files.
     """
+    routes = [*_routes()]
     app = Starlette(
-        routes=[*_routes()],
-        middleware=[Middleware(Cors, settings=settings), Middleware(Access, settings=settings)],
+        routes=routes,
+        middleware=[
+            Middleware(Cors, settings=settings),
+            Middleware(Access, settings=settings),
+            Middleware(Direct, routes=routes),
+        ],
         exception_handlers={HTTPException: errors.routing},
     )
     # Slashes at the end are cut off before: a redirect to a path that has one would go in circles.
@@ -66,6 +75,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.state.looks = Looks()
     app.state.bodies = Bodies()
     app.state.viewer = None if viewer is None else Installed(viewer)
+    app.state.spill = spill
     return app
 
 

@@ -14,7 +14,8 @@ from hilum.core.backend import Lent
 from hilum.core.operations import Lend
 from hilum.frontends.dicomweb.asked import Asked, asked
 from hilum.frontends.dicomweb.below import instances
-from hilum.frontends.dicomweb.renderings import entity_tag, is_known, rendered
+from hilum.frontends.dicomweb.entity_tag import is_known, strong
+from hilum.frontends.dicomweb.renderings import rendered
 from hilum.frontends.dicomweb.shown import Accepted, accepted, alone, body, closed, part, related
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.waiting import NOTHING, Waiting
@@ -35,7 +36,7 @@ async def instance(request: Request) -> Response:
     """One instance."""
     about, wish = asked(request), parse(request.query_params.multi_items())
     later = await begun(request, about)
-    return later or Streamed(request, _Shown(request, about, wish, accepted(request), None).opened)
+    return later or Streamed(request, shown(request, about, wish, accepted(request), None))
 
 
 async def frames(request: Request) -> Response:
@@ -47,7 +48,7 @@ async def frames(request: Request) -> Response:
     if later is not None:
         return later
     if len(numbers) == 1:
-        return Streamed(request, _Shown(request, about, wish, ranges, numbers[0]).opened)
+        return Streamed(request, shown(request, about, wish, ranges, numbers[0]))
     return Streamed(request, _Several(request, about, wish, ranges).of_frames(numbers))
 
 
@@ -56,6 +57,21 @@ async def several(request: Request) -> Response:
     about, wish = asked(request), parse(request.query_params.multi_items())
     later = await begun(request, about)
     return later or Streamed(request, _Several(request, about, wish, accepted(request)).opened)
+
+
+def shown(
+    request: Request, about: Asked, wish: Wish, taken: Accepted, number: int | None
+) -> Callable[[], AbstractAsyncContextManager[Answer]]:
+    """The answer that is one rendering.
+
+    Args:
+        request: that of the client.
+        about: names the instance.
+        wish: how it is to look.
+        taken: media types that the client takes.
+        number: of the frame, from 0; None: the instance.
+    """
+    return _Shown(request, about, wish, taken, number).opened
 
 
 def lent(about: Asked, ref: Ref) -> AbstractAsyncContextManager[Lent]:
@@ -104,7 +120,7 @@ class _Shown:
         """The answer."""
         ranges = self.accepted.ranges
         async with lent(self.asked, self.asked.ref) as file:
-            tag = entity_tag(file.key, self.number, self.wish, self.accepted)
+            tag = strong(file.key, repr((self.number, self.wish, self.accepted)))
             headers: Headers = [("ETag", tag), ("Cache-Control", "private, no-cache")]
             headers.append(("Vary", "Accept"))
             if is_known(self.request, tag):

@@ -12,6 +12,7 @@ from hilum.frontends.dicomweb import (
     frames,
     jobs,
     metadata,
+    openapi,
     page,
     qido,
     rendered,
@@ -21,6 +22,7 @@ from hilum.frontends.dicomweb import (
     thumbnail,
     viewer,
     wado,
+    wado_uri,
 )
 from hilum.model.identity import Level
 
@@ -75,6 +77,7 @@ OF_A_MOUNT = (
     Resource(_SERIES + "/thumbnail", {"GET": thumbnail.show}),
     Resource(_INSTANCE + "/thumbnail", {"GET": thumbnail.show}),
     Resource(_INSTANCE + "/frames/{frames}/thumbnail", {"GET": thumbnail.show}),
+    Resource("/wado", {"GET": wado_uri.retrieve}),
     Resource("/jobs/{job}", {"GET": jobs.status, "DELETE": jobs.give_up}),
     _sends("/studies", Level.STUDY),
     _sends("/series", Level.SERIES),
@@ -88,7 +91,10 @@ OF_A_MOUNT = (
 OF_THE_SERVICE = (
     Resource("/", {"GET": service.index}),
     Resource("/ui/{file}", {"GET": page.asset}),
+    Resource("/openapi.yaml", {"GET": openapi.as_yaml}),
+    Resource("/openapi.json", {"GET": openapi.as_json}),
     Resource("/aets", {"GET": service.mounts}),
+    Resource("/wado", {"GET": wado_uri.retrieve}),
     Resource("/health", {"GET": service.health}),
     Resource("/livez", {"GET": service.alive}),
     Resource("/readyz", {"GET": service.health}),
