@@ -3,7 +3,7 @@
 import ssl
 
 from hilum.config.mounts import DimseMount
-from hilum.config.schema import Peer
+from hilum.config.peers import Peer
 from hilum.config.tls import Identity, TlsPeer
 from hilum.net.tls import client
 from hilum.upper_layer.link import Timeouts

@@ -59,12 +59,7 @@ class _Value:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Answer]:
         """The answer; the value's first bytes are there before it is."""
-        operation = Bulk(
-            mount=self.asked.mount,
-            request_id=self.asked.request_id,
-            ref=self.asked.ref,
-            path=self.path,
-        )
+        operation = self.asked.operation(Bulk, ref=self.asked.ref, path=self.path)
         async with self.asked.broker.bulk(operation) as bulk:
             if bulk.encapsulated:
                 kind, length = self._related(self._frame_type(bulk.transfer_syntax_uid)), None
