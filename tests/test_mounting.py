@@ -1,9 +1,15 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.contract.made import made, uid
+from tests.core.test_found_described import SLICE
+from tests.quirky import HOST, Make, quirky
 
+from hilum.codec import dicom_json
 from hilum.config.mounts import ArchiveMount, DicomwebMount, DimseMount
 from hilum.config.schema import Peer, ServerSettings, Settings
+from hilum.model.identity import Ref
 from hilum.mounting import CannotMount, mounted
 from hilum.net.inbox import Inbox
 
@@ -37,6 +43,35 @@ async def test_every_kind_of_mount_offers_everything(tmp_path: Path) -> None:
         assert pacs.sends is not None
         assert cloud.passed_on is None
         assert cloud.sends is not None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "retrievals"), [(SLICE, 0), ({**SLICE, "RescaleSlope": None}, 1)]
+)
+@pytest.mark.parametrize("make", list(Make), ids=lambda each: each.value)
+async def test_a_pacs_may_be_asked_for_metadata(
+    tmp_path: Path, make: Make, attributes: dict[str, Any], retrievals: int
+) -> None:
+    slices = [made(1, 1, number, **attributes) for number in (1, 2)]
+    with quirky(slices, make=make) as pacs:
+        one = DimseMount(
+            backend="dimse",
+            aet=pacs.aet,
+            host=HOST,
+            port=pacs.port,
+            metadata="find",
+            retrieve="get",
+        )
+        chosen = Settings(server=ServerSettings(data=tmp_path), mounts={"PACS": one})
+        async with mounted(chosen, Inbox("HILUM")) as found:
+            mount = found.mounts["PACS"]
+            assert not mount.describes_moves
+            assert mount.describes is not None
+            ref = Ref(study=uid(1), series=uid(1, 1))
+            async with mount.describes.describe(ref, "http://h") as objects:
+                described = [dicom_json.loads(each) async for each in objects]
+        assert [each["00200032"]["Value"] for each in described] == [[0.0, 0.0, 1.5]] * 2
+        assert len(pacs.of("C-GET")) == retrievals
 
 
 async def test_what_an_archive_lacks_is_told_by_its_key(tmp_path: Path) -> None:

@@ -75,7 +75,14 @@ class Doors:
         mark = "" if worker is None else worker.mark
         viewer = settings.viewer if settings.http.viewer else None
         app: Application = application(
-            self.broker, settings.http, self.sends, mark, self.workshop, viewer, self.login
+            self.broker,
+            settings.http,
+            self.sends,
+            mark,
+            self.workshop,
+            viewer,
+            settings.spill,
+            self.login,
         )
         elsewhere = entrance = None
         if worker is not None:

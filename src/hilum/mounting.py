@@ -15,8 +15,9 @@ from hilum.backends.dimse.store import PeerStores
 from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount
 from hilum.config.schema import Settings
 from hilum.core.adapt import Adapted
-from hilum.core.backend import Asks, Echoes, Retrieves, Stores, Transcodes
+from hilum.core.backend import Asks, Describes, Echoes, Retrieves, Stores, Transcodes
 from hilum.core.described import Described
+from hilum.core.found_described import FoundDescribed
 from hilum.core.mounts import Mount, Mounts
 from hilum.model.errors import HilumError
 from hilum.net.inbox import Inbox
@@ -145,11 +146,15 @@ async def _pacs(  # noqa: PLR0913, PLR0917 - called in one place
     if not here:
         return _away(name, mount.backend, pacs, (mount.aet, *mount.senders))
     far, kept = await _far(settings, name, mount, pacs, stack)
-    # its metadata is read from the instances
+    # Its metadata is read from the instances.
+    described: Describes = Described(Lingering(kept.look_through))
+    asks_first = mount.metadata == "find"
+    if asks_first and far.finds is not None:
+        described = FoundDescribed(far.finds, described, kept.holds)
     return replace(
         far,
-        describes=Described(Lingering(kept.look_through)),
-        describes_moves=True,
+        describes=described,
+        describes_moves=not asks_first,
         behind=frozenset((mount.aet, *mount.senders)),
         sends=pacs if mount.destinations else None,
         passed_on=frozenset(mount.destinations),

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hilum.codec.media_type import (
     DICOM_JSON,
@@ -102,3 +104,10 @@ def test_ranges() -> None:
 
 def test_who_lists_without_end_is_not_read_to_the_end() -> None:
     assert len(accepted(",".join(f"a/b{number}" for number in range(1000)))) == MAX_RANGES
+
+
+@given(st.text(st.sampled_from("ab/*;,=\"\\ q0.1+'type") | st.characters(), max_size=60))
+def test_nothing_that_a_client_says_does_harm(text: str) -> None:
+    offers = (DICOM_JSON, JSON, XML_PARTS)
+    assert choose(accepted(text), offers, ruled_out(text)) in {None, *offers}
+    parse(text)

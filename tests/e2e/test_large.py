@@ -5,6 +5,7 @@ is held whole, and quick enough for every run.
 """
 
 import hashlib
+import json
 import os
 import struct
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pydicom.uid import generate_uid
 from tests import peers
 from tests.contract import made
 
+from hilum.codec.multipart import closing, part_head
 from hilum.codec.part10 import encode_meta
 
 SIZE = int(os.environ.get("TEST_LARGE", "500_000_000"))
@@ -187,3 +189,37 @@ def test_in_by_stow_to_an_origin_and_out_by_getscu(
     [got] = [each for each in tmp_path.iterdir() if each.is_file()]
     assert digest(got) == digest(path)
     assert broker.memory() < MOST
+
+
+def test_bulk_data_beside_its_metadata_in_by_stow(
+    tmp_path: Path,
+) -> None:
+    dataset = made.dataset(PixelData=None)
+    metadata = dataset.to_json_dict() | {"7FE00010": {"vr": "OW", "BulkDataURI": "pixels"}}
+    size, block = SIZE & ~1, os.urandom(CHUNK)
+    hashed = hashlib.sha256()
+
+    def body() -> Iterator[bytes]:
+        yield part_head("b", {"Content-Type": "application/dicom+json"}, first=True)
+        yield json.dumps([metadata]).encode()
+        yield part_head("b", {"Content-Location": "pixels"})
+        for at in range(0, size, CHUNK):
+            piece = block[: min(CHUNK, size - at)]
+            hashed.update(piece)
+            yield piece
+        yield closing("b")
+
+    with peers.hilum(tmp_path / "stow", peers.configuration()) as broker:
+        kind = 'multipart/related; type="application/dicom+json"; boundary=b'
+        url = f"{broker.dicomweb}/studies"
+        answer = httpx.post(url, content=body(), headers={"Content-Type": kind}, timeout=600)
+        assert answer.status_code == 200, answer.text
+        url = answer.json()["00081199"]["Value"][0]["00081190"]["Value"][0]
+        back = hashlib.sha256()
+        accept = {"Accept": "application/octet-stream"}
+        with httpx.stream("GET", f"{url}/bulkdata/7FE00010", headers=accept, timeout=600) as given:
+            for chunk in given.iter_raw(CHUNK):
+                back.update(chunk)
+        assert back.digest() == hashed.digest()
+        assert broker.memory() < MOST
+        assert [*(broker.data / "spill").iterdir()] == []

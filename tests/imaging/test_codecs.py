@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from hilum.imaging import codecs
@@ -54,3 +56,11 @@ def test_what_is_made_of_codestreams() -> None:
     assert codecs.codestreams(VIDEO)
     assert not codecs.codestreams(codecs.RLE_LOSSLESS)
     assert not codecs.codestreams(PRIVATE)
+
+
+def test_the_conformance_statement_names_every_syntax() -> None:
+    text = (Path(__file__).parents[2] / "doc" / "conformance.md").read_text(encoding="utf-8")
+    for syntax in codecs.CODECS:
+        short = syntax.removeprefix("1.2.840.10008.1.2") or "(none)"
+        assert f"`{short}`" in text or short in {"(none)", syntax}, syntax
+        assert short != syntax or syntax in text

@@ -1,3 +1,4 @@
+import mmap
 import tracemalloc
 import warnings
 from pathlib import Path
@@ -126,6 +127,38 @@ def test_there_and_back_is_the_same_bytes() -> None:
         assert frames_of(back, EXPLICIT_LITTLE)[0].tobytes() == frames_of(data, source)[0].tobytes()
         seen += 1
     assert seen
+
+
+def test_a_file_in_memory_is_read_in_place(tmp_path: Path) -> None:
+    data = header(8, 8, "3") + native(bytes(range(192)))
+    for source, target in (
+        (EXPLICIT_LITTLE, codecs.RLE_LOSSLESS),
+        (codecs.RLE_LOSSLESS, "1.2.840.10008.1.2"),
+    ):
+        (tmp_path / "image").write_bytes(data)
+        with (
+            (tmp_path / "image").open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole,
+            memoryview(whole) as view,
+        ):
+            out: list[bytes] = []
+            transcode.transcode(view, source, target, out.append)
+            assert b"".join(out) == transcoded(data, source, target)
+        data = b"".join(out)
+    assert data.endswith(bytes(range(192)))
+
+
+@pytest.mark.parametrize("part", [b"", bytes(100)])
+def test_an_error_does_not_hold_the_file(tmp_path: Path, part: bytes) -> None:
+    data = header(8, 8, "2") + native(part)
+    (tmp_path / "image").write_bytes(data)
+    with (
+        pytest.raises(BadPixels),
+        (tmp_path / "image").open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole,
+        memoryview(whole) as view,
+    ):
+        transcode.transcode(view, EXPLICIT_LITTLE, codecs.RLE_LOSSLESS, lambda _: None)
 
 
 def test_a_basic_offset_table_names_each_frame() -> None:

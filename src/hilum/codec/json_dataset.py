@@ -40,7 +40,7 @@ def _dataset(attributes: Mapping[str, Any], depth: int) -> Dataset:
         raise BadDataset("sequences are nested too deep")
     dataset = Dataset()
     for name, attribute in attributes.items():
-        tag = _tag(name)
+        tag = tag_of(name)
         if not isinstance(attribute, Mapping):
             raise BadDataset(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is no attribute object")
         if "BulkDataURI" in attribute:
@@ -54,8 +54,22 @@ def _dataset(attributes: Mapping[str, Any], depth: int) -> Dataset:
     return dataset
 
 
-def _tag(name: str) -> int:
-    """A tag by its hex digits or its keyword."""
+def first_of(attributes: Mapping[str, Any], tag: str) -> Any:  # noqa: ANN401 - JSON
+    """The first value of an attribute, by its tag in upper or lower case, or its keyword."""
+    wanted = int(tag, 16)
+    for name, attribute in attributes.items():
+        if tag_of(name) == wanted and isinstance(attribute, Mapping):
+            values = attribute.get("Value")
+            return values[0] if isinstance(values, list) and values else values
+    return None
+
+
+def tag_of(name: str) -> int:
+    """A tag by its hex digits or its keyword.
+
+    Raises:
+        BadDataset: it is neither.
+    """
     try:
         if len(name) == 8:  # noqa: PLR2004 - hex digits of a tag
             return int(name, 16)

@@ -139,6 +139,10 @@ class DimseMount(Remote, TlsPeer):
     max_answers: Annotated[int, Field(ge=1)] | None = None
     """The most answers it gives to one query, where it leaves out the others without a word: who
     gets as many is warned that there may be more."""
+    metadata: Literal["retrieve", "find"] = "retrieve"
+    """Where metadata come from: `retrieve` reads them from the instances; `find` asks for what a
+    viewer needs by an IMAGE level query first, and retrieves only where the answers lack some of
+    it. Such metadata are partial."""
     retrieve: Literal["auto", "get", "move"] = "auto"
     """C-GET, or C-MOVE to ourselves; `auto` takes C-GET where the PACS accepts it."""
     receivers: AeTitles = ()

@@ -247,7 +247,10 @@ class Settings(Section):
 
     @property
     def spill(self) -> Path:
-        """Where what a PACS sends waits that comes faster than it is taken."""
+        """Where things wait for a moment.
+
+        What a PACS sends faster than it is taken, and STOW-RS requests whose parts belong together.
+        """
         return self.server.data / "spill"
 
     @model_validator(mode="after")

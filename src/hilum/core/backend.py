@@ -6,7 +6,7 @@ Whoever opens a stream closes it: streams are given by async context managers, a
 the block frees the slot, task and file behind them at once, in the same task.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -172,12 +172,17 @@ class BulkData:
         size: bytes; None for an encapsulated one whose length nobody knows before its end.
         encapsulated: `chunks` are the concatenated items of an encapsulated Pixel Data
             element, with their item tags (PS3.5 §A.4), not a plain value.
+        key: names these very bytes, in every process and after a restart; None: nobody knows.
+        part: gives some of them only, by their offset and length, instead of `chunks`; None: it
+            takes as long as to read all.
     """
 
     transfer_syntax_uid: str
     size: int | None
     chunks: AsyncIterator[bytes]
     encapsulated: bool = False
+    key: str | None = None
+    part: Callable[[int, int], AsyncIterator[bytes]] | None = None
 
 
 class Describes(Protocol):

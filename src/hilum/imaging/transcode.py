@@ -127,7 +127,7 @@ class Image:
     def _decoded(self, number: int) -> Decoded:
         """A frame, with what is in its high bits."""
         pixels, index = self._image()
-        data = frame(self.walked.data, index, number)
+        data = bytes(frame(self.walked.data, index, number))  # no error may hold an mmap open
         return decode(data, pixels, index.bit(number), rgb=True, whole=True)
 
     def _image(self) -> tuple[Pixels, FrameIndex]:

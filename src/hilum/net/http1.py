@@ -21,6 +21,7 @@ from hypercorn.events import Event, RawData
 
 from hilum.net.body import Body
 from hilum.net.guard import Application, Message
+from hilum.net.pieces import Pieces
 from hilum.net.tls import subject
 
 Address = tuple[str, int] | None
@@ -220,7 +221,8 @@ class Http1:
         pieces, self._head = self._head, []
         data = message.get("body", b"")
         if data and self._has_body:
-            pieces += self._framed(h11.Data(data=data))
+            for each in self._framed(h11.Data(data=data)):  # h11 asks for no more than its length
+                pieces += each.pieces if isinstance(each, Pieces) else (each,)
         if not message.get("more_body"):
             pieces += self._framed(h11.EndOfMessage())
         self._write(pieces)

@@ -87,6 +87,7 @@ def _folders(settings: Settings) -> Iterator[tuple[str, Path]]:
         yield key, settings.folder(name)
     if settings.has_http:
         yield "server.data", settings.state
+    yield "server.data", settings.transcoding
     for name in settings.mounts:
         if name not in settings.archives:
             yield "server.data", settings.spool(name)

@@ -84,6 +84,20 @@ class Workshop:
         """A process that has no job."""
         if self._closed or (self._free.locked() and self._waiting >= self._settings.queue):
             raise OutOfResources("too many pixels wait to be worked on")
+        if self._free.locked():
+            await self._waited()
+        else:
+            await self._free.acquire()  # at once
+        try:
+            process = self._idle.pop() if self._idle else await self._started()
+        except BaseException:
+            self._free.release()
+            raise
+        self._busy.add(process)
+        return process
+
+    async def _waited(self) -> None:
+        """Wait for a turn."""
         self._waiting += 1
         try:
             async with asyncio.timeout(self._settings.timeout):
@@ -92,13 +106,6 @@ class Workshop:
             raise OutOfResources("too many pixels wait to be worked on") from None
         finally:
             self._waiting -= 1
-        try:
-            process = self._idle.pop() if self._idle else await self._started()
-        except BaseException:
-            self._free.release()
-            raise
-        self._busy.add(process)
-        return process
 
     async def _started(self) -> Process:
         if self._closed:

@@ -14,21 +14,9 @@ from hilum.workshop.job import ANSWER, MAX_RESULT, Kind
 Answer = tuple[Kind, memoryview]
 """What became of a job: its kind, and the pickle of its value."""
 
-_KEPT = frozenset(
-    (
-        *(
-            "PATH",
-            "LD_LIBRARY_PATH",
-            "DYLD_LIBRARY_PATH",
-            "LANG",
-            "LC_ALL",
-            "TMPDIR",
-            "TEMP",
-            "TMP",
-        ),
-        "SYSTEMROOT",  # without it Windows starts no Python
-    )
-)
+_LIBRARIES = ("PATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_PLACES = ("LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP")
+_KEPT = {*_LIBRARIES, *_PLACES, "SYSTEMROOT"}  # without the last one Windows starts no Python
 _SET = {
     **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")},
     # of glibc, in bytes: fresh pages for each frame cost more than what is done with them

@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+from collections.abc import AsyncGenerator
 from typing import Final
+
+from hilum.model.instance import CHUNK
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _AT_ONCE: Final = 4 * 1024 * 1024  # bytes; more would keep the event loop too long
@@ -65,3 +68,13 @@ async def read(path: str, offset: int, length: int) -> bytes:
     if data is not None:
         return data
     return await asyncio.get_running_loop().run_in_executor(None, waited_for, path, offset, length)
+
+
+async def chunks(path: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+    """The same, a MiB at a time.
+
+    Raises:
+        OSError: as `waited_for`.
+    """
+    for start in range(0, length, CHUNK):
+        yield await read(path, offset + start, min(CHUNK, length - start))

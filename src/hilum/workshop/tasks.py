@@ -4,7 +4,7 @@ import errno
 import mmap
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, Self
 
 from hilum.model.errors import OutOfResources
@@ -47,10 +47,14 @@ def _content(source: bytes | str) -> Iterator[bytes | memoryview]:
         return
     fd = os.open(source, os.O_RDONLY | _BINARY)
     try:
-        with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-            yield view
+        mapped = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
     finally:
         os.close(fd)
+    try:
+        yield memoryview(mapped)
+    finally:
+        with suppress(BufferError):  # an error's traceback still refers to it, and frees it later
+            mapped.close()
 
 
 class _Result:

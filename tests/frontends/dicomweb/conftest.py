@@ -16,6 +16,7 @@ from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts
 from hilum.frontends.dicomweb.app import application
 from hilum.net.http import serve
+from hilum.workshop.pool import Workshop
 
 Served = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -26,6 +27,7 @@ async def _served(
     default: str | None = "ONE",
     transcodes: Transcodes | None = None,
     viewer: Path | None = None,
+    workshop: Workshop | None = None,
     **settings: object,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The application on a real port, and a client for it; nothing is left of either."""
@@ -47,7 +49,7 @@ async def _served(
     }
     options = HttpSettings(port=0, **{"graceful_shutdown": 2.0, **settings})
     broker = Broker(Mounts(mounts, default), transcodes=transcodes)
-    app = application(broker, options, viewer=viewer)
+    app = application(broker, options, viewer=viewer, workshop=workshop)
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     before = len(asyncio.all_tasks())

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pydicom
 from PIL import Image
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests import samples
 
 from hilum.backends.memory import Memory
@@ -18,6 +19,7 @@ from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts
 from hilum.frontends.dicomweb.app import application
 from hilum.model.instance import Instance
+from hilum.net.pieces import Pieces
 
 
 class Bench:
@@ -65,6 +67,21 @@ def url(path: Path) -> str:
     return f"/dicomweb/studies/{study}/series/{series}/instances/{dataset.SOPInstanceUID}"
 
 
+def _joined(app: ASGIApp) -> ASGIApp:
+    """The application for who takes bodies as ASGI has them, not in the pieces of our server."""
+
+    async def called(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            body = message.get("body")
+            if isinstance(body, Pieces):
+                message = {**message, "body": b"".join(body.pieces)}
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return called
+
+
 @asynccontextmanager
 async def showing(
     files: Iterable[Path], workshop: Any = None, **abilities: Any
@@ -79,7 +96,7 @@ async def showing(
         HttpSettings(port=0),
         workshop=workshop or Bench(),
     )
-    transport = httpx.ASGITransport(app)
+    transport = httpx.ASGITransport(_joined(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
 

@@ -1,18 +1,28 @@
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 from struct import pack
 
 import httpx
 import pytest
+from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
+from tests.contract.made import dataset, made, of, uid
 from tests.frontends.dicomweb.backend import Scripted
 from tests.frontends.dicomweb.conftest import Served, cut_off
 from tests.frontends.dicomweb.test_wado import parts_of
 
+from hilum.backends.archive import open_archive
+from hilum.config.mounts import ArchiveMount
+from hilum.config.schema import ImagingSettings
 from hilum.model.errors import BackendFault, NotFound
+from hilum.model.instance import CHUNK
+from hilum.workshop.pool import open_workshop
 
 pytestmark = pytest.mark.anyio
 
 ROOT = "/dicomweb/studies/1.2/series/1.3/instances/1.9/bulkdata/"
 PIXELS = ROOT + "7FE00010"
+MADE = f"/dicomweb/studies/{uid(1)}/series/{uid(1, 1)}/instances/{uid(1, 1, 1)}/bulkdata/7FE00010"
 JPEG = "1.2.840.10008.1.2.4.50"
 
 
@@ -130,3 +140,72 @@ async def test_a_client_that_leaves_ends_it(served: Served, backend: Scripted) -
         await cut_off(client, PIXELS, 5000)
         async with asyncio.timeout(2):
             await backend.left.wait()
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("size", [64, 2 * CHUNK + 64])
+async def test_a_part_of_a_value(served: Served, tmp_path: Path, syntax: str, size: int) -> None:
+    value = bytes(range(64)) * (size // 64)
+    one = of(dataset(PixelData=value), syntax)
+    stored = value
+    if syntax == ExplicitVRBigEndian:  # the test wrote its bytes as they are
+        stored = b"".join(value[at : at + 2][::-1] for at in range(0, len(value), 2))
+    settings = ArchiveMount(durability="relaxed")
+    async with open_archive(settings, tmp_path, "HERE") as archive, served(archive) as client:
+        async with archive.open() as session:
+            assert (await session.store(one.instance())).failure is None
+        whole = await client.get(MADE)
+        assert whole.content == stored
+        assert whole.headers["accept-ranges"] == "bytes"
+        tag = {"If-Range": whole.headers["etag"]}
+        for first, last in (
+            (0, 0),
+            (1, 1),
+            (3, 10),
+            (size - 3, size - 1),
+            (7, size - 2),
+            (1, size),
+        ):
+            said = {"Range": f"bytes={first}-{last}", **tag}
+            answer = await client.get(MADE, headers=said)
+            assert (answer.status_code, answer.content) == (206, stored[first : last + 1])
+        answer = await client.get(MADE, headers={"Range": f"bytes={size}-"})
+        assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{size}")
+        known = {"If-None-Match": whole.headers["etag"]}
+        assert (await client.get(MADE, headers=known)).status_code == 304
+
+
+async def test_a_part_of_a_value_that_only_streams(served: Served, backend: Scripted) -> None:
+    backend.value = bytes(range(250)) * 20
+    async with served(backend) as client:
+        for first, last in ((0, 5), (999, 1000), (1500, 3200), (4990, 6000)):
+            answer = await client.get(PIXELS, headers={"Range": f"bytes={first}-{last}"})
+            assert (answer.status_code, answer.content) == (206, backend.value[first : last + 1])
+        assert "etag" not in answer.headers
+
+
+async def test_compressed_pixels_are_decoded_for_who_takes_octets(
+    served: Served, tmp_path: Path
+) -> None:
+    rle = pack("<16L", 1, 64, *[0] * 14)[:64] + b"\x03abcd"
+    one = replace(
+        made(PixelData=None, BitsAllocated=8, BitsStored=8, HighBit=7),
+        transfer_syntax_uid="1.2.840.10008.1.2.5",
+    )
+    pixels = pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + items(b"", rle + b"\0")
+    one = replace(one, data=one.data + pixels + pack("<HHL", 0xFFFE, 0xE0DD, 0))
+    async with (
+        open_archive(ArchiveMount(durability="relaxed"), tmp_path, "HERE") as archive,
+        open_workshop(ImagingSettings(processes=1)) as workshop,
+        served(archive, workshop=workshop) as client,
+    ):
+        async with archive.open() as session:
+            assert (await session.store(one.instance())).failure is None
+        ((_, data),) = parts_of(await client.get(MADE))
+        assert data == rle + b"\0"
+        octets = {"Accept": 'multipart/related; type="application/octet-stream"'}
+        ((headers, data),) = parts_of(await client.get(MADE, headers=octets))
+        assert data == b"abcd"
+        assert headers["content-type"].endswith("=1.2.840.10008.1.2.1")
+        refused = await client.get(MADE, headers={"Accept": "image/png"})
+        assert refused.status_code == 406

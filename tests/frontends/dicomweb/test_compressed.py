@@ -50,3 +50,9 @@ async def test_at_once_and_in_pieces_it_is_the_same(name: str, parts: list[bytes
     whole = b"".join(parts)
     assert plain(compressed(whole, name)) == whole
     assert plain(b"".join([piece async for piece in compressing(pieces(), name)])) == whole
+
+
+@pytest.mark.parametrize(("said", "name"), [("gzip, deflate, br, zstd", "gzip"), ("zstd", "")])
+async def test_what_lies_there_in_one_coding_goes_out_in_no_other(said: str, name: str) -> None:
+    headers = [(b"accept-encoding", said.encode())]
+    assert coding(Request({"type": "http", "headers": headers}), ("gzip",)) == name

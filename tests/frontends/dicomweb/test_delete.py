@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from dicomweb_client.api import DICOMwebClient
 from tests import peers
 from tests.contract.made import Made, made, uid
 
@@ -84,6 +85,16 @@ def test_what_was_deleted_can_come_again(client: httpx.Client) -> None:
     stored(client, made(1))
     assert client.delete(f"{STUDIES}/{uid(1)}").status_code == 204
     stored(client, made(1, PatientID="OTHER"))
+    assert len(client.get(INSTANCES).json()) == 1
+
+
+def test_dicomweb_client_deletes(client: httpx.Client, broker: peers.Hilum) -> None:
+    stored(client, made(1, 1, 1), made(1, 1, 2), made(1, 2, 3), made(2))
+    other = DICOMwebClient(broker.dicomweb)
+    other.delete_instance(uid(1), uid(1, 1), uid(1, 1, 1))
+    other.delete_series(uid(1), uid(1, 2))
+    assert len(client.get(INSTANCES).json()) == 2
+    other.delete_study(uid(1))
     assert len(client.get(INSTANCES).json()) == 1
 
 

@@ -21,7 +21,7 @@ METHODS = {"get", "post", "put", "delete", "options", "head", "patch"}
 def documented() -> Iterator[tuple[str, str]]:
     for path, item in DOCUMENT["paths"].items():
         for server in item.get("servers", DOCUMENT["servers"]):
-            url = server["url"].rstrip("/") + path
+            url = server["url"].removeprefix(".").rstrip("/") + path
             for method in METHODS & item.keys():
                 yield method.upper(), url
 

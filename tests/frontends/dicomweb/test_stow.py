@@ -263,9 +263,10 @@ async def test_the_data_set_is_believed_before_the_head_of_its_file(
 @pytest.mark.parametrize(
     ("kind", "status"),
     [
-        ('multipart/related; type="application/dicom+json"; boundary=b', 415),
-        ('multipart/related; type="application/dicom+xml"; boundary=b', 415),
-        ("application/dicom+json", 415),
+        ('multipart/related; type="image/jpeg"; boundary=b', 415),
+        ('multipart/related; type="application/dicom+json"; boundary=b', 400),
+        ('multipart/related; type="application/dicom+xml"; boundary=b', 400),
+        ("application/dicom+json", 400),
         ("application/json", 415),
         ("", 415),
         ('multipart/related; type="application/dicom"', 400),

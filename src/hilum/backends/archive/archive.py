@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -167,11 +167,9 @@ class Archive:
         finally:
             bulk.close()
 
-    @asynccontextmanager
-    async def lend(self, ref: Ref, /) -> AsyncIterator[Lent]:
+    def lend(self, ref: Ref, /) -> AbstractAsyncContextManager[Lent]:
         """See `core.backend.Lends`."""
-        async with lent(self._files, self._readers, self._reading, ref) as one:
-            yield one
+        return lent(self._files, self._readers, self._reading, ref)
 
     @asynccontextmanager
     async def open(

@@ -131,8 +131,13 @@ class Bulk:
             raise BackendFault("the file of this instance cannot be read") from error
         self._value = value
         syntax = found[0].transfer_syntax_uid
-        chunks = self._chunks(value, big=syntax_of(syntax).big and not value.encapsulated)
-        return BulkData(syntax, value.length, chunks, value.encapsulated)
+        big = syntax_of(syntax).big and not value.encapsulated
+
+        def part(start: int, length: int) -> AsyncIterator[bytes]:
+            return self._chunks(value, start, length, big=big)
+
+        key = f"{self._files.path(found[0].file)} {_text(path)}"
+        return BulkData(syntax, value.length, part(0, value.length), value.encapsulated, key, part)
 
     def close(self) -> None:
         """Close the file."""
@@ -152,16 +157,30 @@ class Bulk:
             opened.close()
             raise
 
-    async def _chunks(self, value: _Value, *, big: bool) -> AsyncIterator[bytes]:
+    async def _chunks(
+        self, value: _Value, start: int, length: int, *, big: bool
+    ) -> AsyncIterator[bytes]:
+        """A part of the value, in little endian."""
         word = WORD.get(value.vr, 1) if big else 1
+        before = start % word  # words are turned around whole
+        end = min(start + length + -(start + length) % word, value.length)
+        async for piece in self._raw(value, start - before, end):
+            turned = swapped(piece, word) if word > 1 else piece
+            given = turned[before : before + length]
+            before, length = 0, length - len(given)
+            yield given
+
+    async def _raw(self, value: _Value, start: int, end: int) -> AsyncIterator[bytes]:
+        """Its bytes as they lie there, a MiB at a time."""
         if value.inflated is not None:
-            data = value.inflated[value.offset : value.offset + value.length]
-            for start in range(0, len(data), CHUNK):
-                yield data[start : start + CHUNK]
+            data = value.inflated[value.offset + start : value.offset + end]
+            for at in range(0, len(data), CHUNK):
+                yield data[at : at + CHUNK]
             return
         try:
-            async for piece in pieces(self._threads, value.opened, value.offset, value.length):
-                yield swapped(piece, word) if word > 1 else piece
+            where = (value.offset + start, end - start)
+            async for piece in pieces(self._threads, value.opened, *where):
+                yield piece
         except OSError as error:
             raise BackendFault("the file of this instance cannot be read") from error
 

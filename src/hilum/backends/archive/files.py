@@ -197,29 +197,35 @@ class Files:
                 self._held[number] = left
             return not left and number in self._doomed
 
-    def remove(self, number: int) -> None:
-        """Take a file away that no row names, once nobody reads it."""
+    def remove(self, number: int) -> bool:
+        """Take a file away that no row names; False where somebody reads it, and then it goes."""
         with self._lock:
             if number in self._held:
                 self._doomed.add(number)
-                return
+                return False
             self._doomed.discard(number)
         with suppress(FileNotFoundError):
             os.unlink(self.path(number))  # noqa: PTH108 - the path is text, for speed
         self.settle(number)
+        return True
 
-    def clear(self, numbers: Iterable[int]) -> None:
+    def clear(self, numbers: Iterable[int]) -> list[int]:
         """Take away files that no row names, and make that durable, if this archive is.
+
+        Returns:
+            Those that are gone; the others are still read.
 
         Raises:
             OSError: some cannot be removed; the others are gone.
         """
         failed: OSError | None = None
         days: set[str] = set()
+        gone: list[int] = []
         for number in numbers:
             days.add(day_of(number))
             try:
-                self.remove(number)
+                if self.remove(number):
+                    gone.append(number)
             except OSError as error:
                 failed = error
         for day in days if self._durable else ():
@@ -227,6 +233,7 @@ class Files:
                 sync_directory(self.root / day)
         if failed is not None:
             raise failed
+        return gone
 
     def exists(self, number: int) -> bool:
         """Whether there is such a file."""

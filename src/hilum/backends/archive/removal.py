@@ -50,8 +50,8 @@ async def remove(files: Files, writer: Writer, threads: ThreadPoolExecutor, ref:
 
 
 def _clear(files: Files, writer: Writer, numbers: Sequence[int]) -> None:
-    files.clear(numbers)
-    writer.gone(numbers)
+    # One that is still read goes later: it stays doomed, or a crash by then would bring it back.
+    writer.gone(files.clear(numbers))
 
 
 def finish(index: Index, files: Files) -> None:

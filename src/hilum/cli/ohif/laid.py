@@ -43,9 +43,30 @@ _MENDS = (
         b'__webpack_require__.p = self.PUBLIC_URL || self.location.pathname.replace(/[^/]*$/, "");',
         8,
     ),
+    _Mend(
+        "*.js",
+        b"browserImportFunction('/dicom-microscopy-viewer/",
+        b"browserImportFunction(window.PUBLIC_URL + 'dicom-microscopy-viewer/",
+        1,
+    ),
     _Mend("*.css", b"url(/a34f9d1faa5f3315.woff2)", b"url(a34f9d1faa5f3315.woff2)", 5),
     _Mend("manifest.json", b'"/assets/', b'"assets/', 9),
     _Mend("manifest.json", b'"./index.html"', b'"../../"', 1),
+    # VOI LUT Function is a text in OHIF's metadata, of which only the first letter was looked at:
+    # then nothing is shown of an image that has it, as those of mammography do.
+    _Mend(
+        "*.js",
+        b"voiLutModule.voiLUTFunction[0]) ||",
+        b"[voiLutModule.voiLUTFunction].flat()[0]) ||",
+        1,
+    ),
+    # Videos were known by a transfer syntax that metadata need not tell; the class says it too.
+    _Mend(
+        "*.js",
+        b"metadata.SOPClassUID === SOP_CLASS_UIDS.VIDEO_PHOTOGRAPHIC_IMAGE_STORAGE",
+        b"/\\.77\\.1\\.[124]\\.1$/.test(metadata.SOPClassUID)",
+        1,
+    ),
     # A study without any modality, which DICOM JSON writes without "Value", broke the study list.
     _Mend(
         "*.js",

@@ -19,6 +19,7 @@ from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
 from hilum.frontends.dicomweb.bodies import Bodies
 from hilum.frontends.dicomweb.cors import Cors
+from hilum.frontends.dicomweb.direct import Direct
 from hilum.frontends.dicomweb.renderings import Renderings
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
@@ -42,6 +43,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     mark: str = "",
     workshop: Workshop | None = None,
     viewer: Path | None = None,
+    spill: Path | None = None,
     login: Login = OPEN,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
@@ -53,11 +55,18 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
         mark: what the names of reports end with.
         workshop: where pixels are worked on; None: what needs that is not offered.
         viewer: where the viewer is installed, or will be; None: it is not served.
+        spill: where requests are put away that must be whole to be understood; None: the system's
+            folder for temporary files.
         login: how it is known who asks, and what they may.
     """
+    routes = [*_routes()]
     app = Starlette(
-        routes=[*_routes()],
-        middleware=[Middleware(Cors, settings=settings), Middleware(Access, settings=settings)],
+        routes=routes,
+        middleware=[
+            Middleware(Cors, settings=settings),
+            Middleware(Access, settings=settings),
+            Middleware(Direct, routes=routes),
+        ],
         exception_handlers={HTTPException: errors.routing},
     )
     # Slashes at the end are cut off before: a redirect to a path that has one would go in circles.
@@ -72,6 +81,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.state.looks = Looks()
     app.state.bodies = Bodies()
     app.state.viewer = None if viewer is None else Installed(viewer)
+    app.state.spill = spill
     return app
 
 

@@ -2,23 +2,26 @@
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.codec.fragments import FrameReader, FrameStarted, media_type_of
+from hilum.codec.fragments import FrameReader, FrameStarted
 from hilum.codec.header import EXPLICIT_LITTLE
-from hilum.codec.media_type import OCTETS, RELATED, MediaType, includes
+from hilum.codec.media_type import OCTETS, RELATED, MediaType
 from hilum.codec.multipart import closing, new_boundary, part_head
 from hilum.core.backend import BulkData
 from hilum.core.operations import Bulk
 from hilum.frontends.dicomweb.asked import Asked, accepts, asked
+from hilum.frontends.dicomweb.entity_tag import is_known, strong
+from hilum.frontends.dicomweb.frame_types import Stored, Way, chosen
+from hilum.frontends.dicomweb.frames import Frames
 from hilum.frontends.dicomweb.json_array import resumed
-from hilum.frontends.dicomweb.streamed import Answer, Streamed
+from hilum.frontends.dicomweb.ranges import only, out_of_range, span
+from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.waiting import Waiting
-from hilum.frontends.dicomweb.wanted import AS_STORED
 from hilum.model.errors import BackendFault, NotAcceptable, NotFound
 from hilum.model.query import Path
 
@@ -35,7 +38,7 @@ async def bulkdata(request: Request) -> Response:
         later = await Waiting(request, about).begun()
         if later is not None:
             return later
-    return Streamed(request, _Value(about, _path(text), accepts(request)).opened)
+    return Streamed(request, _Value(request, about, _path(text), accepts(request)).opened)
 
 
 def _path(text: str) -> Path:
@@ -51,6 +54,7 @@ class _Value:
         ranges: what the client accepts, the best first.
     """
 
+    request: Request
     asked: Asked
     path: Path
     ranges: Sequence[MediaType]
@@ -60,67 +64,71 @@ class _Value:
     async def opened(self) -> AsyncIterator[Answer]:
         """The answer; the value's first bytes are there before it is."""
         operation = self.asked.operation(Bulk, ref=self.asked.ref, path=self.path)
-        async with self.asked.broker.bulk(operation) as bulk:
-            if bulk.encapsulated:
-                kind, length = self._related(self._frame_type(bulk.transfer_syntax_uid)), None
-                body = self._frames(bulk)
-            elif self._alone():
-                kind, length = OCTETS, bulk.size
-                body = _octets(b"", bulk, b"")
-            else:
-                head = part_head(self.boundary, {"Content-Type": _OCTETS_PART}, first=True)
-                tail = closing(self.boundary)
-                around = len(head) + len(tail)
-                kind = self._related(OCTETS)
-                length = None if bulk.size is None else around + bulk.size
-                body = _octets(head, bulk, tail)
-            async with aclosing(body):
-                first = await anext(body, b"")
-                yield Answer(200, [("Content-Type", kind)], resumed([first], body), length)
+        async with AsyncExitStack() as stack:
+            bulk = await stack.enter_async_context(self.asked.broker.bulk(operation))
+            if not bulk.encapsulated:
+                yield await _begun(self._plain(bulk), stack)
+                return
+            way = self._untouched(bulk.transfer_syntax_uid)
+            if way is not None:
+                headers = [("Content-Type", self._related(way.kind))]
+                yield await _begun(Answer(200, headers, self._frames(bulk, way)), stack)
+                return
+        # Only who looks into the instance can say more of its frames, and decode them.
+        async with Frames(self.request, self.asked, self.ranges, None).opened() as answer:
+            yield answer
 
     def _related(self, kind: str) -> str:
         return f'{RELATED}; type="{kind}"; boundary={self.boundary}'
 
-    def _alone(self) -> bool:
-        """Whether a plain value goes out alone; else it is the only part of a multipart.
+    def _untouched(self, stored: str) -> Way | None:
+        """How frames go out as they are kept, in a multipart; None: they do not.
 
         Raises:
-            NotAcceptable: the client takes neither.
+            NotAcceptable: the client does not take them so, and nobody can look into them.
         """
-        for each in self.ranges:
-            if each.takes(OCTETS):
-                return True
-            if _parts_of(each, OCTETS) and each.transfer_syntax in _PLAIN:
-                return False
-        raise NotAcceptable(f'this can be given as {OCTETS} or {RELATED}; type="{OCTETS}" only')
+        try:
+            return chosen(self.ranges, Stored(stored), single=False)
+        except NotAcceptable:
+            if self.asked.broker.mounts[self.asked.mount].lends is None:
+                raise
+        return None
 
-    def _frame_type(self, stored: str) -> str:
-        """The media type under which compressed frames go out.
+    def _plain(self, bulk: BulkData) -> Answer:
+        """A value that is not compressed, or a range of it."""
+        way = chosen(self.ranges, Stored(EXPLICIT_LITTLE), single=True, alone=True)
+        tag = None if bulk.key is None else strong(bulk.key)
+        headers: Headers = [] if tag is None else [("ETag", tag)]
+        if tag is not None and is_known(self.request, tag):
+            return Answer(304, headers, b"")
+        if not way.alone:
+            head = part_head(self.boundary, {"Content-Type": way.content_type}, first=True)
+            tail = closing(self.boundary)
+            length = None if bulk.size is None else len(head) + bulk.size + len(tail)
+            kind = ("Content-Type", self._related(way.kind))
+            return Answer(200, [kind], _octets(head, bulk, tail), length)
+        headers.append(("Content-Type", OCTETS))
+        if bulk.size is None:
+            return Answer(200, headers, _octets(b"", bulk, b""))
+        part = span(self.request, bulk.size, tag)
+        if part is None:
+            return out_of_range(bulk.size)
+        if not part.partial:
+            body = _octets(b"", bulk, b"")
+        elif bulk.part is not None:
+            body = only(bulk.part(part.start, part.length), replace(part, start=0))
+        else:
+            body = only(bulk.chunks, part)
+        return Answer(part.status, headers + part.headers, body, part.length)
 
-        Raises:
-            NotAcceptable: the client takes none of them.
-        """
-        kind = media_type_of(stored)
-        for each in self.ranges:
-            if each.kind in {"*/*", "*"}:
-                return kind
-            named = each.transfer_syntax in {"", AS_STORED, stored}
-            if _parts_of(each, kind) and named:
-                return kind
-            # Viewers ask for frames "as octets, in any syntax", and mean: as they are kept.
-            if _parts_of(each, OCTETS) and each.transfer_syntax in {AS_STORED, stored}:
-                return OCTETS
-        raise NotAcceptable(f'this can be given as {RELATED}; type="{kind}" only')
-
-    async def _frames(self, bulk: BulkData) -> AsyncGenerator[bytes, None]:
-        stored = bulk.transfer_syntax_uid
-        kind = f"{self._frame_type(stored)}; transfer-syntax={stored}"
-        reader = FrameReader(stored)
+    async def _frames(self, bulk: BulkData, way: Way) -> AsyncGenerator[bytes, None]:
+        reader = FrameReader(bulk.transfer_syntax_uid)
+        kind = {"Content-Type": way.content_type}
         first, head = True, b""
         async for chunk in bulk.chunks:
             for piece in reader.feed(chunk):
                 if isinstance(piece, FrameStarted):
-                    head += part_head(self.boundary, {"Content-Type": kind}, first=first)
+                    head += part_head(self.boundary, kind, first=first)
                     first = False
                 else:
                     yield head + piece
@@ -129,15 +137,14 @@ class _Value:
         yield head + closing(self.boundary)
 
 
-_PLAIN = frozenset({"", AS_STORED, EXPLICIT_LITTLE})
-_OCTETS_PART = f"{OCTETS}; transfer-syntax={EXPLICIT_LITTLE}"
-
-
-def _parts_of(wanted: MediaType, kind: str) -> bool:
-    """Whether the range takes a multipart whose parts are of that kind."""
-    if not wanted.takes(RELATED) or wanted.kind in {"*/*", "*"}:
-        return False
-    return not wanted.related or includes(wanted.related, kind)
+async def _begun(answer: Answer, stack: AsyncExitStack) -> Answer:
+    """The answer, once the first bytes of its body are there."""
+    body = answer.body
+    if not isinstance(body, AsyncGenerator):
+        return answer
+    await stack.enter_async_context(aclosing(body))
+    first = await anext(body, b"")
+    return Answer(answer.status, answer.headers, resumed([first], body), answer.length)
 
 
 async def _octets(head: bytes, bulk: BulkData, tail: bytes) -> AsyncGenerator[bytes, None]:

@@ -9,10 +9,21 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.codec.media_type import DICOM, DICOM_JSON, JSON, OCTETS, RELATED, WADL
+from hilum.codec.media_type import (
+    DICOM,
+    DICOM_JSON,
+    DICOM_PARTS,
+    DICOM_XML,
+    JSON,
+    OCTETS,
+    RELATED,
+    WADL,
+    ZIP,
+)
 from hilum.config.schema import HttpSettings
-from hilum.frontends.dicomweb import delete
+from hilum.frontends.dicomweb import delete, openapi, wado_uri_query
 from hilum.frontends.dicomweb.asked import asked, one_of
+from hilum.frontends.dicomweb.documents import OF_AN_INSTANCE, ONE, SEVERAL
 from hilum.frontends.dicomweb.resources import OF_A_MOUNT, OF_THE_SERVICE, Handler, Resource
 from hilum.frontends.dicomweb.root import service_root
 from hilum.imaging import document
@@ -20,8 +31,7 @@ from hilum.imaging.picture import JPEG, STILL
 from hilum.imaging.wish import PARAMETERS
 
 _NAMESPACE = "http://wadl.dev.java.net/2009/02"
-_PARTS = f'{RELATED}; type="{DICOM}"'
-_JSONS = (DICOM_JSON, JSON)
+_TAKEN = (DICOM_PARTS, DICOM, *(f'{RELATED}; type="{each}"' for each in (DICOM_JSON, DICOM_XML)))
 _SEARCH = (
     *("{attribute}", "includefield", "limit", "offset"),
     *("fuzzymatching", "emptyvaluematching", "multiplevaluematching", "accept"),
@@ -29,18 +39,21 @@ _SEARCH = (
 _SEND = ("destination", "{attribute}", "fuzzymatching", "accept")
 _RENDERED = (*STILL, RELATED, "video/*", "application/pdf", document.HTML, document.TEXT)
 _GIVEN = {  # last part of the path -> parameters, media types
-    "studies": (_SEARCH, _JSONS),
-    "series": (_SEARCH, _JSONS),
-    "instances": (_SEARCH, _JSONS),
-    "metadata": (("accept",), _JSONS),
-    "{study}": (("accept",), (_PARTS,)),
-    "{series}": (("accept",), (_PARTS,)),
-    "{instance}": (("accept",), (_PARTS, DICOM)),
-    "{transaction}": (("accept",), _JSONS),
+    "studies": (_SEARCH, SEVERAL),
+    "series": (_SEARCH, SEVERAL),
+    "instances": (_SEARCH, SEVERAL),
+    "metadata": (("accept",), OF_AN_INSTANCE),
+    "{study}": (("accept",), (DICOM_PARTS, ZIP)),
+    "{series}": (("accept",), (DICOM_PARTS, ZIP)),
+    "{instance}": (("accept",), (DICOM_PARTS, DICOM, ZIP)),
+    "{transaction}": (("accept",), ONE),
+    "wado": (wado_uri_query.PARAMETERS, (*_RENDERED, DICOM)),
     "{frames}": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
     "pixeldata": (("accept",), (f'{RELATED}; type="{OCTETS}"', OCTETS)),
     "rendered": (("accept", *PARAMETERS), _RENDERED),
     "thumbnail": (("accept", "viewport"), (JPEG,)),
+    "/": ((), (document.HTML, document.TEXT)),
+    "openapi.yaml": ((), (openapi.YAML,)),
     "{path}": (("accept",), (OCTETS, f'{RELATED}; type="{OCTETS}"')),
 }
 
@@ -92,10 +105,11 @@ def _method(path: str, name: str) -> dict[str, Any]:
     if name == "DELETE":
         return {"name": name, "gives": ()}
     if name == "POST" and path.endswith("/{transaction}"):
-        return {"name": name, "parameters": _SEND, "gives": _JSONS}
+        return {"name": name, "parameters": _SEND, "gives": ONE}
     if name == "POST":
-        return {"name": name, "takes": [_PARTS, DICOM], "gives": _JSONS}
-    parameters, gives = _GIVEN.get(path.rpartition("/")[2], ((), (JSON,)))
+        return {"name": name, "takes": _TAKEN, "gives": ONE}
+    last = path if path == "/" else path.rpartition("/")[2]
+    parameters, gives = _GIVEN.get(last, ((), (JSON,)))
     return {"name": name, "parameters": parameters, "gives": gives}
 
 

@@ -15,15 +15,15 @@ _LEVEL = 1  # of either: JSON shrinks to a tenth already, at twice the speed of 
 _GZIP = 16 + zlib.MAX_WBITS
 
 
-def coding(request: Request, offers: Sequence[str] = CODINGS) -> str:
-    """The content coding that the client likes best, in doubt the first; "" for none."""
+def coding(request: Request, codings: Sequence[str] = CODINGS) -> str:
+    """The one of `codings` that the client likes best, in doubt the first; "" for none."""
     weights: dict[str, float] = {}
     for item in ",".join(request.headers.getlist("accept-encoding")).split(","):
         name, _, parameters = item.partition(";")
         weights[name.strip().lower().removeprefix("x-")] = _weight(parameters)
     # Who takes anything gets what everybody knows.
     weights.setdefault("gzip", weights.get("*", 0.0))
-    best = max(offers, key=lambda name: weights.get(name, 0.0))
+    best = max(codings, key=lambda name: weights.get(name, 0.0))
     weight = weights.get(best, 0.0)
     return best if weight > 0 and weight >= weights.get("identity", 0.0) else ""
 

@@ -76,20 +76,26 @@ class Stored:
         return self.syntax == EXPLICIT_LITTLE
 
 
-def chosen(ranges: Sequence[MediaType], stored: Stored, *, single: bool) -> Way:
+def chosen(
+    ranges: Sequence[MediaType], stored: Stored, *, single: bool, alone: bool = False
+) -> Way:
     """The way that the client likes best; of those that it likes alike, the one of least work.
 
     Args:
         ranges: what it accepts, the best first.
         stored: what there is.
         single: one frame is asked for, which may go out alone.
+        alone: it does where the client takes both.
 
     Raises:
         NotAcceptable: it takes none.
     """
     best: tuple[float, int, Way] | None = None
     for each in ranges:
-        way = next(_ways(each, stored, single=single), None)
+        if each.kind in _WILD:
+            way: Way | None = Way(stored.kind, stored.syntax, Form.STORED, alone)
+        else:
+            way = next(_ways(each, stored, single=single), None)
         if way is not None and (best is None or (-each.quality, way.form) < best[:2]):
             best = (-each.quality, way.form, way)
     if best is None:
@@ -99,9 +105,6 @@ def chosen(ranges: Sequence[MediaType], stored: Stored, *, single: bool) -> Way:
 
 def _ways(wanted: MediaType, stored: Stored, *, single: bool) -> Iterator[Way]:
     """The ways that one range allows, the one of least work first."""
-    if wanted.kind in _WILD:
-        yield Way(stored.kind, stored.syntax, Form.STORED)
-        return
     alone = not (wanted.kind == RELATED or wanted.kind.startswith("multipart/"))
     if alone and not single:
         return

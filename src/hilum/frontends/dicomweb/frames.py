@@ -15,15 +15,18 @@ from hilum.codec.multipart import closing, part_head
 from hilum.core.backend import Lent
 from hilum.core.operations import Lend
 from hilum.frontends.dicomweb.asked import Asked, accepts, asked, warning
+from hilum.frontends.dicomweb.entity_tag import is_known, strong
 from hilum.frontends.dicomweb.frame_types import Form, Stored, Way, chosen
-from hilum.frontends.dicomweb.ranges import is_known, not_modified, out_of_range, span, tag_of
+from hilum.frontends.dicomweb.ranges import out_of_range, span
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.waiting import Waiting
 from hilum.imaging import little
+from hilum.imaging.codecs import CODECS, can_decode, can_encode
 from hilum.imaging.index import EncapsulatedIndex, FrameIndex, Piece
 from hilum.imaging.pixels import Pixels
 from hilum.imaging.read import Looked
 from hilum.model.errors import BadRequest, NotFound
+from hilum.workshop import tasks_frames
 from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
 
@@ -95,17 +98,14 @@ class Frames:
             if not there:
                 raise NotFound(f"there is no such frame, but {count}")
             way = chosen(self.ranges, source.stored(), single=len(numbers) == 1)
-            tag = tag_of(
-                *(lent.key, way.kind, way.syntax, ",".join(map(str, there))), weak=not way.alone
-            )
+            tag = strong(lent.key, way.content_type, ",".join(map(str, there)))
             if len(there) == len(numbers) and is_known(self.request, tag):
-                yield not_modified(tag)
+                yield Answer(304, [("ETag", tag)], b"")
             elif way.alone:
-                async with self._alone(source, there[0], way, tag) as answer:
-                    yield answer
+                yield await self._alone(source, there[0], way, tag)
             else:
-                async with self._parts(source, there, way, tag) as answer:
-                    yield self._complete(answer, len(numbers) - len(there))
+                answer = await self._parts(source, there, way, tag)
+                yield self._complete(answer, len(numbers) - len(there))
 
     def _complete(self, answer: Answer, missing: int) -> Answer:
         """The answer, which says so where some frames are missing from it."""
@@ -114,51 +114,39 @@ class Frames:
         said = warning(self.asked.root, f"{missing} of the frames are not there")
         return Answer(206, [*answer.headers, said], answer.body, answer.length)
 
-    @asynccontextmanager
-    async def _alone(
-        self, source: "Source", number: int, way: Way, tag: str
-    ) -> AsyncIterator[Answer]:
+    async def _alone(self, source: "Source", number: int, way: Way, tag: str) -> Answer:
         """One frame as the payload, or a range of it."""
         pieces = source.lies(number, way)
         data = b"" if pieces is not None else await source.frame(number, way)
         size = len(data) if pieces is None else sum(length for _, length in pieces)
         part = span(self.request, size, tag)
         if part is None:
-            yield out_of_range(size)
-            return
+            return out_of_range(size)
         headers: Headers = [("Content-Type", way.content_type), ("ETag", tag), *part.headers]
         if pieces is None:
-            yield Answer(part.status, headers, data[part.start : part.start + part.length])
-            return
+            return Answer(part.status, headers, data[part.start : part.start + part.length])
         cut = cut_out(pieces, part.start, part.length)
         if part.length <= _WHOLE:
-            yield Answer(part.status, headers, await source.read(cut))
-            return
-        async with aclosing(source.chunks(cut)) as body:
-            yield Answer(part.status, headers, body, part.length)
+            return Answer(part.status, headers, await source.read(cut))
+        return Answer(part.status, headers, source.chunks(cut), part.length)
 
-    @asynccontextmanager
-    async def _parts(
-        self, source: "Source", numbers: Sequence[int], way: Way, tag: str
-    ) -> AsyncIterator[Answer]:
+    async def _parts(self, source: "Source", numbers: Sequence[int], way: Way, tag: str) -> Answer:
         """Frames in a multipart. One boundary for one tag, as the payload is to be the same."""
-        boundary = tag.strip('W/"')
+        boundary = tag.strip('"')
         kind = f'{RELATED}; type="{way.kind}"; boundary={boundary}'
         headers: Headers = [("Content-Type", kind), ("ETag", tag)]
         part = {"Content-Type": way.content_type}
         first = part_head(boundary, part, first=True)
-        following = part_head(boundary, part)
         tail = closing(boundary)
+        if len(numbers) == 1 and (way.form is not Form.STORED or source.size(numbers[0]) <= _WHOLE):
+            return Answer(200, headers, [first, await source.frame(numbers[0], way), tail])
+        following = part_head(boundary, part)
         length = None
         if way.form is Form.STORED:
             length = len(first) + (len(numbers) - 1) * len(following) + len(tail)
             length += sum(map(source.size, numbers))
-        if len(numbers) == 1 and (length is None or length <= _WHOLE):
-            yield Answer(200, headers, [first, await source.frame(numbers[0], way), tail])
-            return
         heads = [first] + [following] * (len(numbers) - 1)
-        async with aclosing(source.parts(heads, numbers, way, tail)) as body:
-            yield Answer(200, headers, body, length)
+        return Answer(200, headers, source.parts(heads, numbers, way, tail), length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +167,9 @@ class Source:
 
     def stored(self) -> Stored:
         """How they are kept, and what can be made of them."""
-        if not self.is_encapsulated:
-            return Stored(EXPLICIT_LITTLE)
-        syntax = self.pixels.transfer_syntax_uid
-        return Stored(syntax)
+        syntax = self.pixels.transfer_syntax_uid if self.is_encapsulated else EXPLICIT_LITTLE
+        works = self.workshop is not None and not self.looked.inflated and can_decode(syntax)
+        return Stored(syntax, decodes=works, encodes=_encodes if works else _never)
 
     def lies(self, number: int, way: Way) -> list[Piece] | None:
         """Where a frame is in the data set, where it goes out as it lies there.
@@ -225,6 +212,12 @@ class Source:
             BackendFault: it cannot be read.
         """
         pieces = self.index.pieces(number)
+        if way.form is not Form.STORED and self.workshop is not None:
+            bit = self.index.bit(number)
+            return await self.workshop.run(
+                tasks_frames.encoded,
+                *(self.lent.path, self.lent.offset, pieces, bit, self.pixels, way.syntax),
+            )
         raw = await self.read(pieces)
         if self.lies(number, way) is not None:
             return raw
@@ -246,6 +239,16 @@ class Source:
                 async for chunk in chunks:
                     yield chunk
         yield tail
+
+
+def _encodes(transfer_syntax_uid: str) -> bool:
+    """Whether pixels can be had in it, and are the same again afterwards."""
+    codec = CODECS.get(transfer_syntax_uid)
+    return codec is not None and codec.lossless and can_encode(transfer_syntax_uid)
+
+
+def _never(_transfer_syntax_uid: str) -> bool:
+    return False
 
 
 def cut_out(pieces: Sequence[Piece], start: int, length: int) -> list[Piece]:

@@ -34,10 +34,13 @@ class Incoming:
 
         Raises:
             UnsupportedMedia: the part says that it is something else.
-            BadDataset: it is no instance.
+            BadDataset: it is no instance, or cannot be put together.
             StudyMismatch: it is of another study than `study`.
             BadRequest: the request breaks off.
         """
+        self.known = part.known or self.known
+        if part.failure is not None:
+            raise part.failure
         if not upload.may_be_dicom(part.headers.get("content-type", "")):
             raise UnsupportedMedia(f"this part is not of type {DICOM}")
         head = await _head(part)

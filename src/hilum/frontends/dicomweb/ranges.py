@@ -1,8 +1,8 @@
-"""Which part of a payload does the client want, and has it that already? (RFC 9110 §13, §14)."""
+"""Which part of a payload does the client want? Range requests (RFC 9110 §14)."""
 
 import re
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 
 from starlette.requests import Request
@@ -10,34 +10,6 @@ from starlette.requests import Request
 from hilum.frontends.dicomweb.streamed import Answer, Headers
 
 _ONE: Final = re.compile(r"bytes=[ \t]*(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))[ \t]*", re.IGNORECASE)
-_TAG: Final = re.compile(r'(?:W/)?"[^"]*"')
-
-
-def tag_of(*parts: str, weak: bool = False) -> str:
-    """A validator (RFC 9110 §8.8.3) that stands for these words.
-
-    Args:
-        parts: what the payload depends on.
-        weak: it may differ in some bytes, as the boundary of a multipart.
-    """
-    digest = blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
-    return f'W/"{digest}"' if weak else f'"{digest}"'
-
-
-def is_known(request: Request, tag: str) -> bool:
-    """Whether the client has just this: If-None-Match (RFC 9110 §13.1.2)."""
-    said = request.headers.get("if-none-match")
-    if said is None:
-        return False
-    known = tag.removeprefix("W/")
-    return said.strip() == "*" or any(
-        each.removeprefix("W/") == known for each in _TAG.findall(said)
-    )
-
-
-def not_modified(tag: str) -> Answer:
-    """304: what the client has is still right."""
-    return Answer(304, [("ETag", tag)], b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +66,19 @@ def _is_current(request: Request, tag: str | None) -> bool:
     """Whether a range means this very payload: If-Range (RFC 9110 §13.1.5)."""
     said = request.headers.get("if-range")
     return said is None or (said.strip() == tag and not said.startswith("W/"))
+
+
+async def only(chunks: AsyncIterator[bytes], part: Span) -> AsyncGenerator[bytes, None]:
+    """A part of what streams by; what is behind it is not read."""
+    skipped, left = part.start, part.length
+    async for chunk in chunks:
+        piece = chunk[skipped : skipped + left]
+        skipped = max(skipped - len(chunk), 0)
+        left -= len(piece)
+        if piece:
+            yield piece
+        if not left:
+            return
 
 
 def out_of_range(size: int) -> Answer:

@@ -35,7 +35,7 @@ async def instance(request: Request) -> Response:
     """One instance."""
     about, wish = asked(request), parse(request.query_params.multi_items())
     later = await begun(request, about)
-    return later or Streamed(request, _Shown(request, about, wish, accepted(request), None).opened)
+    return later or Streamed(request, shown(request, about, wish, accepted(request), None))
 
 
 async def frames(request: Request) -> Response:
@@ -47,7 +47,7 @@ async def frames(request: Request) -> Response:
     if later is not None:
         return later
     if len(numbers) == 1:
-        return Streamed(request, _Shown(request, about, wish, ranges, numbers[0]).opened)
+        return Streamed(request, shown(request, about, wish, ranges, numbers[0]))
     return Streamed(request, _Several(request, about, wish, ranges).of_frames(numbers))
 
 
@@ -56,6 +56,21 @@ async def several(request: Request) -> Response:
     about, wish = asked(request), parse(request.query_params.multi_items())
     later = await begun(request, about)
     return later or Streamed(request, _Several(request, about, wish, accepted(request)).opened)
+
+
+def shown(
+    request: Request, about: Asked, wish: Wish, taken: Accepted, number: int | None
+) -> Callable[[], AbstractAsyncContextManager[Answer]]:
+    """The answer that is one rendering.
+
+    Args:
+        request: that of the client.
+        about: names the instance.
+        wish: how it is to look.
+        taken: media types that the client takes.
+        number: of the frame, from 0; None: the instance.
+    """
+    return _Shown(request, about, wish, taken, number).opened
 
 
 def lent(about: Asked, ref: Ref) -> AbstractAsyncContextManager[Lent]:

@@ -12,6 +12,7 @@ from hilum.frontends.dicomweb import (
     frames,
     jobs,
     metadata,
+    openapi,
     page,
     qido,
     rendered,
@@ -21,6 +22,7 @@ from hilum.frontends.dicomweb import (
     thumbnail,
     viewer,
     wado,
+    wado_uri,
 )
 from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT
 from hilum.model.identity import Level
@@ -110,6 +112,7 @@ OF_A_MOUNT = (
     _given(_INSTANCE + "/frames/{frames}/rendered", rendered.frames),
     *(_given(each + "/thumbnail", thumbnail.show) for each in (_STUDY, _SERIES, _INSTANCE)),
     _given(_INSTANCE + "/frames/{frames}/thumbnail", thumbnail.show),
+    _given("/wado", wado_uri.retrieve),
     Resource(
         "/jobs/{job}",
         {"GET": jobs.status, "DELETE": jobs.give_up},
@@ -127,6 +130,9 @@ OF_A_MOUNT = (
 OF_THE_SERVICE = (
     _open("/", service.index),
     _open("/ui/{file}", page.asset),
+    _open("/openapi.yaml", openapi.as_yaml),
+    _open("/openapi.json", openapi.as_json),
+    _given("/wado", wado_uri.retrieve),
     Resource("/aets", {"GET": service.mounts}, {"GET": ANY}),
     Resource("/health", {"GET": service.health}, _needs(GET=Right.ECHO)),
     _open("/livez", service.alive),

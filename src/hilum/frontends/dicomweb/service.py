@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -19,6 +20,8 @@ from hilum.core.operations import Echo
 from hilum.frontends.dicomweb import page
 from hilum.frontends.dicomweb.asked import accepts, asked, request_id
 from hilum.frontends.dicomweb.root import aet_path, service_root
+from hilum.frontends.dicomweb.viewer_config import source_name
+from hilum.frontends.dicomweb.viewer_files import Installed
 from hilum.frontends.dicomweb.who import sees
 from hilum.model.errors import BackendTimeout, HilumError, NotOffered
 from hilum.model.principal import OURSELVES, Right
@@ -46,8 +49,13 @@ async def mounts(request: Request) -> Response:
     """`GET /aets`: all mounts at which the caller may do anything."""
     broker, settings = _served(request)
     root = service_root(request, settings)
-    seen = [mount for mount in broker.mounts if sees(request, mount.name)]
-    listed = [_described(mount, broker, root) for mount in seen]
+    installed: Installed | None = request.app.state.viewer
+    has_viewer = installed is not None and await to_thread.run_sync(installed.release) is not None
+    listed = [
+        {**_described(mount, broker, root), **(_viewed(mount, root) if has_viewer else {})}
+        for mount in broker.mounts
+        if sees(request, mount.name)
+    ]
     return Response(orjson.dumps(listed), media_type=JSON)
 
 
@@ -99,6 +107,11 @@ def _described(mount: Mount, broker: Broker, root: str) -> dict[str, Any]:
         "default": mount.name == broker.mounts.default,
         "url": root + aet_path(mount.name),
     }
+
+
+def _viewed(mount: Mount, root: str) -> dict[str, str]:
+    """Where the viewer shows a mount's studies: `?StudyInstanceUIDs=…` is to come behind it."""
+    return {"viewer": f"{root}/viewer/viewer/{source_name(mount.name)}"}
 
 
 async def _health(broker: Broker, operation: Echo) -> tuple[int, Mapping[str, Any]]:

@@ -9,15 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hilum.codec import media_type, stow_response
-from hilum.codec.media_type import DICOM, MediaType
+from hilum.codec.media_type import DICOM, DICOM_JSON, DICOM_XML, MediaType
 from hilum.codec.verdict import verdict_on
 from hilum.core.backend import StoreSession
 from hilum.core.operations import Store
 from hilum.frontends.dicomweb import documents, errors, upload
-from hilum.frontends.dicomweb.asked import Asked, asked, one_of
+from hilum.frontends.dicomweb.asked import Asked, asked, one_of, warning
 from hilum.frontends.dicomweb.incoming import Incoming
+from hilum.frontends.dicomweb.spool import Spool
+from hilum.frontends.dicomweb.stow_metadata import METADATA, Gathered
 from hilum.frontends.dicomweb.streamed import Unanswered
 from hilum.frontends.dicomweb.upload import Body, ClientGoneError, Part
+from hilum.frontends.dicomweb.waiting import result_url
 from hilum.model.errors import (
     BadDataset,
     BadRequest,
@@ -42,10 +45,17 @@ async def store(request: Request) -> Response:
     body = Body(request, about.settings.max_upload_size)
     stored: list[Stored] = []
     problem: HilumError | None = None
-    async with aclosing(body.pieces()) as pieces:
+    headers: dict[str, str] = {}
+    async with aclosing(body.pieces()) as pieces, Spool(request.app.state.spill) as spool:
         parts = _parts(content, pieces, about.settings.max_parts, body.length)
         try:
-            await _keep(about, parts, stored)
+            if _kind_of(content) in METADATA:
+                gathered = Gathered(spool, _base(about), about.settings.max_parts)
+                await gathered.gather(content, parts)
+                await _keep(about, gathered.instances(), stored)
+                headers = _unused(about, gathered.unused)
+            else:
+                await _keep(about, parts, stored)
         except BadRequest as error:
             problem = error
         except ClientGoneError:
@@ -55,7 +65,25 @@ async def store(request: Request) -> Response:
         return errors.answer(problem, about.request_id)
     status = stow_response.status(stored) if problem is None else verdict_on(problem).http
     response = documents.written(kind, stow_response.encode(stored, about.root))
-    return Response(response, status, media_type=kind)
+    return Response(response, status, headers, media_type=kind)
+
+
+def _kind_of(content: MediaType) -> str:
+    """The media type of the request, or of its root part."""
+    return content.related if upload.is_related(content) else content.kind
+
+
+def _base(about: Asked) -> str:
+    """The URL of the request, to which names of bulk data are relative."""
+    return result_url(about.root, about.ref) if about.ref.study else f"{about.root}/studies"
+
+
+def _unused(about: Asked, count: int) -> dict[str, str]:
+    """A header that tells of parts that no instance refers to; they are not kept."""
+    if not count:
+        return {}
+    text = f"{count} parts with bulk data belong to no instance, and are not kept"
+    return dict([warning(about.root, text)])
 
 
 def _check(content: MediaType, encoding: str) -> None:
@@ -66,11 +94,13 @@ def _check(content: MediaType, encoding: str) -> None:
     """
     if encoding.strip().lower() not in {"", "identity"}:
         raise UnsupportedMedia("a compressed request is not taken")
+    kind = _kind_of(content)
+    taken = f"{DICOM}, {DICOM_JSON}, {DICOM_XML}"
     if upload.is_related(content):
-        if not upload.may_be_dicom(content.related):
-            raise UnsupportedMedia(f'only parts of type "{DICOM}" are taken')
-    elif content.kind != DICOM:
-        raise UnsupportedMedia(f'send multipart/related; type="{DICOM}"')
+        if not upload.may_be_dicom(kind) and kind not in METADATA:
+            raise UnsupportedMedia(f"only parts of these types are taken: {taken}")
+    elif kind != DICOM and kind not in METADATA:
+        raise UnsupportedMedia(f"send multipart/related, its type one of {taken}")
 
 
 def _parts(

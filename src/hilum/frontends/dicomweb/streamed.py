@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from hilum.frontends.dicomweb import errors
 from hilum.frontends.dicomweb.asked import request_id
 from hilum.model.errors import HilumError
+from hilum.net.pieces import Pieces
 
 _log = logging.getLogger(__name__)
 
@@ -99,19 +100,17 @@ class Unanswered(Response):
 
 
 async def _send(answer: Answer, scope: Scope, send: Send, watch: "_Watch") -> None:
-    body = [answer.body] if isinstance(answer.body, bytes) else answer.body
-    length = sum(map(len, body)) if isinstance(body, list) else answer.length
+    body = Pieces(answer.body) if isinstance(answer.body, list) else answer.body
+    length = answer.length if isinstance(body, AsyncGenerator) else len(body)
     headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
     if length is not None and answer.status not in _BODILESS:
         headers.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if isinstance(body, list):
-        for piece in body[:-1]:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        # The last piece may have to wait for the rest of the request, which is the watcher's
-        # to read until here.
+    if not isinstance(body, AsyncGenerator):
+        # It may have to wait for the rest of the request, which is the watcher's to read until
+        # here.
         watch.stop()
-        await send({"type": "http.response.body", "body": body[-1] if body else b""})
+        await send({"type": "http.response.body", "body": body})
         return
     async with aclosing(body):
         if scope["method"] != "HEAD":

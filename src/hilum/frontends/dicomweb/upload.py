@@ -9,6 +9,7 @@ from hilum.codec.media_type import DICOM, RELATED, MediaType
 from hilum.codec.multipart import Event, MultipartReader, PartData, PartStarted
 from hilum.model.errors import BadRequest, HilumError, TooLarge
 from hilum.model.instance import CHUNK
+from hilum.model.outcome import Stored
 
 
 class ClientGoneError(HilumError):
@@ -63,6 +64,8 @@ class Part:
     Attributes:
         headers: names in lower case.
         length: bytes in it, where HTTP itself announces that.
+        known: what is known of its instance beforehand.
+        failure: why there is no instance in it.
         over: set once `chunks` has given all; then the next part may be asked for.
     """
 
@@ -71,8 +74,13 @@ class Part:
         headers: Mapping[str, str],
         following: Callable[[], AsyncIterator[bytes]],
         length: int | None = None,
+        *,
+        known: Stored | None = None,
+        failure: HilumError | None = None,
     ) -> None:
         self.headers = headers
+        self.known = known
+        self.failure = failure
         self.length = length
         self._data = following()
         self._returned: list[bytes] = []

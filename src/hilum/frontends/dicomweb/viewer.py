@@ -19,6 +19,7 @@ from starlette.responses import Response
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
 from hilum.frontends.dicomweb.compressed import coding
+from hilum.frontends.dicomweb.entity_tag import is_known, unchanged
 from hilum.frontends.dicomweb.root import service_root
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.viewer_config import app_config
@@ -106,8 +107,8 @@ def _made(request: Request, text: str, kind: str, more: Headers) -> Response:
     content = text.encode()
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = [("ETag", tag), ("Cache-Control", "no-cache"), *_SAFE, *more]
-    if _known(request, tag):
-        return Response(status_code=304, headers=dict(headers))
+    if is_known(request, tag):
+        return unchanged(dict(headers))
     return Response(content, headers=dict(headers), media_type=kind)
 
 
@@ -117,8 +118,8 @@ _SAFE = [("X-Content-Type-Options", "nosniff")]
 def _file(request: Request, release: Release, file: File, caching: str) -> Response:
     """A file, compressed where it has a compressed twin and the client takes that."""
     path, size, encoding = file.path, file.size, ""
-    if file.packed is not None and coding(request, ("gzip",)):
-        (path, size), encoding = file.packed, "gzip"
+    if file.packed is not None and (encoding := coding(request, ("gzip",))):
+        path, size = file.packed
     tag = f'"{release.name}{"-gzip" if encoding else ""}"'
     headers = [
         ("ETag", tag),
@@ -128,18 +129,12 @@ def _file(request: Request, release: Release, file: File, caching: str) -> Respo
     ]
     if file.packed is not None:
         headers.append(("Vary", "Accept-Encoding"))
-    if _known(request, tag):
-        return Response(status_code=304, headers=dict(headers))
+    if is_known(request, tag):
+        return unchanged(dict(headers))
     headers.append(("Content-Type", file.media_type))
     if encoding:
         headers.append(("Content-Encoding", encoding))
     return Streamed(request, _Read(path, size, headers).opened)
-
-
-def _known(request: Request, tag: str) -> bool:
-    """Whether the client has it already (RFC 9110 §13.1.2)."""
-    tags = ",".join(request.headers.getlist("if-none-match")).split(",")
-    return not {tag, "*"}.isdisjoint(each.strip().removeprefix("W/") for each in tags)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How are the instances of WADO-RS given? (PS3.18 §10.4)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -15,10 +15,12 @@ from starlette.responses import Response
 from hilum.codec.media_type import DICOM, RELATED, ZIP
 from hilum.codec.multipart import closing, new_boundary, part_head
 from hilum.core.operations import Retrieve
+from hilum.frontends.dicomweb import resumed_file
 from hilum.frontends.dicomweb.asked import Asked, accepts, asked, warning
 from hilum.frontends.dicomweb.held import Shortfall, held
 from hilum.frontends.dicomweb.json_array import resumed
 from hilum.frontends.dicomweb.outgoing import encoded, meta, settled, streams
+from hilum.frontends.dicomweb.resumed_file import ResumedFile
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.waiting import NOTHING, Waiting
 from hilum.frontends.dicomweb.wanted import Wanted, wanted
@@ -45,7 +47,18 @@ async def retrieve(request: Request) -> Response:
     later = await waiting.begun()
     if later is not None:
         return later
-    return Streamed(request, _Retrieved(about, ways, waiting).opened)
+    whole = _Retrieved(about, ways, waiting)
+    if resumed_file.is_asked(request, about):
+        part = ResumedFile(request, about, whole.as_stored, whole.opened)
+        return Streamed(request, part.opened)
+    return Streamed(request, whole.opened)
+
+
+def given(
+    about: Asked, ways: Sequence[Wanted], waiting: Waiting
+) -> Callable[[], AbstractAsyncContextManager[Answer]]:
+    """The answer with what is addressed, in the best of the ways that is possible."""
+    return _Retrieved(about, ways, waiting).opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +115,8 @@ class _Retrieved:
                         status = 206
                         headers += self.waiting.told(missing, retrieval.manifest)
                     headers += [("Content-Type", kind), ("Vary", "Accept")]
+                    if given[1].alone:
+                        headers.append(("Accept-Ranges", "bytes"))
                     if kind == ZIP:
                         name = (
                             self.asked.ref.instance or self.asked.ref.series or self.asked.ref.study
@@ -110,6 +125,11 @@ class _Retrieved:
                             ("Content-Disposition", f'attachment; filename="{name}.zip"')
                         )
                     yield Answer(status, headers, first if ended else resumed(first, body), length)
+
+    def as_stored(self, stored: str) -> bool:
+        """Whether an instance in that syntax goes out alone, and as it is."""
+        chosen = self._chosen(stored)
+        return chosen is not None and chosen[0].alone and chosen[1] == stored
 
     def _chosen(self, stored: str) -> tuple[Wanted, str] | None:
         """The best way to give what is stored in that syntax, or None."""

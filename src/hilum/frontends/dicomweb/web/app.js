@@ -95,8 +95,8 @@ addEventListener("keydown", (event) => {
 async function start() {
   const mounts = await (await fetch("aets")).json();
   chooser.replaceChildren(...mounts.map((each) => element("option", { value: each.aet, selected: each.default }, each.aet)));
-  const there = await fetch("viewer/app-config.js", { method: "HEAD" }).then((answer) => answer.ok).catch(() => false);
-  if (there) viewer = (mount, uid) => `viewer/viewer/${encodeURIComponent(mount)}?StudyInstanceUIDs=${uid}`;
+  const viewers = new Map(mounts.map((each) => [each.aet, each.viewer]));
+  viewer = (mount, uid) => viewers.get(mount) && `${viewers.get(mount)}?StudyInstanceUIDs=${uid}`;
   addEventListener("hashchange", go);
   await go();
 }

@@ -53,8 +53,9 @@ function pictures(stage, controls, root, header) {
   const image = element("img", { alt: "The image" });
   const frame = element("input", { type: "range", min: 1, max: frames, value: 1, id: "frame" });
   const number = element("output", {}, `1 / ${frames}`);
-  const center = element("input", { type: "number", step: "any", "aria-label": "Window center" });
-  const width = element("input", { type: "number", step: "any", min: 1, "aria-label": "Window width" });
+  const own = ["00281050", "00281051"].map((tag) => text(header, tag).split(", ")[0]);
+  const center = element("input", { type: "number", step: "any", "aria-label": "Window center", placeholder: own[0] });
+  const width = element("input", { type: "number", step: "any", min: 1, "aria-label": "Window width", placeholder: own[1] });
   const draw = () => {
     const box = Math.max(Math.round(Math.min(stage.clientWidth || 512, 1600) - MARGIN), 128);
     const asked = new URLSearchParams({ viewport: `${box},${box}` });

@@ -6,7 +6,7 @@ import { element, note, show } from "./html.js";
 const PAGE = 50; // studies at a time
 
 const FIELDS = [
-  ["PatientName", "Patient name", "text", (value) => (/[*?^]/.test(value) ? value : `${value}*`)],
+  ["PatientName", "Patient name", "text", (value) => (/[*?]/.test(value) ? value : `${value}*`)],
   ["PatientID", "Patient ID", "text"],
   ["AccessionNumber", "Accession number", "text"],
   ["StudyDescription", "Description", "text", (value) => (/[*?]/.test(value) ? value : `*${value}*`)],

@@ -17,6 +17,7 @@ export async function study(mount, uid, { viewer }, signal) {
   ]);
   if (!about.found.length) { note("This study is not there."); return; }
   const found = about.found[0];
+  const shownBy = viewer(mount, uid);
   const made = series.found.sort(byNumber("00200011"));
   show(
     element("p", {}, element("a", { href: `#/${encodeURIComponent(mount)}` }, "← Studies")),
@@ -27,7 +28,7 @@ export async function study(mount, uid, { viewer }, signal) {
       text(found, "00080050") && `accession ${text(found, "00080050")}`,
     ].filter(Boolean).join(" · ")),
     element("div", { class: "actions" },
-      viewer && element("a", { class: "button main", href: viewer(mount, uid) }, "Open in viewer"),
+      shownBy && element("a", { class: "button main", href: shownBy }, "Open in viewer"),
       zip(`${root}/studies/${uid}`, "Download as zip")),
     element("h2", {}, `${made.length} series`),
     element("ul", { class: "grid" }, made.map((each) => {
