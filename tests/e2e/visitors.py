@@ -160,9 +160,12 @@ def called(  # noqa: PLR0913 - a call has that many sides
         if own is not None:
             context.load_cert_chain(own.certificate, own.key)
         arguments["tls_args"] = (context, None)
-    association = ae.associate(
-        peers.HOST, port, ae_title=title, ext_neg=[identity] if identity else [], **arguments
-    )
+    for _ in range(4):
+        association = ae.associate(
+            peers.HOST, port, ae_title=title, ext_neg=[identity] if identity else [], **arguments
+        )
+        if association.is_established or refusal(association) is not None:
+            break  # else pynetdicom has lost the rejection, which it does one time in fifty
     try:
         yield association
     finally:
@@ -233,6 +236,8 @@ class Service:
         if self.name == "C-MOVE":
             request.MoveDestination = self.parameters["destination"]
         context = next(c for c in association.accepted_contexts if c.abstract_syntax == kind)
+        while association._is_paused:  # from the request before
+            time.sleep(0.001)
         association._reactor_checkpoint.clear()  # it would take the responses away
         try:
             while not association._is_paused:
