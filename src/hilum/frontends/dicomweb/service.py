@@ -22,7 +22,7 @@ from hilum.frontends.dicomweb.asked import accepts, asked, request_id
 from hilum.frontends.dicomweb.root import aet_path, service_root
 from hilum.frontends.dicomweb.viewer_config import source_name
 from hilum.frontends.dicomweb.viewer_files import Installed
-from hilum.frontends.dicomweb.who import sees
+from hilum.frontends.dicomweb.who import sees, who
 from hilum.model.errors import BackendTimeout, HilumError, NotOffered
 from hilum.model.principal import OURSELVES, Right
 
@@ -81,7 +81,14 @@ async def health(request: Request) -> Response:
     broker, _ = _served(request)
     names = [mount.name for mount in broker.mounts]
     async with asyncio.TaskGroup() as group:
-        asking = [Echo(mount=name, who=OURSELVES, request_id=request_id(request)) for name in names]
+        asking = [
+            Echo(
+                mount=name,
+                who=who(request.scope) if sees(request, name, _ECHO) else OURSELVES,
+                request_id=request_id(request),
+            )
+            for name in names
+        ]
         tasks = [group.create_task(_health(broker, each)) for each in asking]
     found = dict(zip(names, (task.result()[1] for task in tasks), strict=True))
     sick = sum(each["status"] == "unhealthy" for each in found.values())
