@@ -12,7 +12,7 @@ from typing import Any
 from bench.corpus import small, uid
 from bench.processes import say
 from hilum.backends.archive import record
-from hilum.backends.archive.deflated import deflate
+from hilum.backends.archive.deflated import deflate, inflate
 from hilum.backends.archive.files import numbers_of
 from hilum.backends.archive.index import SWEPT, Index
 from hilum.backends.archive.record import Entry
@@ -98,6 +98,7 @@ def _entry(number: int, file: int, attributes: dict[str, Any], metadata: bytes) 
         size=5000,
         crc=number,
         columns=record.instance_columns(ours),
+        plain=inflate(metadata),
         json=metadata,
         dictionary=b"",
         attributes=ours,

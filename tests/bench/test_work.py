@@ -63,14 +63,28 @@ async def test_a_search_is_two_statements(tmp_path: Path, statements: Statements
 
 
 @pytest.mark.anyio
-async def test_an_instance_is_one_commit(tmp_path: Path, statements: Statements) -> None:
+async def test_instances_share_a_commit(tmp_path: Path, statements: Statements) -> None:
     async with archive(tmp_path) as opened:
         await keep(opened, made(1, 1, 1))
+        opened._writer.flush()
         statements.run.clear()
         await keep(opened, *[made(1, 1, number) for number in range(2, COUNT + 2)])
-        assert 0 < statements.count("COMMIT") <= COUNT
-        # the transaction and its savepoint, the study, the series and the instance
+        opened._writer.flush()
+        assert 0 < statements.count("COMMIT") <= COUNT / 2
+        # the savepoint, the study, the series, the instance and its description
         assert len(statements.run) <= 7 * COUNT
+
+
+@pytest.mark.anyio
+async def test_a_new_study_is_few_statements(tmp_path: Path, statements: Statements) -> None:
+    async with archive(tmp_path) as opened:
+        await keep(opened, made(1, 1, 1))
+        opened._writer.flush()
+        statements.run.clear()
+        await keep(opened, *[made(study, 1, 1) for study in range(2, COUNT + 2)])
+        opened._writer.flush()
+        # two lookups, three rows above it and a dictionary, two of its own, and a savepoint
+        assert len(statements.run) <= 13 * COUNT
 
 
 def large(number: int) -> Made:

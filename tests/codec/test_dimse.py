@@ -262,3 +262,21 @@ def test_no_data_set_is_the_one_value_that_says_so() -> None:
     assert not Command(command_field=1, data_set_type=NO_DATA_SET).has_data
     assert Command(command_field=1, data_set_type=0x0102).has_data
     assert Command(command_field=1, data_set_type=0).has_data
+
+
+@given(
+    st.text("0123456789.", max_size=64),
+    st.one_of(st.none(), st.text("0123456789.", max_size=64)),
+    st.integers(0, 0xFFFF),
+)
+def test_the_short_way_to_say_success_says_the_same(
+    sop_class: str, sop_instance: str | None, number: int
+) -> None:
+    command = Command(
+        command_field=Service.C_STORE | dimse.RESPONSE,
+        message_id_responded_to=number,
+        affected_sop_class_uid=sop_class,
+        affected_sop_instance_uid=sop_instance,
+        status=0,
+    )
+    assert dimse.encode_stored(sop_class, sop_instance, number) == dimse.encode(command)

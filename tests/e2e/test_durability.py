@@ -151,4 +151,5 @@ def test_the_disk_has_the_file_and_its_name_before_the_answer_leaves(
     assert folder, "the name of the file was never synced"
     assert answers, "no P-DATA-TF was sent"
     first = min(at for at in answers if at > written[0])
-    assert max(written) < synced[0] < folder[0] < first
+    assert folder[0] < first
+    assert max(written) < synced[0] < first

@@ -5,7 +5,9 @@ import pytest
 from hilum.codec.dimse import A_DATA_SET, Command
 from hilum.codec.sop_class import IMPLICIT_LE, VERIFICATION
 from hilum.model.errors import BackendFault, BackendTimeout, TooLarge
+from hilum.upper_layer.link import UNREAD_HIGH
 from hilum.upper_layer.messages import (
+    GATHERED,
     MESSAGE_COST,
     PIECE_COST,
     Context,
@@ -171,3 +173,59 @@ async def test_a_response_that_does_not_come_is_a_timeout() -> None:
     responses.fail(BackendFault("gone"))
     with pytest.raises(BackendFault):
         await anext(responses)
+
+
+async def test_who_wants_several_is_woken_once_all_has_come() -> None:
+    account = Account()
+    stream = account.stream()
+    woken: list[int] = []
+
+    async def read() -> None:
+        while pieces := await stream.several():
+            woken.append(len(pieces))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(read())
+        for number in range(20):
+            await asyncio.sleep(0)
+            stream.put(b"a", last=number == 19)
+    assert woken == [20]
+    assert account.unread == 0
+
+
+@pytest.mark.parametrize("length", [1, 1000, 100_000])
+async def test_who_wants_several_gets_them_before_the_peer_is_stopped(length: int) -> None:
+    account = Account()
+    stream = account.stream()
+    came = 0
+    async with asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(stream.several())
+        while not reading.done():
+            assert account.unread < UNREAD_HIGH
+            stream.put(bytes(length), last=False)
+            came += length
+            await asyncio.sleep(0)
+    assert sum(map(len, reading.result())) == came
+    assert account.unread == 0
+
+
+async def test_who_wants_several_is_told_what_fails() -> None:
+    stream = Account().stream()
+    stream.put(b"a", last=False)
+    asyncio.get_running_loop().call_later(0.01, stream.fail, BackendFault("gone"))
+    with pytest.raises(BackendFault, match="gone"):
+        await stream.several()
+    stream.discard()
+    assert await stream.several() == []
+
+
+async def test_after_several_the_rest_comes_one_by_one() -> None:
+    account = Account()
+    stream = account.stream()
+    stream.put(bytes(GATHERED), last=False)
+    assert [len(each) for each in await stream.several()] == [GATHERED]
+    async with asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(anext(stream))
+        await asyncio.sleep(0)
+        stream.put(b"b", last=False)
+    assert reading.result() == b"b"

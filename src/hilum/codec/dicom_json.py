@@ -20,6 +20,7 @@ from hilum.codec.header import (
     swapped,
 )
 from hilum.codec.json_dataset import to_dataset
+from hilum.codec.remembered import Remembered, beginning
 from hilum.codec.walked import FRAGMENTS, LITTLE, PLAIN, Element, Walked
 from hilum.model.errors import BadDataset, NotFound
 
@@ -70,6 +71,7 @@ def from_encoded(
     *,
     inline_limit: int = 1024,
     charset: str | None = None,
+    remembered: Remembered | None = None,
 ) -> Described:
     """The DICOM JSON Model of an encoded data set (without File Meta Information).
 
@@ -87,6 +89,8 @@ def from_encoded(
         transfer_syntax_uid: of the buffer.
         inline_limit: bytes, as above.
         charset: Specific Character Set that all text is really in, whatever is declared.
+        remembered: values that were read before; what is given must then not be changed below its
+            first level.
 
     Raises:
         BadDataset: not even the headers of the elements can be read.
@@ -97,15 +101,23 @@ def from_encoded(
             return Described(attributes, [], [], truncated=False)
     walked = walk(buffer, transfer_syntax_uid)
     forced = charset_of(charset.encode("latin-1", "replace")) if charset is not None else None
-    return from_walked(walked, inline_limit, forced)
+    return from_walked(walked, inline_limit, forced, remembered)
 
 
 def from_walked(
-    walked: Walked, inline_limit: int = 1024, forced: Charset | None = None
+    walked: Walked,
+    inline_limit: int = 1024,
+    forced: Charset | None = None,
+    remembered: Remembered | None = None,
 ) -> Described:
     """The same of a data set whose elements are known; `forced` as `charset` there."""
-    writer = _Writer(walked, inline_limit, forced)
+    writer = Writer(walked, inline_limit, forced, remembered)
     attributes = writer.level(walked.elements, None, "", big=walked.big)
+    return with_charset(writer, walked, attributes)
+
+
+def with_charset(writer: "Writer", walked: Walked, attributes: Attributes) -> Described:
+    """All that `writer` made, which says that it is in UTF-8 if it is beyond ASCII."""
     if writer.beyond_ascii and "00080005" not in attributes:
         attributes["00080005"] = _utf_8()
         attributes = dict(sorted(attributes.items()))
@@ -190,7 +202,7 @@ def _utf_8() -> dict[str, Any]:
     return {"vr": "CS", "Value": ["ISO_IR 192"]}
 
 
-class _Scope:
+class Scope:
     """What an item takes from its own elements, or from what is around it."""
 
     __slots__ = ("_above", "_elements", "_signed", "charset")
@@ -198,7 +210,7 @@ class _Scope:
     def __init__(
         self,
         elements: list[Element],
-        above: "_Scope | None",
+        above: "Scope | None",
         data: Buffer,
         forced: Charset | None,
     ) -> None:
@@ -226,18 +238,26 @@ class _Scope:
         return self._signed
 
 
-class _Writer:
+class Writer:
     """Turns the elements of one data set into JSON, level by level."""
 
-    def __init__(self, walked: Walked, inline_limit: int, forced: Charset | None) -> None:
+    def __init__(
+        self,
+        walked: Walked,
+        inline_limit: int,
+        forced: Charset | None,
+        remembered: Remembered | None,
+    ) -> None:
+        self._remembered = remembered
+        self._begin = b"" if remembered is None else beginning(walked.data)
         self._walked = walked
         self._forced = forced
         self._data = walked.data
         self._inline_limit = min(inline_limit, MAX_TEXT)
         self.beyond_ascii = False
 
-    def level(  # noqa: C901, PLR0912 - a call per element is what this saves
-        self, elements: list[Element], above: _Scope | None, prefix: str, *, big: bool
+    def level(  # noqa: C901, PLR0912, PLR0915 - a call per element is what this saves
+        self, elements: list[Element], above: Scope | None, prefix: str, *, big: bool
     ) -> Attributes:
         """The root or one item.
 
@@ -249,7 +269,9 @@ class _Writer:
         """
         data, cut, limit = self._data, self._walked.cut, self._inline_limit
         attributes: Attributes = {}
-        scope = _Scope(elements, above, data, self._forced)
+        remembered, begin, known = self._remembered, self._begin, len(self._begin)
+        tables = {} if big or remembered is None else remembered.tables
+        scope = Scope(elements, above, data, self._forced)
         last, ordered, words = 0, True, WORDS[big]
         for element in elements:
             tag, vr, start, length, _, kind = element
@@ -261,6 +283,13 @@ class _Writer:
             if not ordered and key in attributes:
                 self._walked.warn(f"({key[:4]},{key[4:]}) occurs twice")
             last = tag
+            raw = None
+            if vr in tables and start + length <= known and not cut and kind == PLAIN:
+                raw = begin[start : start + length]
+                attribute = tables[vr].get(raw)
+                if attribute is not None:
+                    attributes[key] = attribute
+                    continue
             try:
                 if length > limit or (cut and start in cut):
                     attributes[key] = self._attribute(element, key, scope, prefix, big=big)
@@ -278,8 +307,12 @@ class _Writer:
                     attributes[key] = {"vr": vr, "Value": [*words[vr].unpack_from(data, start)]}
                 else:
                     attributes[key] = self._attribute(element, key, scope, prefix, big=big)
+                    continue
             except ValueError:
                 self._walked.warn(f"value of ({key[:4]},{key[4:]}) is not usable")
+                continue
+            if raw is not None and remembered is not None and raw.isascii() and b"\x1b" not in raw:
+                remembered.put(vr, raw, attributes[key])
         if "00080005" in attributes:
             if "Value" in attributes.pop("00080005"):
                 attributes["00080005"], ordered = _utf_8(), False
@@ -288,7 +321,7 @@ class _Writer:
         return attributes if ordered else dict(sorted(attributes.items()))
 
     def _attribute(
-        self, element: Element, key: str, scope: _Scope, prefix: str, *, big: bool
+        self, element: Element, key: str, scope: Scope, prefix: str, *, big: bool
     ) -> dict[str, Any]:
         """The attribute object of one element.
 

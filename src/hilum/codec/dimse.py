@@ -3,6 +3,7 @@
 import struct
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from functools import lru_cache
 
 from hilum.codec.pdu import AbortReason, AbortSource, PduError
 
@@ -163,3 +164,40 @@ def encode(command: Command) -> bytes:
         parts.append(_ELEMENT.pack(0, element, len(content)) + content)
     body = b"".join(parts)
     return _ELEMENT.pack(0, 0, 4) + len(body).to_bytes(4, "little") + body
+
+
+def encode_stored(sop_class_uid: str, sop_instance_uid: str | None, message_id: int) -> bytes:
+    """The command set of a C-STORE response of success (PS3.7 §9.3.1.2)."""
+    before, between = _stored(sop_class_uid)
+    after = b"" if sop_instance_uid is None else _uid(0x1000, sop_instance_uid)
+    length = len(before) + 2 + len(between) + len(after)
+    return (
+        _GROUP_LENGTH
+        + length.to_bytes(4, "little")
+        + before
+        + message_id.to_bytes(2, "little")
+        + between
+        + after
+    )
+
+
+_GROUP_LENGTH = _ELEMENT.pack(0, 0, 4)
+
+
+@lru_cache(maxsize=64)
+def _stored(sop_class_uid: str) -> tuple[bytes, bytes]:
+    """What stands before and behind the number of the message."""
+    number = 2  # bytes
+    before = _uid(0x0002, sop_class_uid) + _ELEMENT.pack(0, 0x0100, number)
+    before += (Service.C_STORE | RESPONSE).to_bytes(number, "little")
+    between = b"".join(
+        _ELEMENT.pack(0, element, number) + value.to_bytes(number, "little")
+        for element, value in ((0x0800, NO_DATA_SET), (0x0900, 0))
+    )
+    return before + _ELEMENT.pack(0, 0x0120, number), between
+
+
+def _uid(element: int, uid: str) -> bytes:
+    value = uid.encode("latin-1", "replace")
+    value += b"\0" * (len(value) & 1)
+    return _ELEMENT.pack(0, element, len(value)) + value

@@ -63,8 +63,8 @@ def walk(buffer: Buffer, transfer_syntax_uid: str) -> Walked:
     if (syntax.implicit, syntax.big) != (announced.implicit, announced.big):
         walked.note("data set is not in the Transfer Syntax that was announced")
     walked.big = syntax.big
-    root = _Level(len(walked.data), 0, implicit=syntax.implicit, open_ended=False)
-    walked.elements, _ = _Walker(walked, big=syntax.big).level(0, root)
+    root = Level(len(walked.data), 0, implicit=syntax.implicit, open_ended=False)
+    walked.elements, _ = Walker(walked, big=syntax.big).level(0, root)
     if not walked.elements and len(buffer):
         raise BadDataset("not one data element can be read")
     if walked.partial:
@@ -73,7 +73,7 @@ def walk(buffer: Buffer, transfer_syntax_uid: str) -> Walked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Level:
+class Level:
     """The root or one item: where it ends at the latest, and how it is written.
 
     Attributes:
@@ -89,7 +89,7 @@ class _Level:
     open_ended: bool
 
 
-class _Walker:
+class Walker:
     """One pass over one data set, in one byte order."""
 
     def __init__(self, walked: Walked, *, big: bool) -> None:
@@ -101,10 +101,10 @@ class _Walker:
         self._implicit_header = Struct(order + "HHL").unpack_from
         self._long_length = Struct(order + "L").unpack_from
 
-    def level(self, position: int, level: _Level) -> tuple[list[Element], int]:
+    def level(self, position: int, level: Level) -> tuple[list[Element], int]:
         """The elements of the root or of one item, and where what follows it begins."""
         elements: list[Element] = []
-        read = self._implicit if level.implicit else self._explicit
+        read = self._implicit if level.implicit else self.explicit
         position = read(elements, position, level)
         self._spend(len(elements))
         return elements, position
@@ -114,11 +114,27 @@ class _Walker:
         if self._walked.count > MAX_ELEMENTS:
             raise BadDataset("too many data elements")
 
-    def _explicit(self, elements: list[Element], position: int, level: _Level) -> int:
+    def explicit(
+        self,
+        elements: list[Element],
+        position: int,
+        level: Level,
+        creators: dict[int, str] | None = None,
+        most: int | None = None,
+    ) -> int:
+        """Add what is read in explicit VR, and say where it ends.
+
+        Args:
+            elements: to be added to.
+            position: of the first header.
+            level: where it ends at the latest.
+            creators: private creators before it, to be added to.
+            most: stop after so many headers; None: at the end of the level.
+        """
         unpack, vrs, data = self._explicit_header, SHORT_VRS, self._data
         append, last = elements.append, level.end - _HEADER
-        creators: dict[int, str] = {}
-        for _ in range(MAX_ELEMENTS + 1):
+        creators = {} if creators is None else creators
+        for _ in range(most or MAX_ELEMENTS + 1):
             if position > last:
                 break
             group, number, code, length = unpack(data, position)
@@ -141,9 +157,11 @@ class _Walker:
             if self._big and code == b"UN":
                 element = (*element[:5], LITTLE)
             append(element)
+        else:
+            return position
         return self._ended_early(position, level)
 
-    def _implicit(self, elements: list[Element], position: int, level: _Level) -> int:
+    def _implicit(self, elements: list[Element], position: int, level: Level) -> int:
         unpack, vrs, data = self._implicit_header, TAGS, self._data
         append, last = elements.append, level.end - _HEADER
         creators: dict[int, str] = {}
@@ -174,7 +192,7 @@ class _Walker:
         """A private creator's name, as the private dictionaries write it."""
         return bytes(self._data[start : start + min(length, 64)]).decode("latin-1").strip("\0 ")
 
-    def _delimiter(self, tag: int, position: int, level: _Level) -> tuple[int, bool]:
+    def _delimiter(self, tag: int, position: int, level: Level) -> tuple[int, bool]:
         """Where to go on after something that is no element, and whether the level has ended."""
         if not tag >> 16:
             if any(bytes(self._data[position : min(level.end, position + 4096)])):
@@ -193,7 +211,7 @@ class _Walker:
             return position + _HEADER, False
         return min(level.end, position + _HEADER + length), False
 
-    def _ended_early(self, position: int, level: _Level) -> int:
+    def _ended_early(self, position: int, level: Level) -> int:
         """The end of a level that ended without a delimiter."""
         if level.open_ended:
             self._short(level, "an item of undefined length has no delimiter")
@@ -204,14 +222,14 @@ class _Walker:
                 self._walked.note("NUL bytes after the last data element")
         return level.end
 
-    def _short(self, level: _Level, text: str) -> None:
+    def _short(self, level: Level, text: str) -> None:
         """Note that something is not as long as it says; at the end of all it is truncation."""
         self._walked.warn(text)
         if level.end == len(self._data):
             self._walked.truncated = True
 
     def _odd_header(  # noqa: PLR0913, PLR0917 - the parts of one header
-        self, tag: int, code: bytes, length: int, at: int, level: _Level, creators: dict[int, str]
+        self, tag: int, code: bytes, length: int, at: int, level: Level, creators: dict[int, str]
     ) -> tuple[str, int, int]:
         """VR, start of value and length, where the header is not a short one that is known."""
         vr, short = VRS.get(code), (at + _HEADER, length)
@@ -232,7 +250,7 @@ class _Walker:
         return vr_of(tag, creators), *odd_form(self._data, at, level.end, self._order)
 
     def _value(
-        self, tag: int, vr: str, start: int, length: int, level: _Level
+        self, tag: int, vr: str, start: int, length: int, level: Level
     ) -> tuple[Element, int]:
         """One element that may be a sequence, encapsulated, or longer than what is there."""
         if length == UNDEFINED:
@@ -252,7 +270,7 @@ class _Walker:
             return (tag, "SQ", start, length, items, LITTLE), after
         return (tag, vr, start, length, None, PLAIN), after
 
-    def _undefined(self, tag: int, vr: str, start: int, level: _Level) -> tuple[Element, int]:
+    def _undefined(self, tag: int, vr: str, start: int, level: Level) -> tuple[Element, int]:
         """One element of undefined length: a sequence, or encapsulated pixels (PS3.5 §7.1.1)."""
         if tag in PIXELS or vr in _BINARY:
             length, after = self._fragments(start, level)
@@ -269,7 +287,7 @@ class _Walker:
         items, after = self._items(start, inside)
         return (tag, "SQ", start, after - start, items, PLAIN), after
 
-    def _fragments(self, start: int, level: _Level) -> tuple[int, int]:
+    def _fragments(self, start: int, level: Level) -> tuple[int, int]:
         """How long the fragments are together, and where the next element begins."""
         position, last = start, level.end - _HEADER
         unpack, data, found = self._implicit_header, self._data, 0
@@ -291,16 +309,16 @@ class _Walker:
         self._short(level, "encapsulated pixels are cut off")
         return max(0, min(position, level.end) - start), level.end
 
-    def _foreign(self, start: int, level: _Level) -> tuple[list[list[Element]], int]:
+    def _foreign(self, start: int, level: Level) -> tuple[list[list[Element]], int]:
         """The items of a sequence that was written as UN (PS3.5 §6.2.2)."""
         if self._big and bytes(self._data[start : start + 4]) in ITEM_STARTS[:2]:
-            walker = _Walker(self._walked, big=False)
+            walker = Walker(self._walked, big=False)
         else:
             walker = self
-        implicit = _Level(level.end, level.depth, implicit=True, open_ended=level.open_ended)
+        implicit = Level(level.end, level.depth, implicit=True, open_ended=level.open_ended)
         return walker._items(start, implicit)
 
-    def _items(self, position: int, level: _Level) -> tuple[list[list[Element]], int]:
+    def _items(self, position: int, level: Level) -> tuple[list[list[Element]], int]:
         """The items of a sequence, and where the next element begins.
 
         Args:
@@ -326,7 +344,7 @@ class _Walker:
             if stop > end:
                 self._short(level, "an item is cut off")
                 stop = end
-            inside = _Level(
+            inside = Level(
                 stop,
                 level.depth,
                 implicit=level.implicit and not looks_explicit(data, position, stop, self._order),
@@ -343,9 +361,9 @@ class _Walker:
         return items, end
 
 
-def _inside(level: _Level, end: int, *, open_ended: bool) -> _Level:
+def _inside(level: Level, end: int, *, open_ended: bool) -> Level:
     """What the items of a sequence in this level lie in."""
-    return _Level(end, level.depth + 1, implicit=level.implicit, open_ended=open_ended)
+    return Level(end, level.depth + 1, implicit=level.implicit, open_ended=open_ended)
 
 
 def _named(tag: int, fault: str) -> str:

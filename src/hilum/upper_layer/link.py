@@ -10,7 +10,6 @@ import socket
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import cast
@@ -175,8 +174,10 @@ class Link(asyncio.Protocol, ABC):
     def _option(self, option: int) -> None:
         # What fails here is a connection that is just going away, which is told elsewhere.
         if self._socket is not None:
-            with suppress(OSError):
+            try:  # noqa: SIM105 - for each read: `suppress` costs more than the call
                 self._socket.setsockopt(socket.IPPROTO_TCP, option, 1)
+            except OSError:
+                pass
 
     def _count(self, size: int) -> None:
         self._unread += size

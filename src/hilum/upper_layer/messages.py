@@ -11,6 +11,7 @@ from hilum.model.errors import BackendTimeout, HilumError, TooLarge
 MESSAGE_COST = 1024  # bytes counted for each unread message, so that many small ones stop us too
 PIECE_COST = 64  # bytes counted for each unread piece, beside those in it
 JOINED = 256 * 1024  # bytes, the most that is made of small pieces
+GATHERED = 768 * 1024  # bytes, the most that is waited for; less than makes us stop the peer
 PENDING = (0xFF00, 0xFF01)  # statuses after which more responses come (PS3.4 Table C.4-1)
 MAX_IDENTIFIER = 1024 * 1024  # bytes in an identifier that is read whole: 16,000 UIDs
 
@@ -41,6 +42,8 @@ class DataStream(AsyncIterator[bytes]):
 
     def __init__(self, kept: Callable[[int], None], taken: Callable[[int], None]) -> None:
         self._pieces: deque[bytes | memoryview] = deque()
+        self._size = 0  # of them, with what each costs
+        self._enough = 0  # so much must be here before the reader is woken
         self._kept = kept
         self._taken = taken
         self._whole = False
@@ -52,9 +55,12 @@ class DataStream(AsyncIterator[bytes]):
         """Take in what the network gave."""
         if piece and not self._unwanted:
             self._pieces.append(piece)
-            self._kept(len(piece) + PIECE_COST)
+            cost = len(piece) + PIECE_COST
+            self._size += cost
+            self._kept(cost)
         self._whole = last
-        self._wake()
+        if last or self._size >= self._enough:
+            self._wake()
 
     def fail(self, error: HilumError) -> None:
         """Say that the rest will never come."""
@@ -65,8 +71,7 @@ class DataStream(AsyncIterator[bytes]):
     def discard(self) -> None:
         """Throw away what is here and what will come."""
         self._unwanted = True
-        while self._pieces:
-            self._taken(len(self._pieces.popleft()) + PIECE_COST)
+        self._all()
         self._wake()
 
     async def drain(self) -> None:
@@ -75,8 +80,9 @@ class DataStream(AsyncIterator[bytes]):
         Raises:
             HilumError: the association was lost.
         """
-        async for _ in self:
-            pass
+        if not self._whole or self._pieces:
+            async for _ in self:
+                pass
 
     async def gathered(self) -> bool:
         """Take in what has come meanwhile; whether the data set is whole now.
@@ -90,27 +96,60 @@ class DataStream(AsyncIterator[bytes]):
                 break
         return self._whole
 
+    async def several(self) -> list[bytes | memoryview]:
+        """What is here once all has come, or `GATHERED` bytes of it; nothing at the end.
+
+        For who can use it as it is: the reader is woken once, and nothing is joined.
+
+        Raises:
+            HilumError: as from reading.
+        """
+        while not self._whole and not self._unwanted and self._size < GATHERED:
+            if self._error is not None:
+                raise self._error
+            self._enough = GATHERED
+            try:
+                await self._wait()
+            finally:
+                self._enough = 0
+        return self._all()
+
+    def _all(self) -> list[bytes | memoryview]:
+        pieces = [*self._pieces]
+        self._pieces.clear()
+        size, self._size = self._size, 0
+        self._taken(size)
+        return pieces
+
+    async def _wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
     async def __anext__(self) -> bytes:
         while not self._pieces:
             if self._error is not None:
                 raise self._error
             if self._whole or self._unwanted:
                 raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        piece = self._pieces.popleft()
-        self._taken(len(piece) + PIECE_COST)
+            await self._wait()
+        piece = self._take()
         return self._joined(piece) if self._pieces else bytes(piece)
+
+    def _take(self) -> bytes | memoryview:
+        piece = self._pieces.popleft()
+        cost = len(piece) + PIECE_COST
+        self._size -= cost
+        self._taken(cost)
+        return piece
 
     def _joined(self, piece: bytes | memoryview) -> bytes:
         """That piece and those behind it that are here: many peers send 16 KiB at a time."""
         size, several = len(piece), [piece]
         while self._pieces and size + len(self._pieces[0]) <= JOINED:
-            piece = self._pieces.popleft()
-            self._taken(len(piece) + PIECE_COST)
+            piece = self._take()
             size += len(piece)
             several.append(piece)
         return b"".join(several)

@@ -1,5 +1,6 @@
 """Takes one C-STORE of the peer and answers it (PS3.4 Annex B, PS3.7 §9.1.1)."""
 
+from hilum.codec import dimse
 from hilum.codec.dimse import RESPONSE, Command, Service
 from hilum.codec.sop_class import is_storage
 from hilum.codec.verdict import Dimse, verdict_on
@@ -33,7 +34,7 @@ async def receive(association: Association, message: Message, sink: StoreSession
         comment = "; ".join(stored.warnings)
         await _answer(association, message, Dimse.DATASET_DIFFERS_FROM_CLASS, comment)
     else:
-        await _answer(association, message, Dimse.SUCCESS)
+        await _confirm(association, message)
     return stored
 
 
@@ -63,7 +64,7 @@ async def confirm(association: Association, message: Message, *, leave: bool = T
     """
     if leave:
         await _drain(message)
-    await _answer(association, message, Dimse.SUCCESS)
+    await _confirm(association, message)
 
 
 def instance_of(message: Message) -> Instance:
@@ -100,6 +101,17 @@ def _failed(message: Message, error: HilumError) -> Stored:
         sop_instance_uid=message.command.affected_sop_instance_uid or "",
         failure=error,
     )
+
+
+async def _confirm(association: Association, message: Message) -> None:
+    """Answer with success; the same bytes as `_answer` would, for a tenth of the work."""
+    asked = message.command
+    encoded = dimse.encode_stored(
+        asked.affected_sop_class_uid or message.context.abstract_syntax,
+        asked.affected_sop_instance_uid,
+        asked.message_id or 0,
+    )
+    await association.say(message.context, encoded)
 
 
 async def _answer(

@@ -63,6 +63,15 @@ class Sender(Link):
             self._sent += 1
             await self._drain()
 
+    async def say(self, context: Context, encoded: bytes) -> None:
+        """Send a command set that has no data set, as it is encoded; raises like `send`."""
+        size = pdu.fragment_size(self.remote.max_pdu)
+        parts = pdu.encode_data(context.id, encoded, is_command=True, last=True, size=size)
+        async with self._write_lock:
+            self._write(b"".join(parts))
+            self._sent += 1
+            await self._drain()
+
     async def _send_stream(
         self,
         context: Context,

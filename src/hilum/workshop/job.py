@@ -10,7 +10,7 @@ JOB: Final = Struct("<Qd")
 """Before a job: its length in bytes, and the seconds it may take."""
 ANSWER: Final = Struct("<BQ")
 """Before an answer: its `Kind`, and its length in bytes."""
-MAX_RESULT: Final = 256 * 1024 * 1024  # bytes; what is larger goes through a file
+MAX_RESULT: Final = 64 * 1024 * 1024  # bytes, in memory twice; what is larger goes through a file
 
 
 class Kind(IntEnum):

@@ -86,6 +86,8 @@ class Looks:
         Raises:
             BackendFault: its file cannot be read.
         """
+        if not pieces:  # of an empty fragment
+            return b""
         try:
             if looked.inflated:
                 return await asyncio.get_running_loop().run_in_executor(

@@ -53,7 +53,8 @@ async def joined(chunks: AsyncIterator[bytes]) -> bytes:
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted((folder / "files").rglob("*.dcm"))
+    """Without the empty ones, which wait for those who come next."""
+    return sorted(path for path in (folder / "files").rglob("*.dcm") if path.stat().st_size)
 
 
 def lost(folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from tests.backends.archive import opened
 from tests.contract import made
 from tests.contract.made import Made
 
-from hilum.backends.archive.writer import Policy
+from hilum.backends.archive.work import Policy
 from hilum.model.instance import CHUNK
 
 

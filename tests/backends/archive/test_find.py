@@ -27,6 +27,7 @@ async def test_long_answers_come_in_their_order_while_others_store(tmp_path: Pat
         async with archive.find(Query(Level.STUDY, offset=3)) as matches:
             found = [json.loads((await anext(matches)).dicom_json())]
             await keep(archive, made.made(999))  # a slow reader locks nobody out
+            archive._writer.flush()
             assert archive._writer._index.checkpoint()  # nor keeps it the log from being emptied
             found += [json.loads(each.dicom_json()) async for each in matches]
     assert [each["0020000D"]["Value"] for each in found] == [[uid(n)] for n in range(4, 451)]

@@ -2,6 +2,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tests.backends.archive import opened
@@ -47,8 +48,22 @@ async def test_a_start_after_a_clean_end_changes_nothing(
     assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
+@pytest.mark.parametrize("durability", ["full", "relaxed"])
+async def test_an_empty_file_is_one_that_was_made_ahead_or_is_lost(
+    tmp_path: Path, durability: Literal["full", "relaxed"]
+) -> None:
+    async with opened.archive(tmp_path, durability=durability) as archive:
+        await keep(archive, made.made())
+    without_index(tmp_path)
+    (file,) = opened.files(tmp_path)
+    file.write_bytes(b"")
+    async with opened.archive(tmp_path, durability=durability):
+        assert len(opened.lost(tmp_path)) == (durability == "relaxed")
+    assert not file.exists()
+
+
 @pytest.mark.parametrize("size", [9, 2 * CHUNK])
-@pytest.mark.parametrize("kept", [0, 1, 128, 132, 300, HEAD - 1, HEAD, HEAD + 1, -9, -1])
+@pytest.mark.parametrize("kept", [1, 128, 132, 300, HEAD - 1, HEAD, HEAD + 1, -9, -1])
 async def test_a_file_that_is_cut_goes_to_lost(tmp_path: Path, size: int, kept: int) -> None:
     async with opened.archive(tmp_path) as archive:
         await keep(archive, made.made(1, PixelData=bytes(size)), made.made(2))
@@ -177,6 +192,7 @@ async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 async def test_old_days_are_not_looked_at_again(tmp_path: Path) -> None:
     async with opened.archive(tmp_path) as archive:
         await keep(archive, made.made())
+        archive._writer.flush()
         archive._writer._index.begin()
         archive._writer._index.remember("swept", "2100/01/01")
         archive._writer._index.commit()

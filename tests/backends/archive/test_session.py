@@ -1,6 +1,7 @@
 import asyncio
 import errno
 import os
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,7 @@ async def test_a_full_disk_under_the_index_is_a_failure_that_leaves_nothing(
 ) -> None:
     async with opened.archive(tmp_path) as archive:
         await keep(archive, made.made())
+        archive._writer.flush()
         index = archive._writer._index
         index._cursor.execute("PRAGMA max_page_count=1")  # SQLite's own way to be full
         (stored,) = await store(archive, made.made(2, PatientComments="x" * 10_000))
@@ -161,3 +163,49 @@ async def test_a_value_that_is_none_of_its_kind_is_kept_with_a_warning(tmp_path:
         assert stored.warnings == ("(0010,0030) has a value that is no DA",)
         (found,) = await find(archive, Level.STUDY)
         assert found["00100030"]["Value"] == ["in 1970"]
+
+
+async def test_what_was_answered_for_and_could_not_be_committed_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, made.made())
+        assert archive._writer.owes
+        commit = archive._writer._index.commit
+
+        def broken() -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(archive._writer._index, "commit", broken)
+        assert await find(archive, Level.STUDY) == []
+        (stored,) = await store(archive, made.made(2))
+        assert isinstance(stored.failure, OutOfResources)  # nothing more is promised
+        monkeypatch.setattr(archive._writer._index, "commit", commit)
+        await keep(archive, made.made(3))
+        assert len(await find(archive, Level.STUDY)) == 2
+    assert len(opened.files(tmp_path)) == 2
+
+
+async def test_what_could_never_be_committed_is_there_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, made.made())
+
+        def broken() -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(archive._writer._index, "commit", broken)
+    async with opened.archive(tmp_path) as archive:
+        assert len(await find(archive, Level.STUDY)) == 1
+
+
+async def test_a_moment_later_everybody_sees_what_was_stored(tmp_path: Path) -> None:
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, made.made())
+        async with asyncio.timeout(5):
+            while archive._writer.owes:  # noqa: ASYNC110 - a thread does it
+                await asyncio.sleep(0.01)
+        with sqlite3.connect(tmp_path / "index.db") as connection:
+            assert connection.execute("SELECT count(*) FROM instance").fetchone() == (1,)
+        connection.close()

@@ -198,6 +198,23 @@ async def test_an_unknown_one_is_not_found(far: Far, tmp_path: Path) -> None:
         await until(lambda: folders(tmp_path) == [])
 
 
+async def test_what_is_here_is_not_given_under_another_series_or_study(
+    far: Far, tmp_path: Path
+) -> None:
+    async with kept(far, tmp_path, cache={"max_size": 1 << 30}) as backend:
+        for asked in (ref(1, 1), STUDY):
+            await read(backend, asked)
+            for study, series in ((uid(1), uid(1, 2)), (uid(2), uid(1, 1))):
+                wrong = Ref(study, series, uid(1, 1, 1))
+                assert not backend.holds(wrong)
+                with pytest.raises(NotFound):
+                    async with backend.lend(wrong):
+                        pass
+        count = len(far.asked)
+        assert (await looked(backend, 1, 1))[0] == house()[0].data
+        assert len(far.asked) == count
+
+
 @pytest.mark.parametrize("where", ["entering", "within"])
 async def test_what_the_far_side_says_is_told_and_asked_again(
     far: Far, tmp_path: Path, where: str

@@ -105,3 +105,14 @@ async def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:
 
 async def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path) -> None:
     assert await refusal(tmp_path) == "cannot be opened: Is a directory"
+
+
+async def test_what_it_is_may_stand_far_behind(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    before = b"\x04\x00\x00\x10OB\x00\x00" + (200_000).to_bytes(4, "little") + bytes(200_000)
+    data = b"\x08\x00\x16\x00UI\x04\x001.2\0\x08\x00\x18\x00UI\x04\x001.3\0"
+    path.write_bytes(before + data)
+    kind, uid, _, read_back, size, _ = await read(path)
+    assert (kind, uid) == ("1.2", "1.3")
+    assert read_back == before + data
+    assert size == len(before + data)

@@ -196,6 +196,16 @@ async def test_a_lie_is_told_and_costs_nothing(
         assert descriptors() <= before + 3  # those of the workshop's process
 
 
+async def test_a_frame_of_no_bytes_is_given_as_that(served: Served, archive: Archive) -> None:
+    await put(archive, compressed(b"", frames=1))
+    async with served(archive) as client:
+        for accept in ("image/jpeg", AS_STORED):
+            answer = await client.get(f"{MADE}/frames/1", headers={"Accept": accept})
+            assert answer.status_code == 200, answer.text
+        answer = await client.get(f"{MADE}/frames/1", headers={"Accept": "image/jpeg"})
+        assert answer.content == b""
+
+
 async def test_a_client_that_leaves_leaves_nothing(served: Served, archive: Archive) -> None:
     frames = 64
     await put(archive, made(NumberOfFrames=str(frames), Rows=512, Columns=512,

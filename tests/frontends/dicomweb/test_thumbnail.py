@@ -59,6 +59,26 @@ async def test_of_a_series_the_instance_in_the_middle() -> None:
         assert bench.done == 2
 
 
+async def test_where_a_report_is_in_the_middle_another_instance() -> None:
+    memory = Memory("ONE")
+    await keep(memory, CT.read_bytes())
+    report = pydicom.dcmread(sample("test-SR.dcm"))
+    image = pydicom.dcmread(CT, stop_before_pixels=True)
+    report.StudyInstanceUID, report.Modality = image.StudyInstanceUID, "CT"
+    report.SeriesInstanceUID = image.SeriesInstanceUID
+    for number in (0, image.InstanceNumber + 1):  # before and behind it
+        report.InstanceNumber = number
+        report.SOPInstanceUID = report.file_meta.MediaStorageSOPInstanceUID = f"1.2.{number}"
+        buffer = pydicom.filebase.DicomBytesIO()
+        report.save_as(buffer)
+        await keep(memory, buffer.getvalue())
+        all_of = {"finds": memory, "retrieves": memory, "describes": memory, "lends": memory}
+        async with showing([], **all_of) as client:
+            series = url(CT).partition("/instances")[0]
+            for path in (series, series.partition("/series")[0]):
+                assert opened(await client.get(path + "/thumbnail")).size == (128, 128)
+
+
 async def test_its_only_parameter_is_the_viewport() -> None:
     async with showing([CT]) as client:
         path = url(CT) + "/thumbnail"

@@ -15,6 +15,7 @@ from typing import Final
 
 from hilum.backends.archive import holds
 from hilum.backends.archive.describe import Bulk, metadata
+from hilum.backends.archive.errands import Errands
 from hilum.backends.archive.files import ALONE
 from hilum.backends.archive.find import Finding
 from hilum.backends.archive.index import Index
@@ -41,7 +42,7 @@ from hilum.state.database import open_database
 
 log = logging.getLogger(__name__)
 
-_WRITERS = 16  # threads that write files at once; each keeps a buffer of 1 MiB
+_WRITERS = 16  # threads that write files at once
 _FILE_READERS = 4
 STORES_AT_ONCE: Final = 4
 """Instances of one sender that are worth being stored at once: the disk makes several durable in
@@ -98,13 +99,13 @@ class Archive:
         functions = {holds.FUNCTION: (4, holds.holds)}
         reading = open_database(database, writes=False, functions=functions)
         made(reading.dispose)
-        self._readers = Readers(reading)
         self._writer = Writer(index, self._files, database, self._settings.duplicates, turn)
+        self._readers = Readers(reading, self._writer)
         self._writer.start()
         made(self._writer.stop)
         made(self._readers.close)  # before the writer empties the log, which readers would keep
-        self._writing = ThreadPoolExecutor(_WRITERS, thread_name_prefix="archive files")
-        made(self._writing.shutdown)
+        self._writing = Errands(_WRITERS, "archive files")
+        made(self._writing.close)
         self._reading = ThreadPoolExecutor(_FILE_READERS, thread_name_prefix="archive reading")
         made(self._reading.shutdown)
 

@@ -4,13 +4,18 @@
 was made, which is never used twice and gives its name and folder. Nothing that a peer sent is part
 of them. Each is a Part 10 file whose head is `HEAD` bytes long and carries a seal: the length and
 the CRC-32 of the data set behind it. So a file that lost its row can be proven whole.
+
+Names are made durable several at a time, before anything is written under them; an empty file is
+one whose name was not needed.
 """
 
+import logging
 import os
 import re
 import threading
 import time
 from calendar import timegm
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,9 +23,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from hilum.backends.archive.disk import start_writing
 from hilum.backends.archive.part import Part
 from hilum.codec.part10 import encode_meta
 from hilum.model.instance import CHUNK
+
+log = logging.getLogger(__name__)
 
 ALONE: Final = Part()
 HEAD: Final = 1024
@@ -36,6 +44,7 @@ _OPEN = (
     os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 )
 _SYNC_DATA = getattr(os, "fdatasync", os.fsync)
+_AHEAD = 16  # files whose names are made durable together
 _DIRECTORIES_SYNC = os.name != "nt"  # there they cannot be opened, and NTFS journals them
 
 
@@ -70,17 +79,6 @@ def read_seal(private: bytes) -> Seal | None:
     return None if found is None else Seal(int(found[1], 16), int(found[2], 16))
 
 
-def write_all(fd: int, parts: Sequence[bytes | memoryview]) -> None:
-    """Write all parts, however little the system takes at once."""
-    left = [memoryview(part).cast("B") for part in parts if len(part)]
-    while left:
-        written = os.writev(fd, left[:512]) if hasattr(os, "writev") else os.write(fd, left[0])
-        while left and written >= len(left[0]):
-            written -= len(left.pop(0))
-        if written:
-            left[0] = left[0][written:]
-
-
 def sync_directory(path: Path | str) -> None:
     """Make the names in a directory durable."""
     if not _DIRECTORIES_SYNC:
@@ -108,9 +106,12 @@ class Files:
         self._durable = durable
         self._part = part
         self._last = after
-        self._ready = ""
+        self._day = ""
         self._lock = threading.Lock()
         self._open: dict[int, None] = {}
+        self._making = threading.Lock()
+        self._ready: deque[tuple[int, int]] = deque()  # number and descriptor
+        self._next_time = 1  # so many are made
         self._held: dict[int, int] = {}
         self._doomed: set[int] = set()
 
@@ -134,24 +135,81 @@ class Files:
         return f"{self.root}/{day_of(number)}/{number:016x}.dcm"
 
     def create(self) -> tuple[int, int]:
-        """A new, empty file: its descriptor, and its number.
+        """A new, empty file, whose name is durable: its descriptor, and its number.
 
         It counts as unfinished until `settle` is called.
 
         Raises:
             OSError: no room, no permission.
         """
+        while True:
+            with self._lock:
+                today = day_of(max(time.time_ns(), self._last))
+                if self._ready and day_of(self._ready[0][0]) == today:
+                    number, fd = self._ready.popleft()
+                    self._open[number] = None
+                    return fd, number
+            with self._making:
+                if not self._ready:
+                    return self._make()
+            self.spare()  # those are of yesterday
+
+    def _make(self) -> tuple[int, int]:
+        """Make a file, and more for those who come next where they come one after another."""
+        count, self._next_time = self._next_time, min(2 * self._next_time, _AHEAD)
+        made: list[tuple[int, int]] = []
+        try:
+            for _ in range(count if self._durable else 1):
+                made.append(self._new(made))
+            if self._durable:
+                sync_directory(f"{self.root}/{day_of(made[0][0])}")  # text, as in `path`
+        except BaseException:
+            self._unmake(made)
+            raise
+        first, *others = made
+        with self._lock:
+            for number, _ in others:
+                del self._open[number]
+            self._ready += others
+        return first[1], first[0]
+
+    @property
+    def ahead(self) -> bool:
+        """Whether files are made ahead, so that empty ones are left by a process that is killed."""
+        return self._durable
+
+    def _new(self, before: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        """A new file, of the same day as those that were made just before it."""
         with self._lock:
             number = self._last = self._part.next(max(time.time_ns(), self._last + 1))
+            if before and day_of(number) != day_of(before[0][0]):
+                number = self._last = self._part.next(before[-1][0] + 1)
             day = day_of(number)
-            if day != self._ready:
+            if day != self._day:
                 self._make_day(day)
             self._open[number] = None
         try:
-            return os.open(self.path(number), _OPEN, 0o600), number
+            return number, os.open(self.path(number), _OPEN, 0o600)
         except BaseException:
             self.settle(number)
             raise
+
+    def spare(self) -> None:
+        """Take away the files that were made for nobody."""
+        with self._making:
+            with self._lock:
+                unused = [*self._ready]
+                self._ready.clear()
+            self._next_time = 1
+            self._unmake(unused)
+
+    def _unmake(self, files: Iterable[tuple[int, int]]) -> None:
+        for number, fd in files:
+            os.close(fd)
+            try:
+                self.remove(number)
+            except OSError:
+                log.exception("an empty file could not be removed")
 
     def _make_day(self, day: str) -> None:
         """The folder of a day, whose own name is durable before anything is in it."""
@@ -160,7 +218,7 @@ class Files:
         if self._durable:
             for each in (path.parent, path.parent.parent, self.root):
                 sync_directory(each)
-        self._ready = day
+        self._day = day
 
     def settle(self, number: int) -> None:
         """The file has a row that was committed, or is gone."""
@@ -178,8 +236,18 @@ class Files:
         sure = self._durable and self._part.is_all
         return day_of(oldest if sure else oldest - _DAY_LENGTH)
 
-    def finish(self, fd: int, number: int) -> None:
-        """Make the file and its name durable, if this archive is."""
+    def begin_sync(self, fd: int) -> None:
+        """Have what was written be on its way to the disk while the caller does other things."""
+        if self._durable:
+            start_writing(fd)
+
+    def finish(self, fd: int) -> None:
+        """Make what was written durable, if this archive is; its name is so since `create`."""
+        if self._durable:
+            _SYNC_DATA(fd)
+
+    def secure(self, fd: int, number: int) -> None:
+        """Make a file and its name durable, whoever made it."""
         if self._durable:
             _SYNC_DATA(fd)
             sync_directory(f"{self.root}/{day_of(number)}")  # text, as in `path`

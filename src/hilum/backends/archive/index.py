@@ -187,12 +187,14 @@ class Index:
         """
         key = entry.study_instance_uid, entry.series_instance_uid
         above = self._known.get(key)
+        is_first = False
         if above is None:
             if self._one("find", {"uid": entry.sop_instance_uid}):
                 return False
             if len(self._known) >= _KNOWN:
                 self._known.clear()
-            above = self._known[key] = self._make_above(entry)
+            above, is_first = self._above(entry)
+            self._known[key] = above
         columns = {
             "id": entry.file,
             "series": above.series,
@@ -207,7 +209,8 @@ class Index:
         if not self._cursor.rowcount:
             return False
         self._describe(above, entry)
-        self._count(above, series=0, instances=1, first=entry.file)
+        if not is_first:
+            self._count(above, series=0, instances=1, first=entry.file)
         return True
 
     def is_astray(self, entry: Entry) -> bool:
@@ -219,7 +222,7 @@ class Index:
         """Write the metadata of an instance, with the dictionary of the series as it is now."""
         json, shared = entry.json, entry.dictionary != b""
         if shared and entry.dictionary != above.dictionary:
-            json, shared = deflate(dicom_json.dumps(entry.attributes)), False
+            json, shared = deflate(entry.plain), False
         columns = {"instance": entry.file, "shared": int(shared), "json": json}
         self._run("add_description", columns)
 
@@ -270,46 +273,72 @@ class Index:
 
     # What is above them
 
-    def _make_above(self, entry: Entry) -> _Above:
+    def _above(self, entry: Entry) -> tuple[_Above, bool]:
+        """The rows above an instance, and whether they were made for it and count it already."""
         found = self._one("find_study", {"uid": entry.study_instance_uid})
-        study, patient = found or self._make_study(entry)
+        if found is None:
+            return self._with_study(entry)
+        study, patient, modalities, patient_id, issuer, lone = found
+        owner = patient_id, issuer, lone
         found = self._one("find_series", {"study": study, "uid": entry.series_instance_uid})
-        if found:
-            return self._with_dictionary(entry, found[0], study, patient, dictionary_of(found[1]))
+        if found is not None:
+            series, dictionary = found[0], dictionary_of(found[1])
+            return self._known_above(
+                entry, _Above(series, study, patient, owner, dictionary)
+            ), False
         columns = record.series_columns(entry.attributes)
-        columns |= {"study": study, "series_instance_uid": entry.series_instance_uid}
-        series = self._run("add_series", columns)
-        dictionary = as_dictionary(dicom_json.dumps(entry.attributes))
-        if dictionary:
-            self._run("add_dictionary", {"series": series, "json": deflate(dictionary)})
-        above = self._with_dictionary(entry, series, study, patient, dictionary)
-        self._count(above, series=1, instances=0)
-        self._list_modalities(study)
-        return above
+        series, dictionary = self._make_series(entry, study, columns)
+        above = _Above(series, study, patient, owner, dictionary)
+        changes = {"d_series": 1, "d_instances": 1, "first": entry.file}
+        self._run("count_study", {"row": study, **changes})
+        listed = orjson.loads(modalities)
+        if columns["modality"] is not None and columns["modality"] not in listed:
+            self._set_modalities(study, [*listed, columns["modality"]])
+        return self._known_above(entry, above), True
 
-    def _with_dictionary(
-        self, entry: Entry, series: int, study: int, patient: int, dictionary: bytes
-    ) -> _Above:
-        """The rows above, and their dictionary made known to those who come after."""
-        key = entry.study_instance_uid, entry.series_instance_uid
-        self.dictionaries.put(*key, dictionary)
-        patient_id, issuer, lone = self._must("owner", {"row": patient})
-        return _Above(series, study, patient, (patient_id, issuer, lone), dictionary)
-
-    def _make_study(self, entry: Entry) -> tuple[int, int]:
-        patient = self._make_patient(entry.attributes)
+    def _with_study(self, entry: Entry) -> tuple[_Above, bool]:
+        """The same for the first instance of a study."""
+        owner = record.patient_key(entry.attributes)
+        patient = self._make_patient(owner)
+        its_series = record.series_columns(entry.attributes)
+        modality = its_series["modality"]
         columns = record.study_columns(entry.attributes)
         columns |= {
             "patient": patient,
             "study_instance_uid": entry.study_instance_uid,
-            "modalities": b"[]",
+            "first_instance": entry.file,
+            "modalities": orjson.dumps([] if modality is None else [modality]),
+            "n_series": 1,
+            "n_instances": 1,
         }
         study = self._run("add_study", columns)
         self._run("first_study", {"row": patient, "d_study": study})
-        return study, patient
+        series, dictionary = self._make_series(entry, study, its_series)
+        return self._known_above(entry, _Above(series, study, patient, owner, dictionary)), True
 
-    def _make_patient(self, attributes: record.Attributes) -> int:
-        patient_id, issuer, lone = record.patient_key(attributes)
+    def _make_series(self, entry: Entry, study: int, columns: dict[str, Any]) -> tuple[int, bytes]:
+        """A row for the first instance of a series, and its dictionary."""
+        columns |= {
+            "study": study,
+            "series_instance_uid": entry.series_instance_uid,
+            "first_instance": entry.file,
+            "n_instances": 1,
+        }
+        series = self._run("add_series", columns)
+        dictionary = as_dictionary(entry.plain)
+        if dictionary:
+            deflated = deflate(dictionary) if entry.dictionary else entry.json
+            self._run("add_dictionary", {"series": series, "json": deflated})
+        return series, dictionary
+
+    def _known_above(self, entry: Entry, above: _Above) -> _Above:
+        """Make the dictionary known to those who come after."""
+        key = entry.study_instance_uid, entry.series_instance_uid
+        self.dictionaries.put(*key, above.dictionary)
+        return above
+
+    def _make_patient(self, owner: tuple[str, str, str]) -> int:
+        patient_id, issuer, lone = owner
         key = {"patient_id": patient_id, "issuer": issuer, "lone": lone}
         found = self._one("find_patient", key)
         return found[0] if found else self._run("add_patient", key)
@@ -325,8 +354,10 @@ class Index:
 
     def _list_modalities(self, study: int) -> None:
         self._run("modalities", {"study": study})
-        found = sorted(row[0] for row in self._cursor.fetchall())
-        self._run("set_modalities", {"row": study, "modalities": orjson.dumps(found)})
+        self._set_modalities(study, [row[0] for row in self._cursor.fetchall()])
+
+    def _set_modalities(self, study: int, found: list[str]) -> None:
+        self._run("set_modalities", {"row": study, "modalities": orjson.dumps(sorted(found))})
 
     def _settle_series(self, above: _Above, gone: Container[int]) -> None:
         """Drop a series that is empty now, or give it the attributes of its next instance."""
@@ -351,7 +382,7 @@ class Index:
         elif first in gone:
             oldest, attributes = self._oldest("oldest_in_study", above.study)
             columns = record.study_columns(attributes)
-            patient = self._make_patient(attributes)
+            patient = self._make_patient(record.patient_key(attributes))
             self._run(
                 "change_study",
                 {"row": above.study, "patient": patient, "first_instance": oldest, **columns},

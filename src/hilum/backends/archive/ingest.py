@@ -1,27 +1,29 @@
 """How an instance gets from its sender into a file, and what is to be indexed of it.
 
 An instance of at most 1 MiB is gathered and written in one step in a thread; a longer one is
-written piece by piece as it comes. Then its header is read from what was written, its identifiers
-are checked, the file is sealed and synced, and its row goes to the writer.
+written piece by piece as it comes. While the disk takes it, its header is read from what was
+written and its identifiers are checked; then the file is sealed and synced.
 """
 
 import mmap
 import os
-import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from hilum.backends.archive import files, record
 from hilum.backends.archive.deflated import Dictionaries, deflate
+from hilum.backends.archive.disk import write_all
 from hilum.backends.archive.files import HEAD, Files, Seal
 from hilum.backends.archive.record import Entry
-from hilum.codec import dicom_json
+from hilum.codec import again, dicom_json
 from hilum.codec.malformed import malformed
+from hilum.codec.remembered import Remembered
 from hilum.model.errors import BadDataset, ClassMismatch
 from hilum.model.identity import is_uid
-from hilum.model.instance import CHUNK, Instance
+from hilum.model.instance import Instance
 
 TRUNCATED: Final = "the data set ends within an element"
 
@@ -31,7 +33,7 @@ _UIDS: Final = (
     ("SOPInstanceUID", "00080018"),
     ("SOPClassUID", "00080016"),
 )
-_buffers = threading.local()
+_remembered = Remembered()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def read(data: memoryview, transfer_syntax_uid: str) -> _Read:
     """
     if not is_uid(transfer_syntax_uid):
         raise BadDataset("the transfer syntax is not a UID")
-    described = dicom_json.from_encoded(data, transfer_syntax_uid)
+    described = again.read(data, transfer_syntax_uid, _remembered)
     uids = []
     for keyword, tag in _UIDS:
         uid = record.uid(described.attributes, tag)
@@ -90,6 +92,7 @@ def entry_of(
 ) -> Entry:
     """The row of a file."""
     dictionary = dictionaries.get(found.study, found.series)
+    plain = dicom_json.dumps(found.attributes)
     return Entry(
         study_instance_uid=found.study,
         series_instance_uid=found.series,
@@ -100,7 +103,8 @@ def entry_of(
         size=seal.length,
         crc=seal.crc,
         columns=record.instance_columns(found.attributes),
-        json=deflate(dicom_json.dumps(found.attributes), dictionary),
+        plain=plain,
+        json=deflate(plain, dictionary),
         dictionary=dictionary,
         attributes=found.attributes,
     )
@@ -110,48 +114,65 @@ def take_small(
     store: Files,
     dictionaries: Dictionaries,
     instance: Instance,
-    chunks: Sequence[bytes],
-    hand_on: Callable[[Taken], None],
-) -> None:
-    """Read, check, write and sync an instance of at most `CHUNK` bytes; for a thread.
-
-    `hand_on` is called, in this thread, once the file is safe.
+    chunks: Sequence[bytes | memoryview],
+) -> Taken:
+    """Write, read, check and sync an instance of at most 1 MiB; for a thread.
 
     Raises:
         BadDataset, ClassMismatch: it is not kept, and there is no file.
         OSError: as before.
     """
-    buffer = _buffer()
-    end = HEAD
-    for chunk in chunks:
-        buffer[end : end + len(chunk)] = chunk
-        end += len(chunk)
     syntax = instance.transfer_syntax_uid
-    with memoryview(buffer)[HEAD:end] as data:
-        found = read(data, syntax)
-        _check(instance, found)
-        seal = Seal(end - HEAD, zlib.crc32(data))
-    buffer[:HEAD] = files.head(found.sop_class, found.sop_instance, syntax, seal)
+    seal = Seal(sum(map(len, chunks)), _crc(chunks))
+    sop_class, sop_instance = (
+        uid.strip(" \0") for uid in (instance.sop_class_uid, instance.sop_instance_uid)
+    )
     fd, number = store.create()
     try:
         try:
-            with memoryview(buffer)[:end] as whole:
-                files.write_all(fd, [whole])
-            store.finish(fd, number)
+            # What was announced is mostly true: the disk begins before the data set is read.
+            known = all(map(is_uid, (sop_class, sop_instance, syntax)))
+            head = files.head(sop_class, sop_instance, syntax, seal) if known else bytes(HEAD)
+            write_all(fd, [head, *chunks])
+            if known:
+                store.begin_sync(fd)
+            with _whole(fd, chunks) as data:
+                found = read(data, syntax)
+            _check(instance, found)
+            if not known:
+                head = files.head(found.sop_class, found.sop_instance, syntax, seal)
+                os.lseek(fd, 0, os.SEEK_SET)
+                write_all(fd, [head])
+            entry = entry_of(found, syntax, number, seal, dictionaries)
+            store.finish(fd)
         finally:
             os.close(fd)
-        hand_on(Taken(entry_of(found, syntax, number, seal, dictionaries), found.warnings))
     except BaseException:
         store.remove(number)
         raise
+    return Taken(entry, found.warnings)
 
 
-def _buffer() -> bytearray:
-    """The buffer of this thread, used again and again: fresh memory costs more than copying."""
-    buffer: bytearray | None = getattr(_buffers, "buffer", None)
-    if buffer is None:
-        buffer = _buffers.buffer = bytearray(HEAD + CHUNK)
-    return buffer
+def _crc(chunks: Sequence[bytes | memoryview]) -> int:
+    crc = 0
+    for chunk in chunks:
+        crc = zlib.crc32(chunk, crc)
+    return crc
+
+
+@contextmanager
+def _whole(fd: int, chunks: Sequence[bytes | memoryview]) -> Iterator[memoryview]:
+    """The data set in one piece; if need be, as the system has it, without a copy."""
+    if len(chunks) == 1:
+        yield memoryview(chunks[0])
+        return
+    size = HEAD + sum(map(len, chunks))
+    with (
+        mmap.mmap(fd, size, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as whole,
+        whole[HEAD:] as data,
+    ):
+        yield data
 
 
 class Part:
@@ -164,24 +185,25 @@ class Part:
         self._crc = 0
         self._fd, self._number = store.create()
         try:
-            files.write_all(self._fd, [bytes(HEAD)])
+            write_all(self._fd, [bytes(HEAD)])
         except BaseException:
             self.discard()
             raise
 
-    def append(self, chunks: Sequence[bytes]) -> None:
+    def append(self, chunks: Sequence[bytes | memoryview]) -> None:
         """Write what came.
 
         Raises:
             OSError: there is no room.
         """
-        files.write_all(self._fd, chunks)
+        write_all(self._fd, chunks)
         for chunk in chunks:
             self._crc = zlib.crc32(chunk, self._crc)
             self._length += len(chunk)
+        self._store.begin_sync(self._fd)
 
-    def finish(self, dictionaries: Dictionaries, hand_on: Callable[[Taken], None]) -> None:
-        """Read, check, seal and sync what was written, and hand it on.
+    def finish(self, dictionaries: Dictionaries) -> Taken:
+        """Read, check, seal and sync what was written.
 
         Raises:
             BadDataset, ClassMismatch, OSError: it is not to be kept; `discard` it.
@@ -197,10 +219,11 @@ class Part:
         seal = Seal(self._length, self._crc)
         os.lseek(self._fd, 0, os.SEEK_SET)
         head = files.head(found.sop_class, found.sop_instance, syntax, seal)
-        files.write_all(self._fd, [head])
-        self._store.finish(self._fd, self._number)
+        write_all(self._fd, [head])
+        entry = entry_of(found, syntax, self._number, seal, dictionaries)
+        self._store.finish(self._fd)
         self._close()
-        hand_on(Taken(entry_of(found, syntax, self._number, seal, dictionaries), found.warnings))
+        return Taken(entry, found.warnings)
 
     def discard(self) -> None:
         """Take the file away."""

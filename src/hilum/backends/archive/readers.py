@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import sqlalchemy as sa
 
@@ -123,11 +123,30 @@ class Brief:
                 self._not_before = ended + _REST * (ended - began)
 
 
-class Readers:
-    """Reads the index, in its own threads or, what is soon done, at once."""
+class Owing(Protocol):
+    """May owe rows that were answered for: the writer."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    @property
+    def owes(self) -> bool:
+        """Whether there are such that nobody can see as yet."""
+
+    def flush(self) -> None:
+        """Commit them; in a thread."""
+
+
+class Readers:
+    """Reads the index, in its own threads or, what is soon done, at once.
+
+    What was stored before a read began is seen by it.
+
+    Args:
+        engine: of the index.
+        writer: may owe rows that were answered for; None: there is none.
+    """
+
+    def __init__(self, engine: sa.Engine, writer: Owing | None = None) -> None:
         self._engine = engine
+        self._writer = writer
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="archive reader")
         self._idle: list[sqlite3.Connection] = []
         self._brief = Brief()
@@ -149,6 +168,7 @@ class Readers:
             BackendFault: the index cannot be read.
         """
         if self._brief.may:
+            await self._settle()
             try:
                 return self._brief.read(read)
             except sqlite3.Error:
@@ -165,6 +185,7 @@ class Readers:
         Raises:
             BackendFault: the index cannot be read.
         """
+        await self._settle()
         turn = _Turn()
         loop = asyncio.get_running_loop()
         try:
@@ -172,6 +193,11 @@ class Readers:
         except asyncio.CancelledError:
             turn.leave()
             raise
+
+    async def _settle(self) -> None:
+        if self._writer is not None and self._writer.owes:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._threads, self._writer.flush)
 
     def _read(self, turn: _Turn, read: Callable[[Cursor], T]) -> T:
         try:

@@ -1,7 +1,8 @@
 """What the index keeps of one data set."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from hilum.backends.archive import tags
@@ -23,6 +24,11 @@ _COLUMNS: Final = {
     level: tuple((tag, name) for tag, (its, name) in tags.COLUMNS.items() if its is level)
     for level in Level
 }
+_MORE: Final = {
+    level: wanted - tags.DEFAULTS[level]
+    for level, wanted in ((Level.PATIENT, PATIENT), (Level.STUDY, STUDY), (Level.SERIES, SERIES))
+}
+"""What is kept of an entity beside its defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,8 @@ class Entry:
         size: bytes of the data set.
         crc: CRC-32 of the data set.
         columns: of the instance's row, by name.
-        json: the metadata as DICOM JSON, deflated.
+        plain: the metadata as DICOM JSON.
+        json: the same, deflated.
         dictionary: what they are deflated against, or b"".
         attributes: the metadata, for the rows above it if they are not there yet.
     """
@@ -48,6 +55,7 @@ class Entry:
     size: int
     crc: int
     columns: Mapping[str, Any]
+    plain: bytes
     json: bytes
     dictionary: bytes
     attributes: Attributes
@@ -70,7 +78,7 @@ def series_columns(attributes: Attributes) -> dict[str, Any]:
     """The columns of a series' row that come from its first instance."""
     columns = _searched(Level.SERIES, attributes)
     columns["answer"] = lines(attributes, tags.DEFAULTS[Level.SERIES], tags.REQUIRED)
-    columns["more"] = lines(attributes, SERIES - tags.DEFAULTS[Level.SERIES])
+    columns["more"] = lines(attributes, _MORE[Level.SERIES])
     return columns
 
 
@@ -84,12 +92,9 @@ def study_columns(attributes: Attributes) -> dict[str, Any]:
     study = _searched(Level.STUDY, attributes)
     study["odd"] |= columns["odd"]
     columns |= study
-    for level, kind, wanted in (
-        (Level.PATIENT, "patient", PATIENT),
-        (Level.STUDY, "study", STUDY),
-    ):
+    for level, kind in ((Level.PATIENT, "patient"), (Level.STUDY, "study")):
         columns[f"{kind}_answer"] = lines(attributes, tags.DEFAULTS[level], tags.REQUIRED)
-        columns[f"{kind}_more"] = lines(attributes, wanted - tags.DEFAULTS[level])
+        columns[f"{kind}_more"] = lines(attributes, _MORE[level])
     return columns
 
 
@@ -104,7 +109,7 @@ def patient_key(attributes: Attributes) -> tuple[str, str, str]:
 
 
 def lines(
-    attributes: Attributes, wanted: Iterable[str], required: Mapping[str, str] | None = None
+    attributes: Attributes, wanted: frozenset[str], required: Mapping[str, str] | None = None
 ) -> bytes:
     """The wanted attributes as lines of `TAG":{...}`, in the order of their tags.
 
@@ -115,20 +120,21 @@ def lines(
         wanted: tags.
         required: tag -> VR of those that are there in any case, without a value if need be.
     """
-    empty = required or {}
-    return b"\n".join(
-        tag.encode() + b'":' + dicom_json.dumps(element)
-        for tag in sorted(wanted)
-        if (element := _given(attributes, tag, empty.get(tag))) is not None
-    )
+    found = []
+    for tag, name in _in_order(wanted):
+        element = attributes.get(tag)
+        if element is None or "BulkDataURI" in element:
+            if required is None or tag not in required:
+                continue
+            element = {"vr": required[tag]}
+        found.append(name + dicom_json.dumps(element))
+    return b"\n".join(found)
 
 
-def _given(attributes: Attributes, tag: str, vr: str | None) -> Mapping[str, Any] | None:
-    """An attribute; without a value if it has none to give and has a `vr` here, else None."""
-    element: Mapping[str, Any] | None = attributes.get(tag)
-    if element is not None and "BulkDataURI" not in element:
-        return element
-    return None if vr is None else {"vr": vr}
+@cache
+def _in_order(wanted: frozenset[str]) -> tuple[tuple[str, bytes], ...]:
+    """Each tag, and how its line begins."""
+    return tuple((tag, tag.encode() + b'":') for tag in sorted(wanted))
 
 
 def texts(element: Mapping[str, Any] | None) -> list[str]:

@@ -2,7 +2,8 @@
 
 Looks at the days whose rows may not have reached the disk: a row whose file is missing or short
 is dropped, a whole file without a row is indexed, and a broken one goes to `lost`. Nothing is
-deleted, but a second copy of a data set that is kept, after comparing them.
+deleted, but a second copy of a data set that is kept, after comparing them, and empty files where
+such are made ahead.
 """
 
 import logging
@@ -11,7 +12,7 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def sweep(index: Index, files: Files) -> Swept:
         gone = [number for number, size in rows.items() if present.get(number) != HEAD + size]
         _drop(index, files, gone, swept)
         dropped = set(gone)
+        if files.ahead:
+            _remove_unused(files, rows, present)
         orphans = [number for number in present if number in dropped or number not in rows]
         for start in range(0, len(orphans), _STEP):
             _adopt_all(index, files, orphans[start : start + _STEP], swept)
@@ -70,6 +73,16 @@ def sweep(index: Index, files: Files) -> Swept:
             swept.adopted, swept.dropped, swept.copies, swept.lost, files.lost,
         )  # fmt: skip
     return swept
+
+
+def _remove_unused(files: Files, rows: Mapping[int, int], present: dict[int, int]) -> None:
+    """Remove files that were made for those who come next, and into which nothing was written."""
+    unused = [number for number, size in present.items() if not size and number not in rows]
+    for number in unused:
+        files.remove(number)
+        del present[number]
+    if unused:
+        log.info("%d empty files, made ahead and not needed, removed", len(unused))
 
 
 def _drop(index: Index, files: Files, gone: Sequence[int], swept: Swept) -> None:
@@ -143,5 +156,5 @@ def examine(files: Files, number: int, dictionaries: Dictionaries) -> Entry:
             if zlib.crc32(data) != seal.crc:
                 raise ValueError("its content is not what its seal says")
             found = read(data, head.transfer_syntax_uid)
-        files.finish(file.fileno(), number)  # it may have been killed before its sync
+        files.secure(file.fileno(), number)  # it may have been killed before its sync
     return entry_of(found, head.transfer_syntax_uid, number, seal, dictionaries)

@@ -5,22 +5,19 @@ durable, then the files are removed, then it is answered. A crash before the com
 nothing. After it, the start removes what is doomed before it takes files in that have no row.
 """
 
-import asyncio
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
+from hilum.backends.archive.errands import Errands
 from hilum.backends.archive.files import Files
 from hilum.backends.archive.index import Index
-from hilum.backends.archive.outlast import outlast
-from hilum.backends.archive.writer import Removal, Writer
+from hilum.backends.archive.writer import Writer
 from hilum.model.errors import BackendFault, NotFound
 from hilum.model.identity import Ref
 
 log = logging.getLogger(__name__)
 
 
-async def remove(files: Files, writer: Writer, threads: ThreadPoolExecutor, ref: Ref) -> int:
+async def remove(files: Files, writer: Writer, threads: Errands, ref: Ref) -> int:
     """Delete what is at and below `ref`; how many instances that were.
 
     Once begun it is done to the end, also where it is cancelled.
@@ -30,28 +27,25 @@ async def remove(files: Files, writer: Writer, threads: ThreadPoolExecutor, ref:
         OutOfResources: the disk does not take the deletion; it may be seen all the same.
         BackendFault: files cannot be removed; they are, at the next start.
     """
-    loop = asyncio.get_running_loop()
-    removal = Removal(ref, loop.create_future(), loop)
-    writer.put(removal)
-    cancelled = await outlast(removal.done)
-    numbers = removal.done.result()
+    errand = threads.begin(_remove, files, writer, ref)
+    cancelled = await errand.outlasted()
+    count = errand.result()
+    if cancelled is not None:
+        raise cancelled
+    return count
+
+
+def _remove(files: Files, writer: Writer, ref: Ref) -> int:
+    numbers = writer.remove(ref)
     if not numbers:
         raise NotFound("nothing is kept under these UIDs")
-    clearing = loop.run_in_executor(threads, _clear, files, writer, numbers)
-    cancelled = await outlast(clearing) or cancelled
     try:
-        clearing.result()
+        # One that is still read goes later; it stays doomed, or a crash by then would bring it back
+        writer.gone(files.clear(numbers))
     except OSError as error:
         log.exception("files of deleted instances could not be removed; the next start does it")
         raise BackendFault("it is deleted, but files could not be removed yet") from error
-    if cancelled is not None:
-        raise cancelled
     return len(numbers)
-
-
-def _clear(files: Files, writer: Writer, numbers: Sequence[int]) -> None:
-    # One that is still read goes later: it stays doomed, or a crash by then would bring it back.
-    writer.gone(files.clear(numbers))
 
 
 def finish(index: Index, files: Files) -> None:

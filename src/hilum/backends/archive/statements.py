@@ -64,11 +64,10 @@ def _columns(table: sa.Table, left_out: frozenset[str] | set[str]) -> list[str]:
 
 def _with_columns() -> dict[str, tuple[sa.Executable, list[str]]]:
     """Statements whose parameters are a row's columns."""
-    counted = {"id", "first_instance", "first_study", *_COUNTS}
     return {
-        "add_patient": (sa.insert(PATIENT), _columns(PATIENT, counted)),
-        "add_study": (sa.insert(STUDY), _columns(STUDY, counted)),
-        "add_series": (sa.insert(SERIES), _columns(SERIES, counted)),
+        "add_patient": (sa.insert(PATIENT), _columns(PATIENT, {"id", "first_study"})),
+        "add_study": (sa.insert(STUDY), _columns(STUDY, {"id"})),
+        "add_series": (sa.insert(SERIES), _columns(SERIES, {"id"})),
         "add_instance": (
             sqlite.insert(INSTANCE).on_conflict_do_nothing(index_elements=["sop_instance_uid"]),
             _columns(INSTANCE, set()),
@@ -140,9 +139,16 @@ def _counts() -> dict[str, sa.Executable]:
 def _lookups() -> dict[str, sa.Executable]:
     study = _number("study")
     return {
-        "find_study": sa.select(STUDY.c.id, STUDY.c.patient).where(
-            STUDY.c.study_instance_uid == _UID
-        ),
+        "find_study": sa.select(
+            STUDY.c.id,
+            STUDY.c.patient,
+            STUDY.c.modalities,
+            PATIENT.c.patient_id,
+            PATIENT.c.issuer,
+            PATIENT.c.lone,
+        )
+        .select_from(STUDY.join(PATIENT))
+        .where(STUDY.c.study_instance_uid == _UID),
         "find_series": sa.select(SERIES.c.id, DICTIONARY.c.json)
         .select_from(SERIES.outerjoin(DICTIONARY))
         .where(SERIES.c.study == study, SERIES.c.series_instance_uid == _UID),
@@ -174,9 +180,6 @@ def _states() -> dict[str, sa.Executable]:
             series.id == _ROW
         ),
         "study_state": sa.select(study.n_instances, study.first_instance).where(study.id == _ROW),
-        "owner": sa.select(patient.patient_id, patient.issuer, patient.lone).where(
-            patient.id == _ROW
-        ),
         "patient_state": sa.select(
             sa.select(sa.func.count()).where(study.patient == _ROW).scalar_subquery(),
             patient.first_study,

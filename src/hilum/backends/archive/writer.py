@@ -1,134 +1,39 @@
-"""Who writes the index: one thread, which commits what gathered during its last commit."""
+"""Who writes the index: one thread at a time, which commits for all that wait meanwhile."""
 
-import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Final, Literal
+from typing import Final
 
 from hilum.backends.archive.files import Files
-from hilum.backends.archive.index import SWEPT, UNSWEPT, Index, Row
+from hilum.backends.archive.index import SWEPT, UNSWEPT, Index
 from hilum.backends.archive.record import Entry
 from hilum.backends.archive.turn import Turn
+from hilum.backends.archive.work import Fate, Job, Outcome, Policy, Removal, Work, settle
 from hilum.model.errors import BackendFault, HilumError, OutOfResources
 from hilum.model.identity import Ref
 
 log = logging.getLogger(__name__)
 
-Policy = Literal["keep", "replace", "reject"]
-
 _BATCH = 256  # instances in one commit
 _LOG_LIMIT: Final = 32 * 1024 * 1024
 """Bytes of write-ahead log after which it is moved into the database even under load."""
 _IDLE = 1.0  # seconds without work after which it is moved anyway
-
-
-class Fate(Enum):
-    """What became of an entry."""
-
-    KEPT = "kept"
-    ALIKE = "alike"
-    """There is a row whose data set may be the same: compare the bytes."""
-    REFUSED = "refused"
-    """There is a row with another data set, and it stays."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an entry.
-
-    Attributes:
-        there: the row that was there before; with `KEPT`, the one that was replaced.
-        durable: whether a replacement has reached the disk; else neither file may go.
-        damaged: the file of the row that was there is gone or cut.
-        astray: it names another patient than its study has, and is filed with its study.
-    """
-
-    fate: Fate
-    there: Row | None = None
-    durable: bool = True
-    damaged: bool = False
-    astray: bool = False
-
-
-@dataclass(slots=True)
-class Job:
-    """An entry on its way into the index.
-
-    Attributes:
-        compared: the file of a row that is known to be another data set, though alike.
-        done: gets the outcome, once it is committed.
-    """
-
-    entry: Entry
-    done: asyncio.Future[Outcome]
-    loop: asyncio.AbstractEventLoop
-    compared: int = 0
-    outcome: Outcome | HilumError | None = field(default=None, init=False)
-
-    def tell(self) -> None:
-        """Tell whoever waits."""
-        if isinstance(self.outcome, Outcome):
-            self.done.set_result(self.outcome)
-        else:
-            self.done.set_exception(self.outcome or BackendFault("the archive's index failed"))
-
-
-@dataclass(slots=True)
-class Removal:
-    """A study, series or instance on its way out of the index.
-
-    Attributes:
-        done: gets the files that have no row any more, once that is durable.
-    """
-
-    ref: Ref
-    done: asyncio.Future[list[int]]
-    loop: asyncio.AbstractEventLoop
-    outcome: list[int] | HilumError | None = field(default=None, init=False)
-
-    def tell(self) -> None:
-        """Tell whoever waits."""
-        if isinstance(self.outcome, list):
-            self.done.set_result(self.outcome)
-        else:
-            self.done.set_exception(self.outcome or BackendFault("the archive's index failed"))
-
-
-Work = Job | Removal
-
-
-def settle(index: Index, files: Files, entry: Entry, policy: Policy, compared: int = 0) -> Outcome:
-    """Write an entry, or say why not; within a transaction.
-
-    A row whose file is gone does not stand in the way, whatever the policy.
-    """
-    if index.add(entry):
-        return Outcome(Fate.KEPT, astray=index.is_astray(entry))
-    there = index.find(entry.sop_instance_uid)
-    if there is None:
-        raise LookupError("the index has lost a row")
-    whole = files.is_there(there.file, there.size)
-    if whole and there.alike(entry) and there.file != compared:
-        return Outcome(Fate.ALIKE, there)
-    if whole and policy != "replace":
-        return Outcome(Fate.REFUSED, there)
-    if not whole:
-        log.error("%s is gone or cut; its instance was sent again", files.path(there.file))
-    index.drop(there.file)
-    index.add(entry)
-    return Outcome(Fate.KEPT, there, damaged=not whole, astray=index.is_astray(entry))
+_GATHER = 0.05  # seconds that a transaction is left open for others
 
 
 class Writer:
-    """The thread that writes, from `start` to `stop`."""
+    """Writes the rows of those who took an instance in, in their threads, from `start` to `stop`.
+
+    The one that has the lock writes for all that wait for it. Where this process is alone, the
+    transaction is left open for others to join, and is committed a moment later, or before
+    anybody reads: a row that is lost meanwhile is made again at the next start from its file.
+    """
 
     def __init__(
         self,
@@ -144,18 +49,66 @@ class Writer:
         self._log_file = database.with_name(database.name + "-wal")
         self._policy = policy
         self._turn = nullcontext if turn is None else turn.taken
-        self._jobs: SimpleQueue[Work | None] = SimpleQueue()
+        self._alone = turn is None
+        self._jobs: deque[Work] = deque()
+        self._lock = threading.Lock()
+        self._begun = False
+        self._rows: list[Job] = []  # of the open transaction, all of them answered for
         self._gone: deque[int] = deque()
-        self._thread = threading.Thread(target=self._run, name="archive writer", daemon=True)
+        self._undone: list[Job] = []  # answered for, and not in the index: to be written again
+        self._work = threading.Event()
+        self._worked = 0.0
         self._moved = True
+        self._ended = False
+        self._thread = threading.Thread(target=self._look, name="archive writer", daemon=True)
 
     def start(self) -> None:
-        """Begin to take jobs."""
+        """Begin to commit."""
         self._thread.start()
 
-    def put(self, job: Work) -> None:
-        """Take a job over; from any thread."""
-        self._jobs.put(job)
+    def settle(self, entry: Entry, compared: int = 0) -> Outcome:
+        """Write a row; whoever calls `flush` sees it. From any thread but the event loop's.
+
+        Args:
+            entry: to be written.
+            compared: the file of a row that is known to be another data set, though alike.
+
+        Raises:
+            HilumError: it could not be written.
+        """
+        job = Job(entry, compared)
+        self._do(job)
+        if isinstance(job.outcome, Outcome):
+            return job.outcome
+        raise job.outcome or _lost()
+
+    def remove(self, ref: Ref) -> list[int]:
+        """Take away what is at and below `ref`, durably; the files that have no row any more.
+
+        Raises:
+            HilumError: it could not be done.
+        """
+        removal = Removal(ref)
+        self._do(removal)
+        if isinstance(removal.outcome, list):
+            return removal.outcome
+        raise removal.outcome or _lost()
+
+    def _do(self, job: Work) -> None:
+        self._jobs.append(job)
+        with self._lock:
+            while job.outcome is None:
+                self._write([self._jobs.popleft() for _ in range(min(len(self._jobs), _BATCH))])
+
+    @property
+    def owes(self) -> bool:
+        """Whether rows were written that nobody can see as yet."""
+        return bool(self._rows)
+
+    def flush(self) -> None:
+        """Commit what was written; from any thread."""
+        with self._lock:
+            self._finish()
 
     def gone(self, files: Iterable[int]) -> None:
         """Say that doomed files are gone; from any thread. With the next commit they are forgotten.
@@ -165,71 +118,116 @@ class Writer:
         self._gone.extend(files)
 
     def stop(self) -> None:
-        """Finish all jobs, empty the log, and return. Nothing may be `put` after it."""
-        self._jobs.put(None)
+        """Commit, empty the log, and return. Nothing may be settled after it."""
+        self._ended = True
+        self._work.set()
         self._thread.join()
-        self._checkpoint(last=True)
+        with self._lock:
+            self._files.spare()
+            self._finish()
+            self._write_again()
+            self._checkpoint(last=True)
 
-    def _run(self) -> None:
-        while True:
-            batch, ended = self._gather()
-            if batch:
-                self._write(batch)
-                _resolve(batch)
-            if ended:
-                return
-            if not self._moved and (not batch or self._log_size() > _LOG_LIMIT):
-                self._checkpoint()
-
-    def _gather(self) -> tuple[list[Work], bool]:
-        """All that waits, nothing only after a while without work; and whether to end."""
-        batch: list[Work] = []
-        try:
-            job = self._jobs.get(timeout=None if self._moved else _IDLE)
-            while job is not None:
-                batch.append(job)
-                if len(batch) == _BATCH or self._jobs.empty():
-                    return batch, False
-                job = self._jobs.get()
-        except Empty:
-            return batch, False
-        return batch, True
+    def _look(self) -> None:
+        """Commit what gathered, and move the log into the database."""
+        while not self._ended:
+            if self._work.wait(None if self._moved and not self._undone else _IDLE):
+                self._work.clear()
+                if not self._ended:
+                    time.sleep(_GATHER)
+            with self._lock:
+                self._finish()
+                rests = time.monotonic() - self._worked >= _IDLE
+                if rests:
+                    self._files.spare()
+                    self._write_again()
+                if not self._moved and (rests or self._log_size() > _LOG_LIMIT):
+                    self._checkpoint()
 
     def _write(self, batch: list[Work]) -> None:
-        """Commit when it is our turn."""
+        """Write rows when it is our turn, and commit if that cannot wait."""
+        self._worked = time.monotonic()
+        answered = self._rows
         try:
             with self._turn():
-                self._commit(batch)
-        except OSError as error:  # of the turn's files
-            failure = _failure(error)
-            for job in batch:
-                job.outcome = job.outcome or failure
+                self._write_again()
+                at_once = not self._alone or bool(self._undone)
+                self._begin()
+                if at_once and len(batch) == 1:
+                    self._settle(batch[0])
+                else:
+                    for job in batch:
+                        self._step(job)
+                final = [job for job in batch if job.takes_files]
+                kept = [job for job in batch if isinstance(job, Job) and job.is_kept]
+                self._rows = [*answered, *kept]
+                if at_once or final or len(self._rows) >= _BATCH:
+                    self._commit()
+                if final and not self._flushed():
+                    _not_durable(final)
+        except Exception as error:  # noqa: BLE001 - who waits must be told, whatever it is
+            self._undo(answered)
+            _fail(batch, error)
 
-    def _commit(self, batch: list[Work]) -> None:
-        """One transaction for all, in which each may fail by itself."""
-        self._moved = False
+    def _begin(self) -> None:
+        if not self._begun:
+            self._index.begin()
+            self._begun = True
+            self._index.bury(self._gone.popleft() for _ in range(len(self._gone)))
+            if self._alone or self._moved:
+                self._work.set()
+            self._moved = False
+
+    def _commit(self) -> None:
+        self._index.commit()
+        self._begun = False
+        for job in self._rows:
+            self._files.settle(job.entry.file)
+        self._rows = []
+
+    def _finish(self) -> None:
+        """Commit the open transaction, if there is one."""
+        if self._begun:
+            try:
+                self._commit()
+            except Exception as error:  # noqa: BLE001 - a dead writer would commit nothing more
+                _failure(error)
+                self._undo(self._rows)
+
+    def _undo(self, answered: list[Job]) -> None:
+        """Take back the open transaction; what was answered for is to be written again."""
+        self._undone += answered
+        self._rows = []
+        self._begun = False
+        try:
+            self._index.rollback()
+        except sqlite3.Error:
+            log.exception("a transaction of the archive's index could not be undone")
+
+    def _write_again(self) -> None:
+        """Write what was answered for and then undone; until it is, commits come before answers.
+
+        What fails for ever is in its file: the next start takes it in again.
+        """
+        if not self._undone:
+            return
+        jobs = self._undone
         try:
             self._index.begin()
-            self._index.bury(self._gone.popleft() for _ in range(len(self._gone)))
-            if len(batch) == 1:
-                self._settle(batch[0])
-            else:
-                for job in batch:
-                    self._step(job)
+            for job in jobs:
+                self._step(job)
             self._index.commit()
-        except Exception as error:  # noqa: BLE001 - a dead writer would let everybody wait for ever
-            failure = _failure(error)
-            for job in batch:
-                job.outcome = failure
-            self._rollback()
+        except Exception as error:  # noqa: BLE001 - as above
+            _failure(error)
+            self._undo([])
             return
-        final = [job for job in batch if _takes_files(job.outcome)]
-        if final and not self._flush():
-            for job in final:
-                if isinstance(job, Job):
-                    job.outcome = Outcome(Fate.KEPT, durable=False)
-                else:
-                    job.outcome = OutOfResources("the archive's index could not be made durable")
+        self._moved = False
+        self._undone = []
+        for job in jobs:
+            if job.is_kept:
+                self._files.settle(job.entry.file)
+            else:
+                log.error("%s could not be indexed again", self._files.path(job.entry.file))
 
     def _step(self, job: Work) -> None:
         self._index.mark_step()
@@ -243,18 +241,14 @@ class Writer:
 
     def _settle(self, job: Work) -> None:
         if isinstance(job, Removal):
+            if self._undone:
+                raise sqlite3.OperationalError("rows are still to be written")
             job.outcome = self._index.doom(job.ref)
             return
         entry, compared = job.entry, job.compared
         job.outcome = settle(self._index, self._files, entry, self._policy, compared)
 
-    def _rollback(self) -> None:
-        try:
-            self._index.rollback()
-        except sqlite3.Error:
-            log.exception("a transaction of the archive's index could not be undone")
-
-    def _flush(self) -> bool:
+    def _flushed(self) -> bool:
         """Make replacements and removals durable, before files go and before the answer."""
         try:
             self._index.flush()
@@ -285,13 +279,6 @@ class Writer:
             return 0
 
 
-def _takes_files(outcome: Outcome | list[int] | HilumError | None) -> bool:
-    """Whether files go for what was done."""
-    if isinstance(outcome, Outcome):
-        return outcome.fate is Fate.KEPT and outcome.there is not None
-    return isinstance(outcome, list) and outcome != []
-
-
 def _failure(error: Exception) -> HilumError:
     """The database's errors in our words; their own text may hold values."""
     log.error("the archive's index refused a row", exc_info=error)
@@ -300,19 +287,20 @@ def _failure(error: Exception) -> HilumError:
     return BackendFault("the archive's index failed")
 
 
-def _resolve(batch: Iterable[Work]) -> None:
-    """Tell those who wait, one wake-up for each event loop."""
-    waiting: dict[asyncio.AbstractEventLoop, list[Work]] = {}
+def _fail(batch: Iterable[Work], error: Exception) -> None:
+    """Each gets an error of its own, as it is raised in a thread of its own."""
+    failure = _failure(error)
     for job in batch:
-        waiting.setdefault(job.loop, []).append(job)
-    for loop, jobs in waiting.items():
-        try:
-            loop.call_soon_threadsafe(_tell, jobs)
-        except RuntimeError:
-            log.warning("an event loop closed before its instances were in the index")
+        job.outcome = type(failure)(str(failure))
 
 
-def _tell(jobs: list[Work]) -> None:
-    for job in jobs:
-        if not job.done.done():
-            job.tell()
+def _not_durable(final: Iterable[Work]) -> None:
+    for job in final:
+        if isinstance(job, Job):
+            job.outcome = Outcome(Fate.KEPT, durable=False)
+        else:
+            job.outcome = OutOfResources("the archive's index could not be made durable")
+
+
+def _lost() -> BackendFault:
+    return BackendFault("the archive's index failed")

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple
 
-from hilum.backends.archive.files import sync_directory, write_all
+from hilum.backends.archive.disk import write_all
+from hilum.backends.archive.files import sync_directory
 from hilum.backends.archive.outlast import outlast
 
 T = TypeVar("T")

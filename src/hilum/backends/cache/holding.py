@@ -140,11 +140,14 @@ class Holding:
         """Whether who asks for `ref` gets here all there is of it.
 
         Where several things were asked for together, only the instances' own UIDs tell what
-        belongs to which; that is believed of single instances.
+        belongs to which; that is believed of single instances, where study and series fit too.
         """
         if ref.instance is not None and ref.instance in self.here:
             kept = self.here[ref.instance]
-            return ref.study in {None, kept.study_instance_uid} or len(self.refs) == 1
+            return ref in self.refs or (
+                ref.study in {None, kept.study_instance_uid}
+                and ref.series in {None, kept.series_instance_uid}
+            )
         if not any(within(ref, parent) for parent in self.refs):
             return False
         if len(self.refs) > 1 and ref.instance is None:

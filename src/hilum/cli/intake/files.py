@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from io import BufferedReader
+from io import FileIO
 from pathlib import Path
 
 from anyio import CapacityLimiter, to_thread
@@ -70,13 +70,13 @@ async def opened(path: Path, limiter: CapacityLimiter) -> AsyncIterator[Filed]:
     Raises:
         Unreadable: it cannot be opened, or is not DICOM.
     """
-    file, head, first, size = await to_thread.run_sync(_open, path, limiter=limiter)
+    file, head, begun, size = await to_thread.run_sync(_open, path, limiter=limiter)
     try:
         yield Filed(
             sop_instance_uid=head.sop_instance_uid,
             sop_class_uid=head.sop_class_uid,
             transfer_syntax_uid=head.transfer_syntax_uid,
-            chunks=_chunks(file, first[head.offset :], limiter),
+            chunks=_chunks(file, head.offset, begun, limiter),
             size=size - head.offset,
             warnings=head.warnings,
         )
@@ -84,21 +84,29 @@ async def opened(path: Path, limiter: CapacityLimiter) -> AsyncIterator[Filed]:
         file.close()
 
 
-def _open(path: Path) -> tuple[BufferedReader, Head, bytes, int]:
-    """The file behind what was read of it: its head, its first bytes, its size."""
+def _open(path: Path) -> tuple[FileIO, Head, list[bytes], int]:
+    """The file behind what was read of it: its head, its first bytes or all of them, its size."""
     try:
-        file = path.open("rb")
+        file = FileIO(path)
     except OSError as error:
         raise Unreadable(f"cannot be opened: {error.strerror}") from None
     try:
         size = os.fstat(file.fileno()).st_size
-        first = file.read(size if size <= CHUNK else _HEAD)
+        first = file.read(_HEAD)
         head = read_head(first, complete=len(first) >= size)
         while head is None:
             more = file.read(_MOST)
             first += more
             head = read_head(first, complete=not more or len(first) >= size)
-        head = _identified(head, first, complete=len(first) >= size)
+        begun = [first]
+        if len(first) < size <= CHUNK:
+            begun.append(file.read(size - len(first)))
+        is_whole = sum(map(len, begun)) >= size
+        named = _identified(head, first, complete=len(first) >= size)
+        if named is None:
+            named = _identified(head, b"".join(begun), complete=is_whole) or head
+        if is_whole:
+            file.close()
     except BadDataset as error:
         file.close()
         raise Unreadable(str(error)) from None
@@ -108,16 +116,22 @@ def _open(path: Path) -> tuple[BufferedReader, Head, bytes, int]:
     except BaseException:
         file.close()
         raise
-    return file, head, first, size
+    return file, named, begun, size
 
 
-def _identified(head: Head, first: bytes, *, complete: bool) -> Head:
-    """The head with the identifiers of the data set: what a file is called does not decide."""
+def _identified(head: Head, first: bytes, *, complete: bool) -> Head | None:
+    """The head with the identifiers of the data set: what a file is called does not decide.
+
+    None where more of it must be read for that.
+    """
     try:
-        found = look(first[head.offset :], head.transfer_syntax_uid, study=False, complete=complete)
+        data = memoryview(first)[head.offset :]
+        found = look(data, head.transfer_syntax_uid, study=False, complete=complete)
     except BadDataset:
         return head  # whoever stores it will say what is wrong
-    if found is None or not (found.sop_class_uid and found.sop_instance_uid):
+    if found is None:
+        return None
+    if not (found.sop_class_uid and found.sop_instance_uid):
         return head
     named = (head.sop_class_uid, head.sop_instance_uid)
     kind, uid = found.sop_class_uid, found.sop_instance_uid
@@ -128,15 +142,19 @@ def _identified(head: Head, first: bytes, *, complete: bool) -> Head:
 
 
 async def _chunks(
-    file: BufferedReader, first: bytes, limiter: CapacityLimiter
+    file: FileIO, offset: int, begun: list[bytes], limiter: CapacityLimiter
 ) -> AsyncIterator[bytes]:
-    for start in range(0, len(first), CHUNK):
+    """The data set: what was read of it already, and the rest, if the file is still open."""
+    first, *others = begun
+    for start in range(offset, len(first), CHUNK):
         yield first[start : start + CHUNK]
-    while chunk := await to_thread.run_sync(_read, file, limiter=limiter):
+    for other in others:
+        yield other
+    while not file.closed and (chunk := await to_thread.run_sync(_read, file, limiter=limiter)):
         yield chunk
 
 
-def _read(file: BufferedReader) -> bytes:
+def _read(file: FileIO) -> bytes:
     try:
         return file.read(CHUNK)
     except OSError as error:

@@ -14,7 +14,8 @@ from hilum.core.backend import Lent
 from hilum.core.operations import Lend
 from hilum.frontends.dicomweb.asked import Asked, asked
 from hilum.frontends.dicomweb.below import instances
-from hilum.frontends.dicomweb.renderings import entity_tag, is_known, rendered
+from hilum.frontends.dicomweb.entity_tag import is_known, strong
+from hilum.frontends.dicomweb.renderings import rendered
 from hilum.frontends.dicomweb.shown import Accepted, accepted, alone, body, closed, part, related
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.waiting import NOTHING, Waiting
@@ -119,7 +120,7 @@ class _Shown:
         """The answer."""
         ranges = self.accepted.ranges
         async with lent(self.asked, self.asked.ref) as file:
-            tag = entity_tag(file.key, self.number, self.wish, self.accepted)
+            tag = strong(file.key, repr((self.number, self.wish, self.accepted)))
             headers: Headers = [("ETag", tag), ("Cache-Control", "private, no-cache")]
             headers.append(("Vary", "Accept"))
             if is_known(self.request, tag):

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from hashlib import blake2b
 from typing import Final
 
 from starlette.requests import Request
@@ -99,15 +98,3 @@ def _workshop(request: Request) -> Workshop:
     if workshop is None:
         raise NotOffered("nothing is rendered here")
     return workshop
-
-
-def entity_tag(*parts: Hashable) -> str:
-    """An ETag (RFC 9110 §8.8.3) of what these say."""
-    return f'"{blake2b(repr(parts).encode(), digest_size=16).hexdigest()}"'
-
-
-def is_known(request: Request, tag: str) -> bool:
-    """Whether the client has it already: If-None-Match (RFC 9110 §13.1.2)."""
-    listed = ",".join(request.headers.getlist("if-none-match"))
-    known = {each.strip().removeprefix("W/") for each in listed.split(",")}
-    return tag in known or "*" in known

@@ -11,8 +11,9 @@ from starlette.responses import Response
 from hilum.core.backend import Lent
 from hilum.frontends.dicomweb.asked import Asked, asked, one_of
 from hilum.frontends.dicomweb.below import MOST, imaging_series, instances
+from hilum.frontends.dicomweb.entity_tag import is_known, strong
 from hilum.frontends.dicomweb.rendered import begun, frame_numbers, lent
-from hilum.frontends.dicomweb.renderings import entity_tag, is_known, thumbnail
+from hilum.frontends.dicomweb.renderings import thumbnail
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.imaging.picture import JPEG
 from hilum.imaging.rendered import Rendered
@@ -23,7 +24,7 @@ from hilum.model.identity import Level, Ref
 USUAL: Final = Viewport(128, 128)
 """Pixels into which it fits, where nobody asks for others."""
 FRESH: Final = 600  # seconds for which it may be shown without asking again
-TRIES: Final = 3  # series of a study that are looked at for an image
+TRIES: Final = 3  # series of a study, and instances of each, that are looked at for an image
 
 
 async def show(request: Request) -> Response:
@@ -72,7 +73,7 @@ class _Thumbnail:
         raise NotFound("there is no thumbnail of this")
 
     def _answer(self, file: Lent, made: Rendered) -> Answer:
-        tag = entity_tag(file.key, self.number, self.viewport)
+        tag = strong(file.key, repr((self.number, self.viewport)))
         headers: Headers = [("ETag", tag), ("Cache-Control", f"private, max-age={FRESH}")]
         if is_known(self.request, tag):
             return Answer(304, headers, [])
@@ -84,9 +85,13 @@ class _Thumbnail:
         if ref.level is Level.IMAGE:
             return [ref]
         series = [ref] if ref.level is Level.SERIES else await imaging_series(self.asked, ref)
-        found = []
+        found: list[Ref] = []
+        others: list[Ref] = []  # for where a report, or what is damaged, is in the middle
         for each in series[:TRIES]:
             below = await instances(self.asked, replace(each, study=ref.study), MOST)
-            if below:
-                found.append(below[(len(below) - 1) // 2])
-        return found
+            first = max((len(below) - TRIES) // 2, 0)
+            near = below[first : first + TRIES]
+            if near:
+                found.append(near.pop((len(near) - 1) // 2))
+            others += near
+        return found + others
