@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from hilum.authorising import CannotAuthorise, open_login
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends, open_sends
@@ -61,10 +62,16 @@ async def serve(
             found = await stack.enter_async_context(mounted(settings, inbox, worker, transcodes))
         except CannotMount as error:
             raise CannotStart(str(error)) from error
-        broker = Broker(found.mounts, found.destinations, transcodes=transcodes)
+        try:
+            login = await stack.enter_async_context(open_login(settings.auth))
+        except CannotAuthorise as error:
+            raise CannotStart(str(error)) from error
+        broker = Broker(found.mounts, found.destinations, login.policy, transcodes)
         sends = await _sends(settings, broker, stack, worker) if settings.has_http else None
         tls = await stack.enter_async_context(_renewed(settings))
-        doors = Doors(settings, broker, inbox, sends, workshop, stop, worker, tls).open()
+        doors = Doors(
+            settings, broker, inbox, sends, workshop, stop, worker, tls, login=login
+        ).open()
         listening = Listening()
 
         def started(name: str, host: str, port: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends
+from hilum.core.login import OPEN, Login
 from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
 from hilum.net.worker import Worker
@@ -27,6 +28,7 @@ class Doors:
         stop: set when the service stops.
         worker: which of several processes this is; None: there is one.
         tls: to speak TLS with, where a door does.
+        login: how it is known who comes, and what is allowed.
         answered: set when the web door has answered all that it was asked.
     """
 
@@ -38,6 +40,7 @@ class Doors:
     stop: asyncio.Event
     worker: Worker | None
     tls: ssl.SSLContext | None
+    login: Login = OPEN
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def open(self) -> dict[str, Door]:
@@ -61,6 +64,7 @@ class Doors:
             answered=self.answered if self.settings.has_http else None,
             worker=self.worker,
             tls=self.tls,
+            login=self.login,
         )
 
     async def _http(self, started: Started) -> None:
@@ -78,6 +82,7 @@ class Doors:
             self.workshop,
             viewer,
             settings.spill,
+            self.login,
         )
         elsewhere = entrance = None
         if worker is not None:

@@ -107,3 +107,10 @@ def test_parts_that_are_not_offered_are_told(tmp_path: Path) -> None:
     assert code == 0
     assert "where the PACS takes the Patient Root model:" in out
     assert "IssuerOfPatientID are one patient" in out
+
+
+def test_who_asks_may_be_said(tmp_path: Path) -> None:
+    line = "GET /aets/PACS/studies?PatientName=A*"
+    code, out, _ = explain(tmp_path, line, "--as", "ann")
+    assert (code, "ann may query on PACS: there is no [auth]" in out) == (0, True)
+    assert as_json(tmp_path, line)["allowed"] == []

@@ -25,7 +25,8 @@ from hilum.codec.associate import Negotiation
 from hilum.codec.dimse import Command, Service
 from hilum.codec.sop_class import STUDY_ROOT_FIND
 from hilum.config.mounts import ArchiveMount
-from hilum.config.schema import DimseSettings, Peer, ServerSettings, Settings
+from hilum.config.peers import Peer
+from hilum.config.schema import DimseSettings, ServerSettings, Settings
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts
 from hilum.frontends.dimse.server import serve

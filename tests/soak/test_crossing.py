@@ -18,7 +18,8 @@ from hilum.app import Listening, serve
 from hilum.codec.part10 import encode_meta
 from hilum.codec.sop_class import EXPLICIT_LE
 from hilum.config.mounts import ArchiveMount, DicomwebMount, DimseMount, Pool
-from hilum.config.schema import DimseSettings, HttpSettings, Peer, ServerSettings, Settings
+from hilum.config.peers import Peer
+from hilum.config.schema import DimseSettings, HttpSettings, ServerSettings, Settings
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hilum.cli.common import ConfigOption, JsonOption, settings
+from hilum.cli.explained.allowed import allowed
 from hilum.cli.explained.far import opened
 from hilum.cli.explained.finding import Way, finding, limits
 from hilum.cli.explained.moving import moving
@@ -28,6 +30,7 @@ class Route:
     Attributes:
         backend: what stands behind the mount, and where.
         notes: what holds for every way.
+        allowed: by what the caller may do it, where one is named.
     """
 
     request: str
@@ -36,6 +39,7 @@ class Route:
     backend: str
     ways: list[Way]
     notes: list[str]
+    allowed: list[str] = field(default_factory=list)
 
 
 @command.command()
@@ -55,13 +59,21 @@ def explain(  # noqa: PLR0913 - a command line has that many options
     level: LevelOption = None,
     model: ModelOption = None,
     relational: RelationalOption = False,
+    who: Annotated[
+        str | None,
+        typer.Option("--as", help="Who asks: a peer, the name in a token, or 'anonymous'."),
+    ] = None,
+    token: Annotated[
+        Path | None, typer.Option("--token", help="A file with the token of who asks.")
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print which way a request would go: mount, backend, what is sent, what is filtered here.
 
     The request is an HTTP request line, or a C-FIND given by --key. Nothing is called: where it
-    depends on what the far side is able to, each way is printed.
+    depends on what the far side is able to, each way is printed. With --as or --token it is also
+    said by which rule that caller may ask so; the keys of a token may have to be fetched.
 
     Ends with 0; 1 for a wrong configuration; 2 for a request that would be refused.
     """
@@ -77,7 +89,7 @@ def explain(  # noqa: PLR0913 - a command line has that many options
             what = of_keys(found, mount, told, relational=relational)
     except Misuse as error:
         end(MISUSE, str(error), as_json=as_json)
-    route = run(_route(what, told), as_json=as_json)
+    route = run(_route(what, told, who, token), as_json=as_json)
     if as_json:
         print(json.dumps(asdict(route)))
         return
@@ -85,12 +97,14 @@ def explain(  # noqa: PLR0913 - a command line has that many options
         print(printable(line))
 
 
-async def _route(request: Request, told: Settings) -> Route:
+async def _route(request: Request, told: Settings, who: str | None, token: Path | None) -> Route:
     """The route of a request.
 
     Raises:
         Misuse: it would be refused.
     """
+    named = who is not None or token is not None
+    by = await allowed(request, told, who, token) if named else []
     ways: list[Way] = []
     notes = list(request.warnings)
     async with opened(told, request.mount) as far:
@@ -101,12 +115,13 @@ async def _route(request: Request, told: Settings) -> Route:
             ways += finding(request.query, far)
         if request.operation != "find":
             ways += moving(request, far, told)
-        return Route(request.text, request.operation, request.mount, far.named, ways, notes)
+        return Route(request.text, request.operation, request.mount, far.named, ways, notes, by)
 
 
 def _lines(route: Route) -> Iterator[str]:
     yield f"{route.request}: {route.operation}"
     yield f"mount {route.mount} ({route.backend})"
+    yield from route.allowed
     for way in route.ways:
         yield ""
         yield from _of_way(way)

@@ -19,14 +19,12 @@ from hilum.config.kinds import (
     Url,
     listed,
 )
-from hilum.model.principal import Right
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Rights = Annotated[
     tuple[Literal["echo", "query", "retrieve", "store", "send", "delete", "admin"], ...],
     BeforeValidator(listed),
 ]
-Everything: tuple[str, ...] = tuple(str(each) for each in Right if each is not Right.ADMIN)
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
     "HS256", "HS384", "HS512",

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, model_validator
 
+from hilum.config.auth import AuthSettings
 from hilum.config.kinds import (
     AeTitle,
     BasePath,
@@ -17,7 +19,6 @@ from hilum.config.kinds import (
     Host,
     MaxPdu,
     Origins,
-    Port,
     Seconds,
     Section,
     Size,
@@ -31,7 +32,8 @@ from hilum.config.mounts import (
     DimseMount,
     UrlDestination,
 )
-from hilum.config.tls import TlsPeer, TlsSettings
+from hilum.config.peers import Peer
+from hilum.config.tls import TlsSettings
 
 
 class ServerSettings(Section):
@@ -147,25 +149,6 @@ class ImagingSettings(Section):
     as that takes. Per process of `server.workers`."""
 
 
-class Peer(TlsPeer):
-    """Who may call us, and where C-MOVE may send."""
-
-    aet: AeTitle
-    """Its AE title, as it calls itself and wants to be called."""
-    host: Host
-    """Its name or address."""
-    port: Port
-    """The TCP port it listens at."""
-    max_pdu: MaxPdu = 131072
-    """The longest P-DATA-TF PDU we take from it when we call it, in bytes; 0 means no limit."""
-    connect_timeout: Seconds = 10.0
-    """How long the TCP connection to it may take."""
-    acse_timeout: Seconds = 30.0
-    """How long it may take to accept or release an association."""
-    message_timeout: Seconds = 60.0
-    """How long it may be silent in the middle of a message, or before its response."""
-
-
 class LoggingSettings(Section):
     """What is said on standard error."""
 
@@ -183,6 +166,7 @@ class Settings(Section):
     dimse: DimseSettings = DimseSettings()
     http: HttpSettings = HttpSettings()
     tls: TlsSettings = TlsSettings()
+    auth: AuthSettings = AuthSettings()
     imaging: ImagingSettings = ImagingSettings()
     mounts: dict[AeTitle, AnyMount] = Field(default={})
     peers: dict[str, Peer] = Field(default={})
@@ -284,6 +268,7 @@ class Settings(Section):
                 "pass connections on; leave it at 1"
             )
         yield from self._tls()
+        yield from self._auth()
         for name, mount in self.mounts.items():
             if mount.default and self.default_mount != name:
                 yield f"mounts.{name}.default: {self.default_mount} is the default mount already"
@@ -318,6 +303,17 @@ class Settings(Section):
             yield "dimse.tls_port: has no use, as dimse.tls has dimse.port speak TLS already"
         if self.has_dimse and self.dimse.tls_port in {self.dimse.port, self.http.port} - {0}:
             yield f"dimse.tls_port: {self.dimse.tls_port} is taken by another door"
+
+    def _auth(self) -> Iterator[str]:
+        """Rights on mounts that there are not."""
+        named = {f"auth.rules.{name}": rule.mounts for name, rule in self.auth.rules.items()}
+        named |= {f"peers.{name}": peer.mounts for name, peer in self.peers.items()}
+        for where, mounts in named.items():
+            for mount in mounts:
+                if mount != "*" and mount not in self.mounts:
+                    near = get_close_matches(mount, self.mounts, n=1, cutoff=0.5)
+                    hint = f"; did you mean {near[0]}?" if near else ""
+                    yield f"{where}.mounts: there is no mount {mount}{hint}"
 
     def _names(self) -> Iterator[str]:
         """AE titles and destinations that mean two things."""

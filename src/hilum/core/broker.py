@@ -150,6 +150,9 @@ class Broker:
             BackendError: on entering, when the source or the destination fails.
         """
         mount = self._admit(operation)
+        is_ours = self.mounts.meant(operation.destination) in self.mounts
+        if is_ours:
+            self._authorise(self._storing(operation))  # also where the far side brings it there
 
         def here() -> AbstractAsyncContextManager[Progresses]:
             retrieves = offered(mount.retrieves, operation)
@@ -158,7 +161,6 @@ class Broker:
 
         # A far side that is asked for every destination may have a mount of the same name as ours,
         # and would send to its own.
-        is_ours = self.mounts.meant(operation.destination) in self.mounts
         named = mount.passed_on is not None and operation.destination in mount.passed_on
         if mount.sends is None or not (named or (mount.passed_on is None and not is_ours)):
             return Acting(operation.who, here())
@@ -177,12 +179,16 @@ class Broker:
     def _destination(self, operation: ops.Send) -> Stores:
         name = self.mounts.meant(operation.destination)
         if name in self.mounts:
-            store = ops.Store(mount=name, who=operation.who, request_id=operation.request_id)
-            return offered(self._admit(store).stores, store)
+            return offered(self.mounts[name].stores, self._storing(operation))
         try:
             return self._destinations[name]
         except KeyError:
             raise UnknownDestination("no peer or mount has this AE title") from None
+
+    def _storing(self, operation: ops.Send) -> ops.Store:
+        """What a Send to a mount of ours needs there."""
+        mount = self.mounts.meant(operation.destination)
+        return ops.Store(mount=mount, who=operation.who, request_id=operation.request_id)
 
     def _admit(self, operation: ops.Operation) -> Mount:
         self._authorise(operation)

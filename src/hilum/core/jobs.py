@@ -103,6 +103,7 @@ class BackgroundSends:
             BackendError: it cannot be recorded.
         """
         self._check(uid, operation)
+        operation = replace(operation, who=operation.who.admitted())
         now = time.time()
         job = _Job(
             Transaction(uid=uid, operation=operation, resource=resource, asked=now, changed=now)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hilum.model.identity import Ref
-from hilum.model.principal import NOBODY, Principal
+from hilum.model.principal import NOBODY, Principal, Right
 from hilum.model.query import Path, Query
 
 
@@ -28,6 +28,17 @@ class Operation:
     mount: str
     who: Principal = NOBODY
     request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Come(Operation):
+    """Come to a door of the mount; what is wanted there is asked for after that.
+
+    Attributes:
+        any_of: rights of which the caller must have one.
+    """
+
+    any_of: frozenset[Right]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

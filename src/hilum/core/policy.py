@@ -1,11 +1,12 @@
 """May this caller do this here? One table for every door.
 
-Decided by what the caller's token or entry grants, else by the first rule that fits and grants it.
-What nothing grants is refused: `Unauthenticated` where nobody proved who they are, else
-`Forbidden`.
+Decided by what is for everybody, else by what the caller's token or entry grants, else by the first
+rule that fits and grants it. Rules are about who proved something only. What nothing grants is
+refused: `Unauthenticated` where nobody proved who they are, or no longer, else `Forbidden`.
 """
 
 import ipaddress
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -23,9 +24,10 @@ RIGHTS: Final[Mapping[type[ops.Operation], Right]] = {
     ops.Bulk: Right.RETRIEVE,
     ops.Lend: Right.RETRIEVE,
     ops.Store: Right.STORE,
+    ops.Delete: Right.DELETE,
     ops.Send: Right.SEND,
 }
-"""What each operation needs."""
+"""What each operation needs; `Come` says so itself."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -38,7 +40,7 @@ class Rule:
         name: its key in the configuration.
         names: patterns of `Principal.name`, with `*` and `?`.
         claims: claim -> values, of which the token must have one.
-        ae_titles: Calling AE Titles; they count for who proved no more, too.
+        ae_titles: Calling AE Titles.
         certificates: patterns of certificate subjects.
         networks: from where.
     """
@@ -82,32 +84,54 @@ class Policy:
 
     Args:
         rules: in the order of the configuration.
+        anonymous: what may be done without any login.
         told: is told of each decision against.
         anybody: where there is no login at all, everybody may do everything.
     """
 
     def __init__(
-        self, rules: Sequence[Rule] = (), told: Told | None = None, *, anybody: bool = False
+        self,
+        rules: Sequence[Rule] = (),
+        anonymous: Grant | None = None,
+        told: Told | None = None,
+        *,
+        anybody: bool = False,
     ) -> None:
         self._rules = tuple(rules)
+        self._anonymous = anonymous
         self._told = told
         self._anybody = anybody
+
+    @property
+    def lets_nobody_in(self) -> bool:
+        """Whether nothing at all may be done without a login."""
+        return not self._anybody and self._anonymous is None
 
     def __call__(self, operation: ops.Operation, /) -> None:
         """Let it pass, or not.
 
         Raises:
-            Unauthenticated: the caller proved nothing, and it is not for everybody.
+            Unauthenticated: the caller proved nothing, or no longer, and it is not for everybody.
             Forbidden: the caller may not.
         """
-        decision = self.decide(operation.who, RIGHTS[type(operation)], operation.mount)
+        decision = self.decision(operation)
         if decision.allowed:
             return
         if self._told is not None:
             self._told(operation, decision)
         if not operation.who.is_known:
             raise Unauthenticated("this needs a login")
-        raise Forbidden(f"this caller may not {RIGHTS[type(operation)]} there")
+        if operation.who.has_expired(time.time()):
+            raise Unauthenticated("the login has expired")
+        raise Forbidden(f"this caller may not {' or '.join(sorted(needs(operation)))} there")
+
+    def decision(self, operation: ops.Operation) -> Decision:
+        """Whether an operation may be; nobody is told."""
+        decisions = (
+            self.decide(operation.who, right, operation.mount) for right in sorted(needs(operation))
+        )
+        first = next(decisions)
+        return next((each for each in (first, *decisions) if each.allowed), first)
 
     def decide(self, principal: Principal, right: Right, mount: str) -> Decision:
         """Whether `principal` has that right on that mount."""
@@ -115,6 +139,16 @@ class Policy:
             return Decision(allowed=True, by="there is no [auth]: everybody may")
         if principal.proof is Proof.ADMITTED:
             return Decision(allowed=True, by="it was authorised when it began")
+        if self._anonymous is not None and self._anonymous.covers(right, mount):
+            return Decision(allowed=True, by="auth.anonymous")
+        if not principal.is_known:
+            return Decision(allowed=False, by="there is no login, and auth.anonymous has it not")
+        if principal.has_expired(time.time()):
+            return Decision(allowed=False, by="the login has expired")
+        return self._known(principal, right, mount)
+
+    def _known(self, principal: Principal, right: Right, mount: str) -> Decision:
+        """Whether one that has proved something has it."""
         if any(grant.covers(right, mount) for grant in principal.grants):
             return Decision(allowed=True, by=f"granted by its {principal.proof}")
         near = ""
@@ -127,6 +161,13 @@ class Policy:
         if near:
             return Decision(allowed=False, by=f"auth.rules.{near} fits and does not allow it")
         return Decision(allowed=False, by="no rule fits")
+
+
+def needs(operation: ops.Operation) -> frozenset[Right]:
+    """The rights of which an operation needs one."""
+    if isinstance(operation, ops.Come):
+        return operation.any_of
+    return frozenset((RIGHTS[type(operation)],))
 
 
 def _matches(text: str, patterns: Iterable[str]) -> bool:

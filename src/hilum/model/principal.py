@@ -1,7 +1,7 @@
 """Who asks, as far as it was proven at the door. The same for DIMSE and HTTP."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -61,6 +61,7 @@ class Principal:
         claims: of the verified token.
         grants: what its token, or its entry in the configuration, allows by itself.
         token: as it came, to be passed on where a mount says so; never in a log.
+        expires: from when on it is good no more, in seconds since the epoch; None: it stays.
     """
 
     name: str = ""
@@ -71,11 +72,22 @@ class Principal:
     claims: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
     grants: tuple[Grant, ...] = ()
     token: str | None = field(default=None, repr=False)
+    expires: float | None = None
 
     @property
     def is_known(self) -> bool:
         """Whether anything was proven."""
         return self.proof is not Proof.NOTHING
 
+    def has_expired(self, now: float) -> bool:
+        """Whether what it proved is good no more; an operation that has begun goes on."""
+        return self.expires is not None and now >= self.expires
+
+    def admitted(self) -> "Principal":
+        """The same, for the parts of an operation that was authorised as a whole."""
+        return replace(self, proof=Proof.ADMITTED, expires=None)
+
 
 NOBODY = Principal()
+OURSELVES = Principal("hilum", Proof.ADMITTED)
+"""The service, where it asks for its own sake: whether what it stands for lives."""

@@ -22,6 +22,7 @@ from hypercorn.events import Event, RawData
 from hilum.net.body import Body
 from hilum.net.guard import Application, Message
 from hilum.net.pieces import Pieces
+from hilum.net.tls import subject
 
 Address = tuple[str, int] | None
 
@@ -79,6 +80,7 @@ class Http1:
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._client, self._server = addresses
         self._scheme = "http" if writer.get_extra_info("sslcontext") is None else "https"
+        self._subject = subject(writer.get_extra_info("ssl_object"))
         self._ends = ends
         self._idle = idle
         self._patience = patience
@@ -144,7 +146,7 @@ class Http1:
             "client": self._client,
             "server": self._server,
             "state": {},
-            "extensions": {},
+            "extensions": {"tls": {"client_cert_name": self._subject}} if self._subject else {},
         }
         self._is_head, self._head = method == "HEAD", []
         self._body = Body(self._room)

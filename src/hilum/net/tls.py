@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+
 from hilum.config.tls import Identity, TlsSettings
 from hilum.model.errors import BackendFault
 
@@ -96,6 +98,18 @@ def _load(
             context.load_verify_locations(trusted)
         except OSError as error:  # ssl.SSLError too
             raise CannotLoad(f"{trusted_by}: cannot be read as PEM certificates") from error
+
+
+def subject(spoken: ssl.SSLObject | None) -> str:
+    """The subject (RFC 4514) of the certificate that the other end has shown.
+
+    It is of an authority that is believed, as else there is no connection. "" for none.
+
+    Args:
+        spoken: TLS of that connection, if any (`ssl_object` of its transport).
+    """
+    encoded = None if spoken is None else spoken.getpeercert(binary_form=True)
+    return x509.load_der_x509_certificate(encoded).subject.rfc4514_string() if encoded else ""
 
 
 class Renewed:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
@@ -70,6 +71,7 @@ class Tokens:
             claims=MappingProxyType(claims),
             grants=tuple(self._granted(claims)),
             token=token,
+            expires=int(claims["exp"]) + self._settings.leeway,
         )
 
     async def _claims(self, token: str, keys: Keys) -> dict[str, Any]:
@@ -133,13 +135,9 @@ _WHY: Final[Mapping[type[Exception], str]] = {
 
 def joined(token: Principal, beside: Principal) -> Principal:
     """Who holds a token, and what else the connection has shown."""
-    return Principal(
-        name=token.name,
-        proof=token.proof,
+    return replace(
+        token,
         ae_title=beside.ae_title,
         address=beside.address,
         certificate=beside.certificate,
-        claims=token.claims,
-        grants=token.grants,
-        token=token.token,
     )

@@ -7,6 +7,7 @@ or a C-STORE-RSP is seen while we send. What nobody has read yet is counted, and
 
 import asyncio
 import socket
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -264,6 +265,12 @@ class Link(asyncio.Protocol, ABC):
         self._writable.set()
         if self._on_lost is not None:
             self._on_lost()
+
+    @property
+    def spoken(self) -> ssl.SSLObject | None:
+        """TLS of the connection; None where there is none."""
+        spoken: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        return spoken
 
     @property
     def lost(self) -> HilumError | None:

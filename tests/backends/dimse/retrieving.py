@@ -17,6 +17,7 @@ from hilum.codec.part10 import encode_meta
 from hilum.config.mounts import DimseMount
 from hilum.config.schema import DimseSettings, ServerSettings, Settings
 from hilum.core.broker import Broker
+from hilum.core.login import OPEN, Login
 from hilum.core.mounts import Mount, Mounts
 from hilum.frontends.dimse.server import serve
 from hilum.model.errors import HilumError
@@ -47,14 +48,20 @@ class Here:
 
 @asynccontextmanager
 async def door(
-    inbox: Inbox, *, port: int = 0, mounts: Sequence[Mount] = (), **limits: object
+    inbox: Inbox,
+    *,
+    port: int = 0,
+    mounts: Sequence[Mount] = (),
+    login: Login = OPEN,
+    **limits: object,
 ) -> AsyncIterator[int]:
     """Our DIMSE door; the port at which it listens."""
     settings = Settings(
         server=ServerSettings(aet=US),
         dimse=DimseSettings(**{"port": port, "graceful_shutdown": 0.5, **limits}),  # type: ignore[arg-type]
     )
-    broker = Broker(Mounts({each.name: each for each in mounts}, None, None))
+    table = Mounts({each.name: each for each in mounts}, None, None)
+    broker = Broker(table, authorise=login.policy)
     stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
     failed: BaseException | None = None
     async with asyncio.TaskGroup() as tasks:
@@ -65,6 +72,7 @@ async def door(
                 inbox=inbox,
                 started=lambda _host, at: listening.set_result(at),
                 stop=stop,
+                login=login,
             )
         )
         try:

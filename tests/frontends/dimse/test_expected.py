@@ -1,5 +1,6 @@
 """Who comes in only to bring what a C-MOVE of ours waits for."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,13 +15,24 @@ from hilum.backends.dimse.echo import echo
 from hilum.backends.dimse.find import CONTEXTS as FIND
 from hilum.backends.dimse.find import find
 from hilum.backends.memory import Memory
+from hilum.codec import pdu
+from hilum.codec.associate import (
+    AssociateRequest,
+    Negotiation,
+    Proposed,
+    UserIdentity,
+    encode,
+)
 from hilum.codec.sop_class import EXPLICIT_LE, IMPLICIT_LE
 from hilum.config.mounts import DimseMount
+from hilum.core.login import Login
 from hilum.core.mounts import Mount
 from hilum.core.operations import Originator
-from hilum.model.errors import Forbidden, HilumError, NotOffered
+from hilum.core.policy import Policy
+from hilum.model.errors import Forbidden, HilumError, NotOffered, Unauthenticated
 from hilum.model.identity import Level
 from hilum.model.instance import Instance
+from hilum.model.principal import Grant, Principal, Right
 from hilum.net.arrivals import Arrivals
 from hilum.net.inbox import Inbox
 from hilum.upper_layer.association import Association
@@ -178,3 +190,68 @@ async def test_a_receiver_takes_classes_that_a_mount_would_not() -> None:
     only_mr = ("1.2.840.10008.5.1.4.1.1.4",)
     async with door(inbox, sop_classes=only_mr) as port, calling(port) as association:
         assert CT in {each.abstract_syntax for each in association.contexts.values()}
+
+
+class Slow:
+    """Verifies no token, and takes its time over it."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def verified(self, _token: str) -> Principal:
+        self.asked.set()
+        await self.go.wait()
+        raise Unauthenticated("the token is not good")
+
+
+@asynccontextmanager
+async def rejected() -> AsyncIterator[None]:
+    with pytest.raises(AssociationRejected):
+        yield
+
+
+async def test_where_there_are_logins_a_pacs_needs_none_to_bring_what_is_expected() -> None:
+    inbox = Inbox(US)
+    receiving = inbox.register(pacs(), US)
+    memory = Memory(US)
+    mount = Mount(name=US, backend="memory", finds=memory, stores=memory)
+    arrivals = Arrivals()
+    login = Login(Policy(), Slow())
+    everybody = {"accept_unknown_callers": True}
+    async with door(inbox, mounts=[mount], login=login, **everybody) as port:
+        async with calling(port) as association:
+            await echo(association)
+            assert await is_refused(association) is Forbidden
+            keys = {STUDY: uid(1)}
+            async with receiving.expecting(arrivals, keys, [FIRST.sop_instance_uid]):
+                assert await stored(association, FIRST) is None
+                assert "0124H" in (await stored(association, OTHER) or "")
+        async with rejected(), calling(port, title="STRANGER"):
+            pass
+    assert arrivals.whole == {FIRST.sop_instance_uid}
+    assert memory._kept == {}
+
+
+async def test_who_waits_for_a_verdict_on_a_token_keeps_nobody_waiting() -> None:
+    inbox = Inbox(US)
+    mount = Mount(name=US, backend="memory", echoes=Memory(US))
+    slow = Slow()
+    login = Login(Policy(anonymous=Grant(frozenset((Right.ECHO,)))), slow)
+    everybody = {"accept_unknown_callers": True}
+    identity = UserIdentity(5, b"x")
+    async with door(inbox, mounts=[mount], login=login, **everybody) as port:
+        reader, writer = await asyncio.open_connection(peers.HOST, port)
+        request = AssociateRequest(
+            called_ae_title=US,
+            calling_ae_title="ONE",
+            contexts=(Proposed(1, ECHO[0], (IMPLICIT_LE,)),),
+            negotiation=Negotiation(identity=identity),
+        )
+        writer.write(pdu.encode(encode(request)))
+        await slow.asked.wait()
+        async with calling(port, title="TWO") as association:
+            await echo(association)
+        slow.go.set()
+        assert await reader.readexactly(10) == bytes((3, 0, 0, 0, 0, 4, 0, 1, 2, 1))
+        writer.close()
+        await writer.wait_closed()

@@ -5,7 +5,7 @@ import ssl
 from hilum.codec.associate import UserIdentity
 from hilum.config.login import UserIdentity as Login
 from hilum.config.mounts import DimseMount
-from hilum.config.schema import Peer
+from hilum.config.peers import Peer
 from hilum.config.tls import Identity, TlsPeer
 from hilum.core import caller
 from hilum.net.tls import client

@@ -16,7 +16,8 @@ from hilum.cli.scu.ending import Misuse, NoConnection
 from hilum.codec.associate import Role
 from hilum.config.kinds import ae_title
 from hilum.config.load import ConfigError, load
-from hilum.config.schema import Peer, Settings
+from hilum.config.peers import Peer
+from hilum.config.schema import Settings
 from hilum.model.errors import BackendError, BackendFault
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts

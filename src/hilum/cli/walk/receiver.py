@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from hilum.config.schema import DimseSettings, Peer, ServerSettings, Settings
+from hilum.config.peers import Peer
+from hilum.config.schema import DimseSettings, ServerSettings, Settings
 from hilum.core.backend import StoreSession
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts

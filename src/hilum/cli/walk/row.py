@@ -8,7 +8,8 @@ import httpx
 
 from hilum.cli.walk.study import Study
 from hilum.config.mounts import Web
-from hilum.config.schema import Peer, Settings
+from hilum.config.peers import Peer
+from hilum.config.schema import Settings
 
 
 class Failed(Exception):

@@ -1,6 +1,6 @@
 """Which handler answers which request? The DICOMweb application, put together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends
+from hilum.core.login import OPEN, Login
 from hilum.frontends.dicomweb import capabilities, errors
 from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.asked import request_id
@@ -29,6 +30,8 @@ from hilum.frontends.dicomweb.resources import (
     Resource,
 )
 from hilum.frontends.dicomweb.viewer_files import Installed
+from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT, settle
+from hilum.model.principal import Right
 from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
 
@@ -41,6 +44,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     workshop: Workshop | None = None,
     viewer: Path | None = None,
     spill: Path | None = None,
+    login: Login = OPEN,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -53,6 +57,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
         viewer: where the viewer is installed, or will be; None: it is not served.
         spill: where requests are put away that must be whole to be understood; None: the system's
             folder for temporary files.
+        login: how it is known who asks, and what they may.
     """
     routes = [*_routes()]
     app = Starlette(
@@ -68,6 +73,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.router.redirect_slashes = False
     app.state.broker = broker
     app.state.settings = settings
+    app.state.login = login
     app.state.reports = Reports(mark)
     app.state.sends = sends
     app.state.renderings = Renderings()
@@ -81,33 +87,55 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
 
 def _routes() -> Iterator[Route]:
     for resource in OF_THE_SERVICE:
-        yield _route(resource.path, resource, capabilities.of_the_service)
+        yield _route(resource.path, resource, capabilities.of_the_service, _all)
     for mount in MOUNTS:
         for resource in OF_A_MOUNT:
-            yield _route(mount + resource.path, resource, capabilities.of_a_mount)
+            yield _route(mount + resource.path, resource, capabilities.of_a_mount, _addressed)
 
 
-def _route(path: str, resource: Resource, options: Handler) -> Route:
+def _route(
+    path: str, resource: Resource, options: Handler, mounts: Callable[[Request], Sequence[str]]
+) -> Route:
     handlers = {**resource.methods, "OPTIONS": options}
+    needs = {**resource.needs, "OPTIONS": NOT_LOOKED_AT if mounts is _all else ANY}
     if "GET" in handlers:
-        handlers["HEAD"] = handlers["GET"]
-    return Route(path, _Endpoint(handlers), methods=[*handlers])
+        handlers["HEAD"], needs["HEAD"] = handlers["GET"], needs["GET"]
+    return Route(path, _Endpoint(handlers, needs, mounts), methods=[*handlers])
+
+
+def _all(request: Request) -> Sequence[str]:
+    return [mount.name for mount in request.app.state.broker.mounts]
+
+
+def _addressed(request: Request) -> Sequence[str]:
+    """The mount of the path, whether or not there is one of that name."""
+    return [request.path_params.get("aet", request.app.state.broker.mounts.default or "")]
 
 
 class _Endpoint:
-    """All methods of a path; what their handlers raise is answered here, in one place.
+    """All methods of a path: who asks is settled, then the handler runs.
 
-    It is an ASGI application, as starlette wraps functions four times over.
+    What either raises is answered here, in one place. It is an ASGI application, as
+    starlette wraps functions four times over.
     """
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        needs: Mapping[str, frozenset[Right]],
+        mounts: Callable[[Request], Sequence[str]],
+    ) -> None:
         self._handlers = handlers
+        self._needs = needs
+        self._mounts = mounts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         scope["hilum.handlers"] = self._handlers
         request = Request(scope, receive, send)
         try:
+            needs = self._needs[request.method]
+            await settle(request, needs, self._mounts(request) if needs else ())
             response = await self._handlers[request.method](request)
         except Exception as error:  # noqa: BLE001 - logged with the request's name, answered 500
             response = errors.answer(error, request_id(request))

@@ -1,8 +1,9 @@
 """What does a request address, and what does its client accept? (PS3.18 §8.2 and §8.4)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 from starlette.requests import Request
 
@@ -10,9 +11,14 @@ from hilum.codec import media_type
 from hilum.codec.media_type import MediaType
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
+from hilum.core.operations import Operation
 from hilum.frontends.dicomweb.root import mount_root
+from hilum.frontends.dicomweb.who import who
 from hilum.model.errors import BadRequest, NotAcceptable, UnknownMount
 from hilum.model.identity import Ref, is_uid
+from hilum.model.principal import Principal
+
+Op = TypeVar("Op", bound=Operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,7 @@ class Asked:
         mount: AE title of the mount that is meant.
         root: its URL as the client sees it, without a slash at its end.
         ref: the study, series or instance of the path; empty for the mount itself.
+        who: asks.
     """
 
     broker: Broker
@@ -30,7 +37,20 @@ class Asked:
     mount: str
     root: str
     ref: Ref
+    who: Principal
     request_id: str
+
+    def operation(self, kind: Callable[..., Op], **what: object) -> Op:
+        """An operation on the mount, as whoever asks."""
+        return kind(mount=self.mount, who=self.who, request_id=self.request_id, **what)
+
+    def part(self, kind: Callable[..., Op], **what: object) -> Op:
+        """A part of an operation that was authorised as a whole, which needs no right of its own.
+
+        A search for the instances that are to be rendered needs none to search.
+        """
+        admitted = self.who.admitted()
+        return kind(mount=self.mount, who=admitted, request_id=self.request_id, **what)
 
 
 def asked(request: Request) -> Asked:
@@ -55,6 +75,7 @@ def asked(request: Request) -> Asked:
         mount=mount,
         root=mount_root(request, settings),
         ref=Ref(**uids),
+        who=who(request.scope),
         request_id=request_id(request),
     )
 

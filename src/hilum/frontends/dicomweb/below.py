@@ -67,8 +67,7 @@ async def _found(
         include=frozenset((tag,) for tag in include),
         limit=most,
     )
-    operation = Find(mount=about.mount, request_id=about.request_id, query=query)
-    async with about.broker.find(operation) as matches:
+    async with about.broker.find(about.part(Find, query=query)) as matches:
         return [match.decoded() async for match in matches]
 
 

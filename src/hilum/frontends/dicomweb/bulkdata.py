@@ -63,12 +63,7 @@ class _Value:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Answer]:
         """The answer; the value's first bytes are there before it is."""
-        operation = Bulk(
-            mount=self.asked.mount,
-            request_id=self.asked.request_id,
-            ref=self.asked.ref,
-            path=self.path,
-        )
+        operation = self.asked.operation(Bulk, ref=self.asked.ref, path=self.path)
         async with AsyncExitStack() as stack:
             bulk = await stack.enter_async_context(self.asked.broker.bulk(operation))
             if not bulk.encapsulated:

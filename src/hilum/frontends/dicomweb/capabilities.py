@@ -69,7 +69,7 @@ async def of_a_mount(request: Request) -> Response:
 
 def _without(resource: Resource, hidden: Handler | None) -> Resource:
     methods = {name: each for name, each in resource.methods.items() if each is not hidden}
-    return Resource(resource.path, methods)
+    return Resource(resource.path, methods, resource.needs)
 
 
 async def of_the_service(request: Request) -> Response:

@@ -14,7 +14,7 @@ METHODS: Final = "GET, HEAD, POST, DELETE, OPTIONS"
 EXPOSED: Final = (
     *("Accept-Ranges", "Allow", "Content-Encoding", "Content-Length", "Content-Location"),
     *("Content-Range", "ETag", "Link", "Location", "Preference-Applied", "Retry-After"),
-    *("Warning", "X-Request-ID"),
+    *("Warning", "WWW-Authenticate", "X-Request-ID"),
 )
 """What a page may see besides the headers that every page may (Fetch §3.2.6)."""
 EVERY: Final = "*"

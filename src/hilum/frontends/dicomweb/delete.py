@@ -19,6 +19,5 @@ async def delete(request: Request) -> Response:
         allowed = {*request.scope["hilum.handlers"]} - {"DELETE"}
         headers = {"Allow": ", ".join(sorted(allowed))}
         return errors.said(405, f"{about.mount} does not let anything be deleted", headers)
-    operation = Delete(mount=about.mount, request_id=about.request_id, ref=about.ref)
-    await about.broker.delete(operation)
+    await about.broker.delete(about.operation(Delete, ref=about.ref))
     return Response(status_code=204)

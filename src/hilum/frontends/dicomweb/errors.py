@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from hilum.codec.media_type import JSON
 from hilum.codec.verdict import verdict_on
+from hilum.frontends.dicomweb.who import challenge
 from hilum.model.errors import HilumError
 
 RETRY_AFTER = 10  # seconds
@@ -30,7 +31,7 @@ def answer(error: Exception, request_id: str) -> Response:
     status = verdict_on(error).http
     headers = {"Retry-After": str(RETRY_AFTER)} if status == 503 else None  # noqa: PLR2004
     if status == 401:  # noqa: PLR2004
-        headers = {"WWW-Authenticate": "Bearer"}
+        headers = {"WWW-Authenticate": challenge(error)}
     return said(status, str(error) or status.phrase, headers)
 
 

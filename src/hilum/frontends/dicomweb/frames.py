@@ -85,9 +85,7 @@ class Frames:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Answer]:
         """The answer."""
-        operation = Lend(
-            mount=self.asked.mount, request_id=self.asked.request_id, ref=self.asked.ref
-        )
+        operation = self.asked.operation(Lend, ref=self.asked.ref)
         state = self.request.app.state
         async with self.asked.broker.lend(operation) as lent:
             looked = await state.looks.look(lent)

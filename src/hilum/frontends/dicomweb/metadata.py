@@ -78,9 +78,7 @@ class _Described:
     def operation(self) -> Describe:
         """What the broker is asked."""
         about = self.asked
-        return Describe(
-            mount=about.mount, request_id=about.request_id, ref=about.ref, bulk_root=about.root
-        )
+        return about.operation(Describe, ref=about.ref, bulk_root=about.root)
 
     async def known_tag(self) -> str:
         """The entity tag that the answer will have, as long as nothing changes; else ""."""

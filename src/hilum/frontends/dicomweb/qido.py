@@ -116,7 +116,7 @@ class _Search:
             yield match.dicom_json(self.asked.root)
 
     def _find(self, query: Query) -> Find:
-        return Find(mount=self.asked.mount, request_id=self.asked.request_id, query=query)
+        return self.asked.operation(Find, query=query)
 
     def _headers(self, warnings: Sequence[str], *, more: bool) -> Headers:
         texts = [*warnings, *([REMAINING] if more else [])]

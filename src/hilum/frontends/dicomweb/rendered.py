@@ -76,7 +76,7 @@ def shown(
 
 def lent(about: Asked, ref: Ref) -> AbstractAsyncContextManager[Lent]:
     """One instance as a file here."""
-    return about.broker.lend(Lend(mount=about.mount, request_id=about.request_id, ref=ref))
+    return about.broker.lend(about.operation(Lend, ref=ref))
 
 
 async def begun(request: Request, about: Asked) -> Response | None:

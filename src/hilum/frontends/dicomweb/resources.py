@@ -24,7 +24,9 @@ from hilum.frontends.dicomweb import (
     wado,
     wado_uri,
 )
+from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT
 from hilum.model.identity import Level
+from hilum.model.principal import Right
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -35,10 +37,12 @@ class Resource:
 
     Attributes:
         path: as starlette writes it; `{name:path}` takes slashes.
+        needs: rights of which a method needs one; of none: it is for everybody.
     """
 
     path: str
     methods: Mapping[str, Handler]
+    needs: Mapping[str, frozenset[Right]]
 
 
 _STUDY = "/studies/{study}"
@@ -46,39 +50,74 @@ _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
 
 
+def _given(path: str, handler: Handler) -> Resource:
+    """What is read out of instances."""
+    return Resource(path, {"GET": handler}, _needs(GET=Right.RETRIEVE))
+
+
+def _searched(path: str, level: Level) -> Resource:
+    return Resource(path, {"GET": qido.search(level)}, _needs(GET=Right.QUERY))
+
+
 def _sends(search: str, level: Level) -> Resource:
     """The Sends of what a search resource lists."""
     methods = {"POST": send.begin(level), "GET": send.status(level), "DELETE": send.stop(level)}
-    return Resource(search + "/send-requests/{transaction}", methods)
+    needs = _needs(POST=Right.SEND, GET=Right.SEND, DELETE=Right.SEND)
+    return Resource(search + "/send-requests/{transaction}", methods, needs)
+
+
+def _open(path: str, handler: Handler) -> Resource:
+    """For everybody; what it tells may still depend on who asks."""
+    return Resource(path, {"GET": handler}, {"GET": NOT_LOOKED_AT})
+
+
+def _needs(**rights: Right) -> Mapping[str, frozenset[Right]]:
+    return {method: frozenset((right,)) for method, right in rights.items()}
 
 
 OF_A_MOUNT = (
-    Resource("", {"GET": service.mount}),
-    Resource("/studies", {"GET": qido.search(Level.STUDY), "POST": stow.store}),
-    Resource("/series", {"GET": qido.search(Level.SERIES)}),
-    Resource("/instances", {"GET": qido.search(Level.IMAGE)}),
-    Resource(_STUDY, {"GET": wado.retrieve, "POST": stow.store, "DELETE": delete.delete}),
-    Resource(_STUDY + "/metadata", {"GET": metadata.describe}),
-    Resource(_STUDY + "/series", {"GET": qido.search(Level.SERIES)}),
-    Resource(_STUDY + "/instances", {"GET": qido.search(Level.IMAGE)}),
-    Resource(_SERIES, {"GET": wado.retrieve, "DELETE": delete.delete}),
-    Resource(_SERIES + "/metadata", {"GET": metadata.describe}),
-    Resource(_SERIES + "/instances", {"GET": qido.search(Level.IMAGE)}),
-    Resource(_INSTANCE, {"GET": wado.retrieve, "DELETE": delete.delete}),
-    Resource(_INSTANCE + "/metadata", {"GET": metadata.describe}),
-    Resource(_INSTANCE + "/bulkdata/{path:path}", {"GET": bulkdata.bulkdata}),
-    Resource(_INSTANCE + "/pixeldata", {"GET": frames.pixeldata}),
-    Resource(_INSTANCE + "/frames/{frames}", {"GET": frames.frames}),
-    Resource(_STUDY + "/rendered", {"GET": rendered.several}),
-    Resource(_SERIES + "/rendered", {"GET": rendered.several}),
-    Resource(_INSTANCE + "/rendered", {"GET": rendered.instance}),
-    Resource(_INSTANCE + "/frames/{frames}/rendered", {"GET": rendered.frames}),
-    Resource(_STUDY + "/thumbnail", {"GET": thumbnail.show}),
-    Resource(_SERIES + "/thumbnail", {"GET": thumbnail.show}),
-    Resource(_INSTANCE + "/thumbnail", {"GET": thumbnail.show}),
-    Resource(_INSTANCE + "/frames/{frames}/thumbnail", {"GET": thumbnail.show}),
-    Resource("/wado", {"GET": wado_uri.retrieve}),
-    Resource("/jobs/{job}", {"GET": jobs.status, "DELETE": jobs.give_up}),
+    Resource("", {"GET": service.mount}, _needs(GET=Right.ECHO)),
+    Resource(
+        "/studies",
+        {"GET": qido.search(Level.STUDY), "POST": stow.store},
+        _needs(GET=Right.QUERY, POST=Right.STORE),
+    ),
+    _searched("/series", Level.SERIES),
+    _searched("/instances", Level.IMAGE),
+    Resource(
+        _STUDY,
+        {"GET": wado.retrieve, "POST": stow.store, "DELETE": delete.delete},
+        _needs(GET=Right.RETRIEVE, POST=Right.STORE, DELETE=Right.DELETE),
+    ),
+    _given(_STUDY + "/metadata", metadata.describe),
+    _searched(_STUDY + "/series", Level.SERIES),
+    _searched(_STUDY + "/instances", Level.IMAGE),
+    *(
+        Resource(
+            each,
+            {"GET": wado.retrieve, "DELETE": delete.delete},
+            _needs(GET=Right.RETRIEVE, DELETE=Right.DELETE),
+        )
+        for each in (_SERIES, _INSTANCE)
+    ),
+    _given(_SERIES + "/metadata", metadata.describe),
+    _searched(_SERIES + "/instances", Level.IMAGE),
+    _given(_INSTANCE + "/metadata", metadata.describe),
+    _given(_INSTANCE + "/bulkdata/{path:path}", bulkdata.bulkdata),
+    _given(_INSTANCE + "/pixeldata", frames.pixeldata),
+    _given(_INSTANCE + "/frames/{frames}", frames.frames),
+    _given(_STUDY + "/rendered", rendered.several),
+    _given(_SERIES + "/rendered", rendered.several),
+    _given(_INSTANCE + "/rendered", rendered.instance),
+    _given(_INSTANCE + "/frames/{frames}/rendered", rendered.frames),
+    *(_given(each + "/thumbnail", thumbnail.show) for each in (_STUDY, _SERIES, _INSTANCE)),
+    _given(_INSTANCE + "/frames/{frames}/thumbnail", thumbnail.show),
+    _given("/wado", wado_uri.retrieve),
+    Resource(
+        "/jobs/{job}",
+        {"GET": jobs.status, "DELETE": jobs.give_up},
+        _needs(GET=Right.RETRIEVE, DELETE=Right.RETRIEVE),
+    ),
     _sends("/studies", Level.STUDY),
     _sends("/series", Level.SERIES),
     _sends("/instances", Level.IMAGE),
@@ -89,17 +128,17 @@ OF_A_MOUNT = (
 """Below `/aets/{aet}` and `/dicomweb` (PS3.18 Table 10.3-1)."""
 
 OF_THE_SERVICE = (
-    Resource("/", {"GET": service.index}),
-    Resource("/ui/{file}", {"GET": page.asset}),
-    Resource("/openapi.yaml", {"GET": openapi.as_yaml}),
-    Resource("/openapi.json", {"GET": openapi.as_json}),
-    Resource("/aets", {"GET": service.mounts}),
-    Resource("/wado", {"GET": wado_uri.retrieve}),
-    Resource("/health", {"GET": service.health}),
-    Resource("/livez", {"GET": service.alive}),
-    Resource("/readyz", {"GET": service.health}),
-    Resource("/viewer", {"GET": viewer.viewer}),
-    Resource("/viewer/{path:path}", {"GET": viewer.viewer}),
+    _open("/", service.index),
+    _open("/ui/{file}", page.asset),
+    _open("/openapi.yaml", openapi.as_yaml),
+    _open("/openapi.json", openapi.as_json),
+    _given("/wado", wado_uri.retrieve),
+    Resource("/aets", {"GET": service.mounts}, {"GET": ANY}),
+    Resource("/health", {"GET": service.health}, _needs(GET=Right.ECHO)),
+    _open("/livez", service.alive),
+    _open("/readyz", service.health),
+    _open("/viewer", viewer.viewer),
+    _open("/viewer/{path:path}", viewer.viewer),
 )
 
 MOUNTS = ("/aets/{aet}", "/dicomweb")

@@ -43,9 +43,7 @@ class ResumedFile:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Answer]:
         """The answer."""
-        operation = Lend(
-            mount=self.asked.mount, request_id=self.asked.request_id, ref=self.asked.ref
-        )
+        operation = self.asked.operation(Lend, ref=self.asked.ref)
         async with self.asked.broker.lend(operation) as lent:
             if self.as_stored(lent.transfer_syntax_uid):
                 yield self._part(lent)

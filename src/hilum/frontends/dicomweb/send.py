@@ -12,7 +12,7 @@ from starlette.responses import Response
 from hilum.codec import send_status
 from hilum.codec.chosen import MAX_MATCHES, Chosen, chosen
 from hilum.core.jobs import BackgroundSends
-from hilum.core.operations import Find, Send
+from hilum.core.operations import Come, Find, Send
 from hilum.core.transactions import Transaction
 from hilum.frontends.dicomweb import documents
 from hilum.frontends.dicomweb.asked import Asked, asked, one_of
@@ -28,6 +28,7 @@ from hilum.model.errors import (
 )
 from hilum.model.identity import Level, Ref, is_uid
 from hilum.model.match import Match
+from hilum.model.principal import Right
 
 RETRY_AFTER: Final = 5
 """Seconds that a client shall wait before it asks again how far a Send is."""
@@ -62,12 +63,7 @@ def begin(level: Level) -> Handler:
         destination = _destination(parameters)
         keys = [pair for pair in parameters if pair[0].lower() != "destination"]
         choice = chosen(level, about.asked.ref, keys)
-        operation = Send(
-            mount=about.asked.mount,
-            request_id=about.asked.request_id,
-            refs=(),
-            destination=destination,
-        )
+        operation = about.asked.operation(Send, refs=(), destination=destination)
         await about.sends.check(about.uid, operation)
         operation = replace(operation, refs=await _refs(about, choice))
         return about.answer(await about.begun(operation), 202, kind)
@@ -131,14 +127,18 @@ class _Addressed:
         """The Send of that UID that was asked of this resource.
 
         Raises:
-            Refused: the caller may not send this, and so may not know of it.
+            Refused: the caller may not send this, and so may not know of it; or another has asked
+                for it, and the caller is no administrator.
             NotFound: there is none.
         """
         found = await self.sends.status(self.uid)
-        mount = found.operation.mount
-        if (mount, found.resource) != (self.asked.mount, self.resource):
+        send = found.operation
+        if (send.mount, found.resource) != (self.asked.mount, self.resource):
             raise NotFound("no Send has this Transaction UID here")
-        self.asked.broker.admit(replace(found.operation, request_id=self.asked.request_id))
+        operation = self.asked.operation(Send, refs=send.refs, destination=send.destination)
+        self.asked.broker.admit(operation)
+        if send.who.name != self.asked.who.name:
+            self.asked.broker.admit(self.asked.operation(Come, any_of=frozenset((Right.ADMIN,))))
         return found
 
     def answer(self, transaction: Transaction, code: int, kind: str) -> Response:
@@ -190,7 +190,9 @@ async def _refs(about: _Addressed, choice: Chosen) -> tuple[Ref, ...]:
         TooLarge: more than one Send takes.
         BadQuery: it cannot be said for certain what matches.
     """
-    find = Find(mount=about.asked.mount, request_id=about.asked.request_id, query=choice.query)
+    # What the path names is sent as it is; a search by its keys is one.
+    made = about.asked.part if choice.is_whole else about.asked.operation
+    find = made(Find, query=choice.query)
     refs: dict[Ref, None] = {}
     async with about.asked.broker.find(find) as found:
         async for ref in _each(found, about.level):

@@ -22,8 +22,11 @@ from hilum.frontends.dicomweb.asked import accepts, asked, request_id
 from hilum.frontends.dicomweb.root import aet_path, service_root
 from hilum.frontends.dicomweb.viewer_config import source_name
 from hilum.frontends.dicomweb.viewer_files import Installed
+from hilum.frontends.dicomweb.who import sees, who
 from hilum.model.errors import BackendTimeout, HilumError, NotOffered
+from hilum.model.principal import OURSELVES, Right
 
+_ECHO = frozenset((Right.ECHO,))
 PATIENCE = 10.0  # seconds that a mount may take to say that it lives
 
 
@@ -34,15 +37,16 @@ async def index(request: Request) -> Response:
     broker, settings = _served(request)
     root = service_root(request, settings)
     lines = [f"Hilum {hilum.__version__}, a DICOMweb service.", ""]
-    if broker.mounts.default is not None:
+    seen = [mount for mount in broker.mounts if sees(request, mount.name)]
+    if broker.mounts.default in {mount.name for mount in seen}:
         lines.append(f"{root}/dicomweb  (the default mount, {broker.mounts.default})")
-    lines += [f"{root}{aet_path(mount.name)}" for mount in broker.mounts]
+    lines += [f"{root}{aet_path(mount.name)}" for mount in seen]
     lines += ["", f"{root}/aets lists the mounts, {root}/health tells how they are."]
     return PlainTextResponse("\n".join(lines) + "\n", headers={"Vary": "Accept"})
 
 
 async def mounts(request: Request) -> Response:
-    """`GET /aets`: all mounts."""
+    """`GET /aets`: all mounts at which the caller may do anything."""
     broker, settings = _served(request)
     root = service_root(request, settings)
     installed: Installed | None = request.app.state.viewer
@@ -50,6 +54,7 @@ async def mounts(request: Request) -> Response:
     listed = [
         {**_described(mount, broker, root), **(_viewed(mount, root) if has_viewer else {})}
         for mount in broker.mounts
+        if sees(request, mount.name)
     ]
     return Response(orjson.dumps(listed), media_type=JSON)
 
@@ -64,23 +69,32 @@ async def mount(request: Request) -> Response:
     described = _described(
         about.broker.mounts[about.mount], about.broker, service_root(request, about.settings)
     )
-    status, health = await _health(about.broker, about.mount, about.request_id)
+    status, health = await _health(about.broker, about.operation(Echo))
     return Response(orjson.dumps({**described, **health}), status, media_type=JSON)
 
 
 async def health(request: Request) -> Response:
-    """`GET /health` and `/readyz`: the service, and each mount.
+    """`GET /health` and `/readyz`: the service, and each mount that the caller may ask that.
 
     503 only when every mount is down: a broker with one sick mount still serves the others.
     """
     broker, _ = _served(request)
     names = [mount.name for mount in broker.mounts]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_health(broker, name, request_id(request))) for name in names]
+        asking = [
+            Echo(
+                mount=name,
+                who=who(request.scope) if sees(request, name, _ECHO) else OURSELVES,
+                request_id=request_id(request),
+            )
+            for name in names
+        ]
+        tasks = [group.create_task(_health(broker, each)) for each in asking]
     found = dict(zip(names, (task.result()[1] for task in tasks), strict=True))
     sick = sum(each["status"] == "unhealthy" for each in found.values())
     said = ("unhealthy" if sick == len(found) else "degraded") if sick else "healthy"
-    body = {"status": said, "version": hilum.__version__, "mounts": found}
+    seen = {name: each for name, each in found.items() if sees(request, name, _ECHO)}
+    body = {"status": said, "version": hilum.__version__, "mounts": seen}
     return Response(orjson.dumps(body), 503 if said == "unhealthy" else 200, media_type=JSON)
 
 
@@ -107,10 +121,10 @@ def _viewed(mount: Mount, root: str) -> dict[str, str]:
     return {"viewer": f"{root}/viewer/viewer/{source_name(mount.name)}"}
 
 
-async def _health(broker: Broker, name: str, request: str) -> tuple[int, Mapping[str, Any]]:
+async def _health(broker: Broker, operation: Echo) -> tuple[int, Mapping[str, Any]]:
     """The status that stands for a mount's health, and what to say of it."""
     try:
-        seconds = await _echo(broker, Echo(mount=name, request_id=request))
+        seconds = await _echo(broker, operation)
     except NotOffered:
         return 200, {"status": "unknown"}
     except HilumError as error:

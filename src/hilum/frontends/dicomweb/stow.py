@@ -119,7 +119,7 @@ async def _keep(about: Asked, parts: AsyncGenerator[Part, None], stored: list[St
         ClientGoneError: the client left.
         HilumError: the mount takes nothing at all.
     """
-    operation = Store(mount=about.mount, request_id=about.request_id)
+    operation = about.operation(Store)
     mounts = about.broker.mounts
     async with aclosing(parts), about.broker.store(operation) as session:
         abreast = mounts[mounts.meant(about.mount)].stores_at_once

@@ -24,8 +24,11 @@ from hilum.frontends.dicomweb.root import service_root
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
 from hilum.frontends.dicomweb.viewer_config import app_config
 from hilum.frontends.dicomweb.viewer_files import TYPES, File, Installed, Release
+from hilum.frontends.dicomweb.who import sees
 from hilum.model.errors import NotFound
+from hilum.model.principal import Right
 
+_QUERY = frozenset((Right.QUERY,))
 PIECE = 256 * 1024  # bytes read at a time
 STATIC = "static"  # below it and the release's name are files that never change
 CONFIG = "app-config.js"
@@ -61,7 +64,8 @@ async def viewer(request: Request) -> Response:
     path = request.path_params.get("path", "")
     if path == CONFIG:
         broker: Broker = request.app.state.broker
-        script = app_config(broker.mounts, broker.mounts.default, prefix)
+        seen = [each for each in broker.mounts if sees(request, each.name, _QUERY)]
+        script = app_config(seen, broker.mounts.default, prefix)
         return _made(request, script, _SCRIPT, [])
     if path.startswith(f"{STATIC}/"):
         name, _, path = path.removeprefix(f"{STATIC}/").partition("/")

@@ -80,9 +80,7 @@ class _Retrieved:
 
         What comes short later is cut off, without its closing boundary.
         """
-        operation = Retrieve(
-            mount=self.asked.mount, request_id=self.asked.request_id, refs=(self.asked.ref,)
-        )
+        operation = self.asked.operation(Retrieve, refs=(self.asked.ref,))
         async with self.asked.broker.retrieve(operation) as retrieval:
             there = self.waiting.there(retrieval.manifest)
             plan = self._plan(there)

@@ -39,9 +39,7 @@ class Waiting:
         self._asked = asked
         self._prefers = _respond_async(request)
         self._reports: Reports = request.app.state.reports
-        self._operation = Retrieve(
-            mount=asked.mount, request_id=asked.request_id, refs=(asked.ref,)
-        )
+        self._operation = asked.operation(Retrieve, refs=(asked.ref,))
         self._fetching: Fetching | None = None
         self.short: Incomplete | None = None
 
@@ -204,4 +202,4 @@ def fetches_of(asked: Asked) -> Fetches:
     """
     if asked.broker.mounts[asked.mount].fetches is None:
         raise NotFound("no such job")
-    return asked.broker.fetches(Retrieve(mount=asked.mount, request_id=asked.request_id, refs=()))
+    return asked.broker.fetches(asked.operation(Retrieve, refs=()))

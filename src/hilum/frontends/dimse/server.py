@@ -3,22 +3,21 @@
 import asyncio
 import contextlib
 import itertools
-import json
 import logging
-import re
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 import anyio
 
-from hilum.codec.associate import APPLICATION_CONTEXT, AssociateAccept, AssociateRequest
+from hilum.codec.associate import AssociateAccept, AssociateRequest
 from hilum.codec.dimse import Service
-from hilum.codec.sop_class import UNCOMPRESSED
 from hilum.codec.verdict import Dimse
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
+from hilum.core.login import OPEN, Login
+from hilum.frontends.dimse.admission import TRANSIENT, Admission, Refusal
 from hilum.frontends.dimse.echo import echo
 from hilum.frontends.dimse.find import find
 from hilum.frontends.dimse.retrieve import get, move
@@ -34,7 +33,7 @@ from hilum.net.worker import Worker
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.messages import Message
-from hilum.upper_layer.negotiation import FUZZY, RELATIONAL, Offer, answer
+from hilum.upper_layer.negotiation import FUZZY, RELATIONAL, answer
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +52,8 @@ FOR_ALL = frozenset((Service.C_ECHO, Service.C_STORE))
 UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 §C.5.22
 BACKLOG = 128  # connections that wait to be accepted
 CROWD = 4  # times max_associations: the most connections, those included that say nothing yet
-_BARE_KEY = re.compile("[A-Za-z0-9_-]+")
 _LOOK = 0.05  # seconds
 _HANDING_OVER = 5  # rounds of the event loop from accepting a connection to its association
-_PERMANENT, _TRANSIENT = 1, 2  # result of an A-ASSOCIATE-RJ, PS3.8 Table 9-21
 
 
 async def serve(  # noqa: PLR0913 - a door has that many sides
@@ -69,6 +66,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     answered: asyncio.Event | None = None,
     worker: Worker | None = None,
     tls: ssl.SSLContext | None = None,
+    login: Login = OPEN,
 ) -> None:
     """Accept associations until `stop`; what runs then gets `graceful_shutdown` to end.
 
@@ -84,12 +82,13 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
             there are none.
         worker: which of several processes this is, that share the port; None: there is one.
         tls: to speak TLS with, at the door that does; not where there are other workers.
+        login: how it is known who calls.
 
     Raises:
         OSError: the port cannot be bound.
     """
     crowd = Nobody() if worker is None else worker.crowd
-    door = _Door(broker, settings, Inbox() if inbox is None else inbox, crowd)
+    door = _Door(broker, settings, Inbox() if inbox is None else inbox, crowd, login)
     if worker is not None:
         door.left = worker.doors["dimse"].left
     listeners = await _listeners(door, settings, worker, tls)
@@ -165,7 +164,9 @@ async def _stop_accepting(listeners: Iterable[asyncio.Server | Entrance]) -> Non
 class _Door:
     """All associations of the DIMSE frontend."""
 
-    def __init__(self, broker: Broker, settings: Settings, inbox: Inbox, crowd: Crowd) -> None:
+    def __init__(
+        self, broker: Broker, settings: Settings, inbox: Inbox, crowd: Crowd, login: Login
+    ) -> None:
         self._broker = broker
         self._inbox = inbox
         self._crowd = crowd
@@ -182,10 +183,7 @@ class _Door:
         self._timeouts = Timeouts(
             acse=limits.acse_timeout, message=limits.message_timeout, idle=limits.idle_timeout
         )
-        self._offer = Offer(
-            limits.max_pdu, frozenset(limits.sop_classes), frozenset(limits.transfer_syntaxes)
-        )
-        self._callers = {peer.aet for peer in settings.peers.values()}
+        self._admission = Admission(broker, settings, inbox, login)
 
     def open(self, tasks: asyncio.TaskGroup) -> None:
         """Serve associations in `tasks` from now on; none may be made before."""
@@ -283,13 +281,20 @@ class _Door:
             request = await association.requested()
         except HilumError:
             return  # told in the one line at the end
-        refusal = self._refusal(association, request)
+        who = Principal()
+        refusal = self._admission.refusal(association, request) or self._full(association, request)
+        if refusal is None:
+            who, refusal = await self._admission.caller(association, request)
+            if association.lost is not None:
+                return
+            refusal = refusal or self._full(association, request)  # others came meanwhile
         if refusal is not None:
             result, source, reason, why = refusal
             association.fault = f"rejected: {why}"
             association.reject(result, source, reason)
             return
-        accept, contexts = answer(request, self._offered(request))
+        accept, contexts = answer(request, self._admission.offer(request))
+        accept = self._admission.told(request, accept)
         self._accepted.add(association)
         self._crowd.enter(association.address)
         association.accept(accept, contexts)
@@ -299,14 +304,10 @@ class _Door:
             broker=self._broker,
             mount=self._broker.mounts.meant(called),
             ae_title=called,
-            who=Principal(
-                request.calling_ae_title,
-                ae_title=request.calling_ae_title,
-                address=association.address,
-            ),
+            who=who,
             request_id=request_id,
             inbox=self._inbox,
-            only_expected=not self._is_let_in(request),
+            only_expected=not self._admission.may_ask(request, who),
             relational=_agreed(accept, RELATIONAL),
             fuzzy=_agreed(accept, FUZZY),
         )
@@ -340,6 +341,8 @@ class _Door:
         service = message.command.command_field
         handler = HANDLERS.get(service)
         refusal = None
+        if session.who.has_expired(time.time()):
+            session.only_expected = True
         if handler is None or not message.context.peer_may_ask:
             refusal = UNRECOGNIZED_OPERATION
         elif service not in FOR_ALL and not session.is_mount:
@@ -357,50 +360,18 @@ class _Door:
             if session.association.lost is None:
                 raise
 
-    def _is_let_in(self, request: AssociateRequest) -> bool:
-        """Whether the caller may ask for all that there is."""
-        accept_all = self._settings.dimse.accept_unknown_callers
-        return accept_all or request.calling_ae_title in self._callers
-
-    def _offered(self, request: AssociateRequest) -> Offer:
-        """What is taken of the caller: where only C-MOVEs of ours receive, whatever comes."""
-        called = request.called_ae_title
-        if self._inbox.uncompressed(called, request.calling_ae_title):
-            return replace(self._offer, transfer_syntaxes=frozenset(UNCOMPRESSED))
-        if self._broker.mounts.meant(called) not in self._broker.mounts:
-            return Offer(self._offer.max_pdu)
-        return self._offer
-
-    def _refusal(  # noqa: PLR0911 - one for each reason
-        self, association: Association, request: AssociateRequest
-    ) -> tuple[int, int, int, str] | None:
-        """Result, source and reason of the A-ASSOCIATE-RJ, and what the log says; or None."""
-        called, calling = request.called_ae_title, request.calling_ae_title
+    def _full(self, association: Association, request: AssociateRequest) -> Refusal | None:
+        """Why there is no room for one more."""
         limits = self._settings.dimse
-        if not request.protocol_version & 1:
-            return _PERMANENT, 2, 2, "protocol version not supported"
-        if request.application_context != APPLICATION_CONTEXT:
-            return _PERMANENT, 1, 2, "application context not supported"
-        is_mount = self._broker.mounts.meant(called) in self._broker.mounts
-        if not is_mount and not self._inbox.receives(called):
-            why = f"called AE title {called!r} is no mount; to have it, add [mounts.{_key(called)}]"
-            return _PERMANENT, 1, 7, why
-        is_expected = self._inbox.admits(called, calling, association.address)
-        if not is_expected and not self._is_let_in(request):
-            why = (
-                f"calling AE title {calling!r} is no peer; to let it in, add "
-                f"[peers.{_key(calling)}] with aet = {json.dumps(calling)}, "
-                f'host = "{association.address}" and its port'
-            )
-            return _PERMANENT, 1, 3, why
         others, others_from_there = self._crowd.elsewhere(association.address)
         if len(self._accepted) + others >= limits.max_associations:
-            return _TRANSIENT, 3, 2, "dimse.max_associations is reached"
+            return TRANSIENT, 3, 2, "dimse.max_associations is reached"
         from_there = sum(each.address == association.address for each in self._accepted)
         if from_there + others_from_there >= limits.max_associations_per_peer:
-            return _TRANSIENT, 3, 2, "dimse.max_associations_per_peer is reached"
+            return TRANSIENT, 3, 2, "dimse.max_associations_per_peer is reached"
+        is_expected = self._admission.is_expected(association, request)
         if self._closing and not (is_expected and self._may_bring(association)):
-            return _TRANSIENT, 3, 1, "the service stops"
+            return TRANSIENT, 3, 1, "the service stops"
         return None
 
 
@@ -408,11 +379,6 @@ def _agreed(accept: AssociateAccept, at: int) -> frozenset[str]:
     """The SOP classes for which that byte of extended negotiation was agreed on."""
     extended = accept.negotiation.extended
     return frozenset(uid for uid, flags in extended.items() if flags[at : at + 1] == b"\1")
-
-
-def _key(title: str) -> str:
-    """An AE title as a key of TOML; quoted where it must be, so that it cannot break the line."""
-    return title if _BARE_KEY.fullmatch(title) else json.dumps(title)
 
 
 def _who(association: Association) -> str:

@@ -1,0 +1,84 @@
+"""Who may do what, made of the configuration: how tokens are verified, and the one policy."""
+
+import ipaddress
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from hilum.config.auth import AuthSettings, RuleSettings
+from hilum.core.login import OPEN, Login
+from hilum.core.operations import Operation
+from hilum.core.policy import Decision, Policy, Rule, Told, needs
+from hilum.model.principal import Grant, Right
+from hilum.net.keys import CannotVerify, open_keys
+from hilum.net.tokens import Issued, Tokens
+
+_log = logging.getLogger(__name__)
+
+
+class CannotAuthorise(Exception):
+    """A key of the configuration is not to be had; the text begins with its setting."""
+
+
+def noted(operation: Operation, decision: Decision) -> None:
+    """One line for a decision against."""
+    rights = " or ".join(sorted(needs(operation)))
+    who = operation.who
+    _log.info(
+        "%s: %s from %s may not %s on %s: %s",
+        operation.request_id,
+        who.name or "nobody",
+        who.address or "somewhere",
+        *(rights, operation.mount, decision.by),
+    )
+
+
+def policy(settings: AuthSettings, told: Told = noted) -> Policy:
+    """What may be done, by whom."""
+    if not settings.enabled:
+        return OPEN.policy
+    rights = frozenset(Right(each) for each in settings.anonymous)
+    return Policy(
+        [_rule(name, each) for name, each in settings.rules.items()],
+        Grant(rights) if rights else None,
+        told,
+    )
+
+
+def _rule(name: str, settings: RuleSettings) -> Rule:
+    return Rule(
+        name=name,
+        grant=Grant(frozenset(map(Right, settings.may)), frozenset(settings.mounts)),
+        names=settings.names,
+        claims={claim: frozenset(values) for claim, values in settings.claims.items()},
+        ae_titles=frozenset(settings.ae_titles),
+        certificates=settings.certificates,
+        networks=tuple(map(ipaddress.ip_network, settings.networks)),
+    )
+
+
+@asynccontextmanager
+async def open_login(
+    settings: AuthSettings, issued: Issued | None = None, told: Told = noted
+) -> AsyncIterator[Login]:
+    """What every door asks, until the block is left.
+
+    Args:
+        settings: whether there are logins, and what they allow.
+        issued: knows our own tokens; None: there are none.
+        told: is told of each decision against.
+
+    Raises:
+        CannotAuthorise: the key that verifies tokens cannot be used.
+    """
+    if not settings.enabled:
+        yield OPEN
+        return
+    async with AsyncExitStack() as stack:
+        keys = None
+        if settings.token.is_set:
+            try:
+                keys = await stack.enter_async_context(open_keys(settings.token))
+            except CannotVerify as error:
+                raise CannotAuthorise(str(error)) from error
+        yield Login(policy(settings, told), Tokens(settings.token, keys, issued))

@@ -1,0 +1,128 @@
+"""Who asks, over HTTP? By the bearer token (RFC 6750), else by the client certificate.
+
+Settled before the handler runs, so before anything of a body is read, and before anything is
+looked up that was made for somebody else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from hilum.core.login import Login
+from hilum.core.operations import Come
+from hilum.model.errors import HilumError, Unauthenticated
+from hilum.model.principal import NOBODY, Principal, Proof, Right
+from hilum.net.tokens import joined
+
+ANY: Final = frozenset(Right)
+"""Of a resource for whoever may do anything at all at the mount."""
+NOT_LOOKED_AT: Final[frozenset[Right]] = frozenset()
+"""Of a resource that is for everybody."""
+EVERY: Final = "*"
+"""All mounts."""
+
+_TOKENS = 'Bearer error="invalid_token"'  # RFC 6750 §3.1
+
+
+class BadToken(Unauthenticated):
+    """Something was shown that is not good."""
+
+
+def who(scope: Scope) -> Principal:
+    """Who asks, as `settle` found out."""
+    principal: Principal = scope.get("state", {}).get("who", NOBODY)
+    return principal
+
+
+async def settle(request: Request, needs: frozenset[Right], mounts: Sequence[str]) -> None:
+    """Find out who asks, and whether they may come to a resource.
+
+    Args:
+        request: which comes; who asks is put into its scope.
+        needs: rights of which one is needed.
+        mounts: at one of which.
+
+    Raises:
+        Refused: they may not.
+        BackendError: it cannot be found out now.
+    """
+    login: Login = request.app.state.login
+    beside = _beside(request)
+    if not login.is_on:
+        request.scope["state"]["who"] = beside
+        return
+    try:
+        principal = await _shown(request, login, beside)
+    except Unauthenticated:
+        if needs:
+            raise
+        principal = replace(beside, proof=Proof.NOTHING, name="")
+    request.scope["state"]["who"] = principal
+    if needs and not any(sees(request, each, needs) for each in mounts):
+        request_id = request.scope["state"].get("request_id", "")
+        name = mounts[0] if len(mounts) == 1 else EVERY
+        login.policy(Come(mount=name, who=principal, request_id=request_id, any_of=needs))
+
+
+def sees(request: Request, mount: str, needs: frozenset[Right] = ANY) -> bool:
+    """Whether who asks has one of those rights at a mount; for lists."""
+    login: Login = request.app.state.login
+    return login.policy.decision(Come(mount=mount, who=who(request.scope), any_of=needs)).allowed
+
+
+async def _shown(request: Request, login: Login, beside: Principal) -> Principal:
+    """Whose the token is; without one, who the connection has shown.
+
+    Raises:
+        BadToken: what is shown is not good.
+        BackendError: nobody can say now.
+    """
+    shown = request.headers.getlist("authorization")
+    if not shown:
+        return beside
+    scheme, _, token = shown[0].partition(" ")
+    if len(shown) > 1 or scheme.lower() != "bearer" or not token.strip() or login.tokens is None:
+        raise BadToken("show one bearer token, and no other credentials")
+    try:
+        return joined(await login.tokens.verified(token.strip()), beside)
+    except Unauthenticated as error:
+        raise BadToken(str(error)) from None
+
+
+def _beside(request: Request) -> Principal:
+    """What the connection shows: its address, and the certificate of the client."""
+    scope = request.scope
+    address = scope["client"][0] if scope.get("client") else ""
+    if request.app.state.settings.trust_forwarded:
+        address = _forwarded(request) or address
+    subject = scope.get("extensions", {}).get("tls", {}).get("client_cert_name") or ""
+    proof = Proof.CERTIFICATE if subject else Proof.NOTHING
+    return Principal(subject, proof, address=address, certificate=subject)
+
+
+def _forwarded(request: Request) -> str:
+    """The address of whoever called the proxy before us, in that proxy's own words.
+
+    It adds them at the end; what stands before them the client may have written itself.
+    """
+    said = ",".join(request.headers.getlist("forwarded")).rpartition(",")[2]
+    for each in said.split(";"):
+        name, _, value = each.partition("=")
+        if name.strip().lower() == "for":
+            return _bare(value.strip().strip('"'))
+    return _bare(",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip())
+
+
+def _bare(address: str) -> str:
+    """Without a port: `192.0.2.1:80`, `[2001:db8::1]:80`."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
+
+
+def challenge(error: HilumError) -> str:
+    """WWW-Authenticate: what kind of login is wanted, and whether one was shown that is bad."""
+    return _TOKENS if isinstance(error, BadToken) else "Bearer"

@@ -1,0 +1,89 @@
+import time
+from pathlib import Path
+
+import jwt
+import pytest
+from tests.cli.explained.told import CONFIG, settings
+
+from hilum.cli.explained.allowed import allowed
+from hilum.cli.explained.request import of_line
+from hilum.cli.scu.ending import Misuse
+
+pytestmark = pytest.mark.anyio
+SECRET = "s" * 32
+AUTH = """
+[auth]
+enabled = true
+anonymous = ["echo"]
+[auth.token]
+secret = { env = "HILUM_TEST_SECRET" }
+algorithms = "HS256"
+audience = "hilum"
+[auth.rules.doctors]
+may = ["query"]
+names = ["dr.*"]
+[peers.ct]
+aet = "CT1"
+host = "ct1.example.org"
+port = 104
+auth = "ae"
+mounts = ["ARCHIVE"]
+"""
+FIND, STORE = "GET /aets/PACS/studies?PatientID=7", "POST /aets/ARCHIVE/studies"
+
+
+@pytest.fixture(autouse=True)
+def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HILUM_TEST_SECRET", SECRET)
+
+
+async def said(
+    folder: Path, line: str, name: str | None, token: Path | None = None, text: str = CONFIG + AUTH
+) -> str:
+    told = settings(folder, text)
+    request = of_line(line.replace(" /", " /hilum/"), told)
+    try:
+        return "\n".join(await allowed(request, told, name, token))
+    except Misuse as error:
+        return f"refused: {error}"
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "expected"),
+    [
+        (FIND, "dr.who", "dr.who may query on PACS: auth.rules.doctors"),
+        (FIND, "ann", "refused: ann may not query on PACS: no rule fits"),
+        (STORE, "CT1", "CT1 may store on ARCHIVE: granted by its ae title"),
+        (STORE, "ct", "CT1 may store on ARCHIVE: granted by its ae title"),
+        (FIND, "CT1", "refused: CT1 may not query on PACS: no rule fits"),
+        ("GET /aets/PACS", "anonymous", "anonymous may echo on PACS: auth.anonymous"),
+        (FIND, "anonymous", "refused: anonymous may not query on PACS: there is no login"),
+        (FIND, "VIEWER", "refused: VIEWER may not query on PACS: there is no login"),
+    ],
+)
+async def test_who_may_what_and_by_which_rule(
+    tmp_path: Path, line: str, name: str, expected: str
+) -> None:
+    assert (await said(tmp_path, line, name)).startswith(expected)
+
+
+async def test_a_token_says_who_asks_and_may_be_bad(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    claims = {"sub": "ann", "aud": "hilum", "exp": time.time() + 60, "scope": "hilum:query:PACS"}
+    token.write_text(jwt.encode(claims, SECRET, algorithm="HS256") + "\n")
+    assert await said(tmp_path, FIND, None, token) == "ann may query on PACS: granted by its token"
+    assert "may not store" in await said(tmp_path, STORE, None, token)
+    token.write_text(jwt.encode({**claims, "exp": 1}, SECRET, algorithm="HS256"))
+    assert await said(tmp_path, FIND, None, token) == "refused: the token has expired"
+    token.unlink()
+    assert "cannot be read" in await said(tmp_path, FIND, None, token)
+
+
+async def test_a_send_needs_a_right_at_either_end(tmp_path: Path) -> None:
+    line = "POST /aets/ARCHIVE/studies/1.2/series/send-requests/2.25.1?destination="
+    assert (await said(tmp_path, line + "VIEWER", "CT1")).count("\n") == 0
+    assert "CT1 may not store on PACS" in await said(tmp_path, line + "PACS", "CT1")
+
+
+async def test_without_logins_everybody_may(tmp_path: Path) -> None:
+    assert "there is no [auth]" in await said(tmp_path, FIND, "anonymous", None, CONFIG)
