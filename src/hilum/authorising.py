@@ -11,6 +11,7 @@ from hilum.core.operations import Operation
 from hilum.core.policy import Decision, Policy, Rule, Told, needs
 from hilum.model.principal import Grant, Right
 from hilum.net.keys import CannotVerify, open_keys
+from hilum.net.remembered import Remembered
 from hilum.net.tokens import Issued, Tokens
 
 _log = logging.getLogger(__name__)
@@ -81,4 +82,4 @@ async def open_login(
                 keys = await stack.enter_async_context(open_keys(settings.token))
             except CannotVerify as error:
                 raise CannotAuthorise(str(error)) from error
-        yield Login(policy(settings, told), Tokens(settings.token, keys, issued))
+        yield Login(policy(settings, told), Remembered(Tokens(settings.token, keys, issued)))

@@ -68,7 +68,6 @@ ELSEWHERE = {
     "frontends/dicomweb/shown": "tests/frontends/dicomweb/test_rendered.py",
     "frontends/dicomweb/streamed": ROUTES,
     "frontends/dicomweb/upload": "tests/frontends/dicomweb/test_stow.py",
-    "frontends/dicomweb/who": "tests/e2e/test_doors.py, at every route",
     "frontends/dicomweb/wanted": "tests/frontends/dicomweb/test_wado.py",
     "imaging/little": "tests/frontends/dicomweb/test_frames_of_samples.py",
     "workshop/looks": "tests/frontends/dicomweb/test_frames_of_samples.py",

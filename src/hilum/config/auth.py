@@ -110,7 +110,7 @@ class TokenSettings(Section):
 
 
 class RuleSettings(Section):
-    """Who may do what. A condition that is left out fits everybody; of a list one must fit."""
+    """Who may do what, of all who have a login. Of a condition that is a list one must fit."""
 
     may: Rights
     """What is allowed: `echo`, `query`, `retrieve`, `store`, `send`, `delete`, `admin`."""

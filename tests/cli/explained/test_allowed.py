@@ -16,7 +16,7 @@ AUTH = """
 enabled = true
 anonymous = ["echo"]
 [auth.token]
-secret = { env = "HILUM_TEST_SECRET" }
+secret = { env = "EXPLAINED_SECRET" }
 algorithms = "HS256"
 audience = "hilum"
 [auth.rules.doctors]
@@ -34,7 +34,7 @@ FIND, STORE = "GET /aets/PACS/studies?PatientID=7", "POST /aets/ARCHIVE/studies"
 
 @pytest.fixture(autouse=True)
 def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HILUM_TEST_SECRET", SECRET)
+    monkeypatch.setenv("EXPLAINED_SECRET", SECRET)
 
 
 async def said(

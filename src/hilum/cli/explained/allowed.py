@@ -20,6 +20,8 @@ _RIGHTS = {
     "retrieve": Right.RETRIEVE,
     "describe": Right.RETRIEVE,
     "bulk": Right.RETRIEVE,
+    "lend": Right.RETRIEVE,
+    "delete": Right.DELETE,
     "job": Right.RETRIEVE,
     "store": Right.STORE,
     "send": Right.SEND,

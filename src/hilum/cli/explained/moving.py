@@ -39,9 +39,19 @@ def moving(request: Request, far: Far, settings: Settings) -> list[Way]:
         return [Way("", list(_stored(request.ref, far)), _kept(far))]
     if request.operation == "send":
         return [Way("", notes=[_sent(request.destination, far, settings)])]
-    if request.operation == "retrieve":
-        return [Way("", list(_retrieved(request.ref, far, settings)), list(_waits(far)))]
+    if request.operation in {"retrieve", "lend"}:
+        looked = ["the instance is looked into here"] if request.operation == "lend" else []
+        way = list(_retrieved(request.ref, far, settings))
+        return [Way("", way, [*looked, *_waits(far)])]
+    if request.operation == "delete":
+        return [_deleted(far)]
     return list(_described(request, far, settings))
+
+
+def _deleted(far: Far) -> Way:
+    if isinstance(far.mount, ArchiveMount) and far.mount.delete:
+        return Way("", notes=["deleted from the archive, for good"])
+    return Way("", refused=f"{far.name} does not let anything be deleted")
 
 
 def _retrieved(ref: Ref, far: Far, settings: Settings) -> Iterator[Asking]:

@@ -29,8 +29,11 @@ _SEARCHES = (
 _TABLE = (
     ("", {"GET": "mount"}),
     ("studies", {"POST": "store"}),
-    (_STUDY, {"GET": "retrieve", "POST": "store"}),
-    *((each, {"GET": "retrieve"}) for each in (_SERIES, _INSTANCE)),
+    (_STUDY, {"GET": "retrieve", "POST": "store", "DELETE": "delete"}),
+    *((each, {"GET": "retrieve", "DELETE": "delete"}) for each in (_SERIES, _INSTANCE)),
+    ("wado", {"GET": "retrieve"}),
+    (f"{_INSTANCE}/(pixeldata|frames/[^/]+(/rendered|/thumbnail)?)", {"GET": "lend"}),
+    *((f"{each}/(rendered|thumbnail)", {"GET": "lend"}) for each in (_STUDY, _SERIES, _INSTANCE)),
     *((f"{each}/metadata", {"GET": "describe"}) for each in (_STUDY, _SERIES, _INSTANCE)),
     (f"{_INSTANCE}/bulkdata/.+", {"GET": "bulk"}),
     ("jobs/[^/]+", {"GET": "job", "DELETE": "job"}),
@@ -51,8 +54,8 @@ class Request:
     Attributes:
         text: how it was put.
         mount: the AE title of the mount that is meant.
-        operation: "find", "retrieve", "describe", "bulk", "store", "send", and what the broker
-            answers by itself: "mount", "job", "sending".
+        operation: "find", "retrieve", "lend", "describe", "bulk", "store", "delete", "send", and
+            what the broker answers by itself: "mount", "job", "sending".
         ref: what the path names.
         query: what is searched for.
         destination: of a Send.
@@ -84,6 +87,8 @@ def of_line(text: str, settings: Settings) -> Request:
     operation, names = _resource("GET" if method == "HEAD" else method, below)
     ref = Ref(names.get("study"), names.get("series"), names.get("instance"))
     parameters = parse_qsl(parts.query, keep_blank_values=True)
+    if below == "wado":
+        ref = Ref(*(dict(parameters).get(each) for each in ("studyUID", "seriesUID", "objectUID")))
     destination = ""
     if operation == "send":
         destination = dict(parameters).get("destination", "")

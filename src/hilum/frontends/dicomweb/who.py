@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from hilum.core.login import Login
 from hilum.core.operations import Come
-from hilum.model.errors import HilumError, Unauthenticated
+from hilum.model.errors import BackendError, HilumError, Unauthenticated
 from hilum.model.principal import NOBODY, Principal, Proof, Right
 from hilum.net.tokens import joined
 
@@ -56,7 +56,7 @@ async def settle(request: Request, needs: frozenset[Right], mounts: Sequence[str
         return
     try:
         principal = await _shown(request, login, beside)
-    except Unauthenticated:
+    except (Unauthenticated, BackendError):
         if needs:
             raise
         principal = replace(beside, proof=Proof.NOTHING, name="")
