@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 from anyio import CapacityLimiter
+from pydicom.uid import ExplicitVRLittleEndian
 
 from hilum.cli.intake.files import OTHER, Unreadable, below, opened
 from hilum.cli.walk.study import study
+from hilum.codec.part10 import encode_meta
 from hilum.model.instance import CHUNK
 
 pytestmark = pytest.mark.anyio
@@ -111,7 +113,7 @@ async def test_what_it_is_may_stand_far_behind(tmp_path: Path) -> None:
     path = tmp_path / "file"
     before = b"\x04\x00\x00\x10OB\x00\x00" + (200_000).to_bytes(4, "little") + bytes(200_000)
     data = b"\x08\x00\x16\x00UI\x04\x001.2\0\x08\x00\x18\x00UI\x04\x001.3\0"
-    path.write_bytes(before + data)
+    path.write_bytes(encode_meta("1.2", "1.4", ExplicitVRLittleEndian) + before + data)
     kind, uid, _, read_back, size, _ = await read(path)
     assert (kind, uid) == ("1.2", "1.3")
     assert read_back == before + data
