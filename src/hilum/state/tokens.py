@@ -74,7 +74,7 @@ class Tokens:
         if not found.is_good(time.time()):
             return None
         # Not to be passed on: no other system knows it, and none should learn it.
-        return Principal(found.name, Proof.ISSUED, grants=(found.grant,))
+        return Principal(found.name, Proof.ISSUED, grants=(found.grant,), expires=found.expires)
 
     async def create(
         self, name: str, grant: Grant, life: float | None = None
