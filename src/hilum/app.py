@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hilum.authorising import CannotAuthorise, open_login
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
-from hilum.core.jobs import BackgroundSends, open_sends
+from hilum.core.jobs import open_sends
 from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
@@ -18,7 +18,7 @@ from hilum.net.inbox import Inbox
 from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
 from hilum.service.signals import hangs_up
-from hilum.state.state import open_state
+from hilum.state.state import State, open_state
 from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
 
@@ -62,12 +62,18 @@ async def serve(
             found = await stack.enter_async_context(mounted(settings, inbox, worker, transcodes))
         except CannotMount as error:
             raise CannotStart(str(error)) from error
+        state = await _state(settings, stack, worker) if settings.has_state else None
+        issued = None if state is None else state.tokens
         try:
-            login = await stack.enter_async_context(open_login(settings.auth))
+            login = await stack.enter_async_context(open_login(settings.auth, issued))
         except CannotAuthorise as error:
             raise CannotStart(str(error)) from error
         broker = Broker(found.mounts, found.destinations, login.policy, transcodes)
-        sends = await _sends(settings, broker, stack, worker) if settings.has_http else None
+        sends = None
+        if state is not None and settings.has_http:
+            mine = worker.is_home_of if worker is not None else lambda _mount: True
+            opening = open_sends(broker, state.sends, mine=mine)
+            sends = await stack.enter_async_context(opening)
         tls = await stack.enter_async_context(_renewed(settings))
         doors = Doors(
             settings, broker, inbox, sends, workshop, stop, worker, tls, login=login
@@ -90,18 +96,14 @@ async def serve(
             raise CannotStart("\n".join(str(each) for each in refused.exceptions)) from None
 
 
-async def _sends(
-    settings: Settings, broker: Broker, stack: AsyncExitStack, worker: Worker | None
-) -> BackgroundSends:
-    """What sends in the background; those that a stop interrupted begin again."""
+async def _state(settings: Settings, stack: AsyncExitStack, worker: Worker | None) -> State:
+    """What outlives us: Sends in the background, and the tokens that were issued."""
     folder = settings.state
     try:
         opening = open_state(folder, shared=worker is not None)
-        state = await stack.enter_async_context(opening)
+        return await stack.enter_async_context(opening)
     except HilumError as error:
         raise CannotStart(f"server.data: {folder}: {error}") from error
-    mine = worker.is_home_of if worker is not None else lambda _mount: True
-    return await stack.enter_async_context(open_sends(broker, state.sends, mine=mine))
 
 
 @asynccontextmanager

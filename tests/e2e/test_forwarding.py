@@ -15,6 +15,7 @@ from tests.liar import lying as lying_pacs
 
 from hilum.codec.dimse import Service
 from hilum.codec.part10 import encode_meta
+from hilum.config.auth import AuthSettings, TokenSettings
 from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount
 from hilum.config.schema import ServerSettings, Settings
 from hilum.core import operations as ops
@@ -90,7 +91,11 @@ async def far_side(kind: str, **more: object) -> AsyncIterator[tuple[Far, AnyMou
 @asynccontextmanager
 async def brokered(folder: Path, mount: AnyMount) -> AsyncIterator[Broker]:
     settings = Settings(
-        server=ServerSettings(data=folder), mounts={"FAR": mount, "HERE": ArchiveMount()}
+        server=ServerSettings(data=folder),
+        mounts={"FAR": mount, "HERE": ArchiveMount()},
+        auth=AuthSettings(
+            enabled=True, token=TokenSettings(discovery="https://nobody", audience=("x",))
+        ),
     )
     async with mounted(settings, Inbox("HILUM")) as found:
         yield Broker(found.mounts, found.destinations)

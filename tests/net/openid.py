@@ -1,6 +1,5 @@
 """Real providers of tokens for tests: npm's oidc-provider as a process, and servers that lie."""
 
-import fcntl
 import http.server
 import json
 import os
@@ -120,6 +119,7 @@ def installed() -> Path:
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
         pytest.skip("install npm")
+    fcntl = pytest.importorskip("fcntl")
     with (FOLDER / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
         if not (FOLDER / "node_modules" / "oidc-provider").is_dir():

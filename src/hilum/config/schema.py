@@ -200,6 +200,11 @@ class Settings(Section):
         return self.frontend.mode in {"both", "http"}
 
     @property
+    def has_state(self) -> bool:
+        """Whether there is anything to be kept but images: Sends, issued tokens."""
+        return self.has_http or self.auth.enabled
+
+    @property
     def tls_doors(self) -> tuple[str, ...]:
         """The settings that open a door which speaks TLS."""
         doors = {
@@ -237,7 +242,7 @@ class Settings(Section):
 
     @property
     def state(self) -> Path:
-        """Where the Sends are kept that run in the background."""
+        """Where the Sends are kept that run in the background, and the tokens that we issued."""
         return self.server.data / "state"
 
     @property
@@ -305,7 +310,14 @@ class Settings(Section):
             yield f"dimse.tls_port: {self.dimse.tls_port} is taken by another door"
 
     def _auth(self) -> Iterator[str]:
-        """Rights on mounts that there are not."""
+        """Rights on mounts that there are not; tokens that nobody can have."""
+        for name, far in self.mounts.items():
+            passes = isinstance(far, DimseMount | DicomwebMount) and far.forward_token
+            if passes and not (self.auth.enabled and self.auth.token.is_set):
+                yield (
+                    f"mounts.{name}.forward_token: passes on tokens that were verified here, and "
+                    "[auth] verifies none"
+                )
         named = {f"auth.rules.{name}": rule.mounts for name, rule in self.auth.rules.items()}
         named |= {f"peers.{name}": peer.mounts for name, peer in self.peers.items()}
         for where, mounts in named.items():

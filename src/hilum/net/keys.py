@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Protocol
 
 import httpx
@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hilum.config.auth import TokenSettings
-from hilum.model.errors import BackendUnavailable
+from hilum.model.errors import BackendFault, BackendUnavailable
 from hilum.net.document import BAD, discovered, document, kept_secret, open_http
 
 log = logging.getLogger(__name__)
@@ -155,8 +155,7 @@ async def open_keys(settings: TokenSettings) -> AsyncIterator[Keys]:
     """The keys of the configuration. Nothing is fetched before the first token.
 
     Raises:
-        CannotVerify: the file holds no public key.
-        BackendFault: `ca_file` cannot be used.
+        CannotVerify: a file cannot be used.
     """
     if settings.secret is not None:
         yield Fixed(settings.secret.get_secret_value())
@@ -164,13 +163,23 @@ async def open_keys(settings: TokenSettings) -> AsyncIterator[Keys]:
         yield Fixed(_public(settings.public_key.read_bytes()))
     else:
         url = settings.discovery or settings.jwks_url or ""
-        async with open_http(url, settings.ca_file) as http, asyncio.TaskGroup() as group:
+        async with _http(url, settings) as http, asyncio.TaskGroup() as group:
             keys = Fetched(http, url, settings.refresh, discovered=settings.discovery is not None)
             watching = group.create_task(keys.watch())
             try:
                 yield keys
             finally:
                 watching.cancel()
+
+
+@asynccontextmanager
+async def _http(url: str, settings: TokenSettings) -> AsyncIterator[httpx.AsyncClient]:
+    async with AsyncExitStack() as stack:
+        try:
+            http = await stack.enter_async_context(open_http(url, settings.ca_file))
+        except BackendFault as error:
+            raise CannotVerify(f"auth.token.{error}") from error
+        yield http
 
 
 def _public(pem: bytes) -> Any:  # noqa: ANN401 - one of cryptography's kinds

@@ -63,7 +63,7 @@ class House:
                 yield swept(mount, folder)
             except HilumError as error:
                 raise CannotStart(f"mounts.{name}: {folder}: {error}") from error
-        if settings.has_http:
+        if settings.has_state:
             try:
                 yield prepare(settings.state)
             except HilumError as error:
