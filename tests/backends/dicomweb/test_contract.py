@@ -21,7 +21,13 @@ pytestmark = pytest.mark.anyio
 WEB = "DICOMweb does not allow this Transfer Syntax: it goes out re-encoded"
 ABOVE = "QIDO-RS has no such attribute, or only the far side knows"
 WALKED = "who does not understand a search across levels is asked level by level, and holds nothing"
+NO_DELETE = "what is deleted is only deleted here: no origin server is asked to"
 NOT_HERE = {
+    "test_what_is_deleted_is_gone_at_every_level_and_the_rest_stays": NO_DELETE,
+    "test_a_study_shows_the_attributes_of_what_is_left": NO_DELETE,
+    "test_what_was_deleted_can_be_stored_again_and_otherwise": NO_DELETE,
+    "test_nothing_there_is_nothing_deleted": NO_DELETE,
+    "test_storing_and_deleting_the_same_at_once_leaves_all_or_nothing": NO_DELETE,
     "test_the_transfer_syntax_stays": WEB,
     "test_the_same_in_another_syntax_is_another_data_set": WEB,
     "test_answers_say_where_to_get_it": ABOVE,
