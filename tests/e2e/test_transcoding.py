@@ -35,6 +35,7 @@ def _quietly() -> Iterator[None]:
 def chosen() -> list[Path]:
     """Samples that pydicom decodes, a few for each syntax; DCMTK knows their SOP classes."""
     found: dict[str, list[Path]] = {}
+    seen: set[str] = set()
     for path in images.images():
         syntax = images.sample(path)[1]
         codec = CODECS.get(syntax)
@@ -42,8 +43,15 @@ def chosen() -> list[Path]:
             continue
         if path.parent.name == "edge" or path.stat().st_size > 3_000_000:
             continue
+        dataset = images.dataset(path)
+        uid = dataset.get("SOPInstanceUID")
+        if not (uid and dataset.get("StudyInstanceUID") and dataset.get("SeriesInstanceUID")):
+            continue  # nobody keeps it
+        if uid in seen:
+            continue
         if len(found.setdefault(syntax, [])) < 2 and pixels(path) is not None:
             found[syntax].append(path)
+            seen.add(uid)
     return [path for paths in found.values() for path in paths]
 
 

@@ -228,7 +228,10 @@ async def test_who_asks_while_a_home_is_empty_waits_for_its_next_worker(tmp_path
     with beside(tmp_path) as (broker, _):
         url = f"{broker.root}/aets/PACS/studies/{uid(1)}"
         assert await retrieved(url) == (200, 3)
-        [home] = counted(broker.log.read_text(), "GET /aets/PACS")
+        async with asyncio.timeout(30):  # the line comes after the answer
+            while not (homes := counted(broker.log.read_text(), "GET /aets/PACS")):  # noqa: ASYNC110 - the log is a file
+                await asyncio.sleep(0.1)
+        [home] = homes
         told = re.search(rf"worker {home} is ready: process (\d+)", broker.log.read_text())
         assert told is not None
         os.kill(int(told[1]), signal.SIGKILL)
