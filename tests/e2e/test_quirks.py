@@ -70,7 +70,8 @@ def assert_short(got: Got, *missing: str) -> None:
 @WAYS
 @BOTH
 async def test_a_good_pacs(tmp_path: Path, way: str, make: Make) -> None:
-    async with brokering(tmp_path, make=make, retrieve=way) as broker:
+    patient = {"retrieve_timeout": 30.0, "arrival_timeout": 30.0}  # nothing is asked twice
+    async with brokering(tmp_path, make=make, retrieve=way, **patient) as broker:
         assert_all(*await both(broker))
         series = await both(broker, f"{ONE}/series/{uid(1, 2)}", Ref(uid(1), uid(1, 2)))
         for each in series:

@@ -25,7 +25,7 @@ _COLOUR: Final = 3  # samples
 _MAX_SEGMENTS: Final = 15  # of RLE, PS3.5 §G.2
 _SRGB, _ANY_COLOUR = 1, 0  # OpenJPEG's names
 _MIN_SIDE: Final = 32  # pixels: OpenJPEG halves an image five times
-_TINY: Final = 64  # bytes of an image whose header is longer: the codec has no room for it
+_TINY: Final = 512  # bytes of an image that may be longer when it is encoded
 _LINES: Final = 1  # interleaved lines, as DCMTK writes it
 _HTJ2K: Final = (codecs.HTJ2K_LOSSLESS, codecs.HTJ2K)
 _DEPTHS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType({
@@ -205,19 +205,23 @@ def _jpeg_lossless(array: Array, pixels: Pixels, _loss: Loss | None) -> bytes:
 
 def _jpeg_ls(array: Array, pixels: Pixels, loss: Loss | None) -> bytes:
     bare, near = _bare(array, pixels), 0 if loss is None else loss.near
-    if bare.nbytes < _TINY:
-        raise NotAcceptable("an image of so few pixels is not encoded in JPEG-LS")
-    return bytes(
-        jpeg_ls.encode_buffer(
-            bare.astype(bare.dtype.newbyteorder("<"), copy=False).tobytes(),
-            rows=pixels.rows,
-            columns=pixels.columns,
-            samples_per_pixel=pixels.samples,
-            bits_stored=pixels.stored,
-            lossy_error=near,
-            interleave_mode=_LINES if pixels.samples > 1 else 0,
+    samples = bare.astype(bare.dtype.newbyteorder("<"), copy=False).tobytes()
+    try:
+        return bytes(
+            jpeg_ls.encode_buffer(
+                samples,
+                rows=pixels.rows,
+                columns=pixels.columns,
+                samples_per_pixel=pixels.samples,
+                bits_stored=pixels.stored,
+                lossy_error=near,
+                interleave_mode=_LINES if pixels.samples > 1 else 0,
+            )
         )
-    )
+    except RuntimeError as error:
+        if len(samples) < _TINY:  # the codec has no room for what the encoding adds to noise
+            raise NotAcceptable("an image of so few pixels is not encoded in JPEG-LS") from error
+        raise
 
 
 def _jpeg_2000(array: Array, pixels: Pixels, loss: Loss | None) -> bytes:
