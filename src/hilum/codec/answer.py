@@ -32,11 +32,17 @@ _NUL_PADDED = header.LONG - {"UC", "UR", "UT"} | {"UI"}
 _STRINGS = frozenset(("AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UI"))
 _MAX_DS = 16  # characters, PS3.5 §6.2
 _MAX_SHORT = 0xFFFE  # bytes in a value with a 16 bit length
+_MAX_PLAIN = 1024  # characters of a text that is written at once
 
 
 @lru_cache(maxsize=4096)
 def _head(tag: int, order: str) -> bytes:
     return pack(order + "HH", tag >> 16, tag & 0xFFFF)
+
+
+@lru_cache(maxsize=4096)
+def _head_with(tag: int, order: str, vr: str) -> bytes:
+    return _head(tag, order) + vr.encode()
 
 
 @dataclass(slots=True)
@@ -71,6 +77,9 @@ class Answers:
         below = self._tree(identifier).below
         tags = sorted({*ours, *below} - {SPECIFIC_CHARACTER_SET})
         self._columns = tuple((tag, f"{tag:08X}", below.get(tag)) for tag in tags)
+        # what stands for an attribute that a match has not, and for one of ours
+        self._fixed = {tag: self._element(tag, None, UTF_8, below.get(tag)) for tag in below}
+        self._fixed |= self._ours
         writers = (repertoire(identifier.encodings) or LATIN_1, UTF_8)
         self._writers = tuple((each, self._charset(each)) for each in writers)
 
@@ -102,14 +111,38 @@ class Answers:
             parts = [charset]
             try:
                 for tag, key, below in self._columns:
-                    part = self._ours.get(tag)
-                    if part is None:
-                        part = self._element(tag, attributes.get(key), writer, below)
-                    parts.append(part)
+                    element = attributes.get(key)
+                    if element is None or tag in self._ours:
+                        parts.append(self._fixed[tag])
+                    else:
+                        part = self._plain(tag, element)
+                        parts.append(part or self._element(tag, element, writer, below))
                 return b"".join(parts)
             except UnicodeEncodeError:
                 continue
         raise AssertionError("UTF-8 holds every character")  # pragma: no cover
+
+    def _plain(self, tag: int, element: _Element) -> bytes:
+        """One text of ASCII, which is the same in every character set; b"" for anything else."""
+        vr, values = element["vr"], element.get("Value")
+        if not values or len(values) != 1:
+            return b""
+        text = values[0]
+        if vr == "PN" and type(text) is dict and len(text) == 1:
+            text = text.get("Alphabetic")
+        elif vr not in _STRINGS:
+            return b""
+        if type(text) is not str or not text.isascii() or len(text) > _MAX_PLAIN or "=" in text:
+            return b""
+        if len(text) & 1:
+            text += "\0" if vr == "UI" else " "
+        return self._head(tag, vr, len(text)) + text.encode()
+
+    def _head(self, tag: int, vr: str, length: int) -> bytes:
+        """The header of a short element."""
+        if not self._explicit:
+            return _head(tag, "<") + pack("<I", length)
+        return _head_with(tag, self._order, vr) + self._short.pack(length)
 
     def _element(
         self,
