@@ -67,19 +67,16 @@ class Answers:
         self._explicit = transfer_syntax_uid != IMPLICIT_LE
         self._order = ">" if transfer_syntax_uid == EXPLICIT_BE else "<"
         self._short = Struct(self._order + "H")
-        ours = {
-            QUERY_RETRIEVE_LEVEL: {"vr": "CS", "Value": [self._level.value]},
-            RETRIEVE_AE_TITLE: {"vr": "AE", "Value": [self._ae_title]},
-            INSTANCE_AVAILABILITY: {"vr": "CS", "Value": ["ONLINE"]},
-        }
         # the same for every match, and written in ASCII
-        self._ours = {tag: self._element(tag, each, UTF_8) for tag, each in ours.items()}
-        below = self._tree(identifier).below
+        self._ours = {
+            QUERY_RETRIEVE_LEVEL: self._ascii(QUERY_RETRIEVE_LEVEL, "CS", self._level.value),
+            RETRIEVE_AE_TITLE: self._ascii(RETRIEVE_AE_TITLE, "AE", self._ae_title),
+            INSTANCE_AVAILABILITY: self._ascii(INSTANCE_AVAILABILITY, "CS", "ONLINE"),
+        }
+        ours, below = self._ours, self._tree(identifier).below
         tags = sorted({*ours, *below} - {SPECIFIC_CHARACTER_SET})
         self._columns = tuple((tag, f"{tag:08X}", below.get(tag)) for tag in tags)
-        # what stands for an attribute that a match has not, and for one of ours
-        self._fixed = {tag: self._element(tag, None, UTF_8, below.get(tag)) for tag in below}
-        self._fixed |= self._ours
+        self._empty: dict[int, bytes] = {}  # what stands for an attribute that a match has not
         writers = (repertoire(identifier.encodings) or LATIN_1, UTF_8)
         self._writers = tuple((each, self._charset(each)) for each in writers)
 
@@ -111,12 +108,15 @@ class Answers:
             parts = [charset]
             try:
                 for tag, key, below in self._columns:
-                    element = attributes.get(key)
-                    if element is None or tag in self._ours:
-                        parts.append(self._fixed[tag])
-                    else:
-                        part = self._plain(tag, element)
-                        parts.append(part or self._element(tag, element, writer, below))
+                    part = self._ours.get(tag)
+                    if part is None:
+                        element = attributes.get(key)
+                        part = self._plain(tag, element) if element else self._empty.get(tag)
+                    if not part:
+                        part = self._element(tag, element, writer, below)
+                        if not element:
+                            self._empty[tag] = part
+                    parts.append(part)
                 return b"".join(parts)
             except UnicodeEncodeError:
                 continue
@@ -124,7 +124,7 @@ class Answers:
 
     def _plain(self, tag: int, element: _Element) -> bytes:
         """One text of ASCII, which is the same in every character set; b"" for anything else."""
-        vr, values = element["vr"], element.get("Value")
+        vr, values = str(element["vr"]), element.get("Value")
         if not values or len(values) != 1:
             return b""
         text = values[0]
@@ -134,15 +134,16 @@ class Answers:
             return b""
         if type(text) is not str or not text.isascii() or len(text) > _MAX_PLAIN or "=" in text:
             return b""
+        return self._ascii(tag, vr, text)
+
+    def _ascii(self, tag: int, vr: str, text: str) -> bytes:
+        """A short text, which is in ASCII."""
         if len(text) & 1:
             text += "\0" if vr == "UI" else " "
-        return self._head(tag, vr, len(text)) + text.encode()
-
-    def _head(self, tag: int, vr: str, length: int) -> bytes:
-        """The header of a short element."""
+        data = text.encode("ascii", "replace")
         if not self._explicit:
-            return _head(tag, "<") + pack("<I", length)
-        return _head_with(tag, self._order, vr) + self._short.pack(length)
+            return _head(tag, "<") + pack("<I", len(data)) + data
+        return _head_with(tag, self._order, vr) + self._short.pack(len(data)) + data
 
     def _element(
         self,

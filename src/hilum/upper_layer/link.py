@@ -350,7 +350,8 @@ class Link(asyncio.Protocol, ABC):
 
     def limit(self, silence: float) -> None:
         """From now on the peer may be silent for so many seconds (`Timeouts.message`)."""
-        self._timeouts = replace(self._timeouts, message=silence)
+        if silence != self._timeouts.message:
+            self._timeouts = replace(self._timeouts, message=silence)
 
     def cut(self) -> None:
         """Drop the connection now, without a word."""
