@@ -15,6 +15,7 @@ from hilum.frontends.dicomweb.streamed import Answer, Streamed
 from hilum.frontends.dicomweb.wado_uri_query import Query, parse
 from hilum.frontends.dicomweb.waiting import Waiting
 from hilum.frontends.dicomweb.wanted import Wanted
+from hilum.imaging.viewport import WHOLE
 from hilum.imaging.wish import Viewport
 from hilum.model.errors import BadRequest, NotAcceptable, NotOffered
 from hilum.workshop.looks import Looks
@@ -95,7 +96,7 @@ async def _part(request: Request, about: Asked, query: Query) -> Viewport:
         raise NotAcceptable("this has no pixels of which a region could be shown")
     left, top, right, bottom = query.region or (0, 0, 1, 1)
     across, down = (right - left) * pixels.columns, (bottom - top) * pixels.rows
-    box = query.wish.viewport or Viewport(max(1, round(across)), max(1, round(down)))
+    box = query.wish.viewport or WHOLE
     begin = left * pixels.columns, top * pixels.rows
     return replace(box, left=begin[0], top=begin[1], across=across, down=down)
 
