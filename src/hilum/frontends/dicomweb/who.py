@@ -11,8 +11,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import Scope
 
+from hilum.core.broker import Broker
 from hilum.core.login import Login
 from hilum.core.operations import Come
+from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.errors import BackendError, HilumError, Unauthenticated
 from hilum.model.principal import NOBODY, Principal, Proof, Right
 from hilum.net.tokens import joined
@@ -56,15 +58,35 @@ async def settle(request: Request, needs: frozenset[Right], mounts: Sequence[str
         return
     try:
         principal = await _shown(request, login, beside)
-    except (Unauthenticated, BackendError):
+    except (Unauthenticated, BackendError) as error:
         if needs:
+            _refused(request, beside, mounts, str(error))
             raise
         principal = replace(beside, proof=Proof.NOTHING, name="")
     request.scope["state"]["who"] = principal
     if needs and not any(sees(request, each, needs) for each in mounts):
         request_id = request.scope["state"].get("request_id", "")
-        name = mounts[0] if len(mounts) == 1 else EVERY
+        name = _named(mounts)
         login.policy(Come(mount=name, who=principal, request_id=request_id, any_of=needs))
+
+
+def _named(mounts: Sequence[str]) -> str:
+    return mounts[0] if len(mounts) == 1 else EVERY
+
+
+def _refused(request: Request, beside: Principal, mounts: Sequence[str], why: str) -> None:
+    """Tell the audit of what was shown and is not taken."""
+    broker: Broker = request.app.state.broker
+    broker.audits(
+        Event(
+            kind=Kind.LOGIN,
+            who=replace(beside, proof=Proof.NOTHING),
+            mount=_named(mounts),
+            request_id=request.scope["state"].get("request_id", ""),
+            outcome=Outcome.MINOR,
+            why=why,
+        )
+    )
 
 
 def sees(request: Request, mount: str, needs: frozenset[Right] = ANY) -> bool:
