@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, model_validator
 
 from hilum.config.auth import AuthSettings
+from hilum.config.fhir import FhirSettings
 from hilum.config.kinds import (
     AeTitle,
     BasePath,
@@ -168,6 +169,7 @@ class Settings(Section):
     tls: TlsSettings = TlsSettings()
     auth: AuthSettings = AuthSettings()
     imaging: ImagingSettings = ImagingSettings()
+    fhir: FhirSettings = FhirSettings()
     mounts: dict[AeTitle, AnyMount] = Field(default={})
     peers: dict[str, Peer] = Field(default={})
     destinations: dict[AeTitle, UrlDestination] = Field(default={})

@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The migration that makes what is described here."""
 
 METADATA: Final = sa.MetaData(
@@ -54,3 +54,15 @@ TOKEN: Final = sa.Table(
     sa.Column("revoked", sa.Float, comment="when; NULL: it is not"),
 )
 """Tokens that we have issued. What proves one is not here: only its hash."""
+
+PATIENT: Final = sa.Table(
+    "patient",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True, comment="that FHIR knows the patient by"),
+    sa.Column("mount", sa.Text, nullable=False),
+    sa.Column("patient_id", sa.Text, nullable=False),
+    sa.Column("issuer", sa.Text, nullable=False),
+    sa.Column("study", sa.Text, nullable=False, comment="where there is no Patient ID, else empty"),
+    sa.Index("ix_patient_known", "mount", "patient_id", "issuer", "study", unique=True),
+)
+"""The ids of FHIR's Patients, which are random: nothing can be read from them."""
