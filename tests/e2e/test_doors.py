@@ -167,6 +167,7 @@ def test_no_route_lets_in_who_shows_nothing_good(place: Place, why: str) -> None
             if is_refused is not bool(needs(method, resource)) or answer.status_code >= 500:
                 wrong.append((method, path, answer.status_code))
             if is_refused:
+                assert ("fhir" in path) is ("fhir" in answer.headers["Content-Type"])
                 bearer = "Bearer" if token is None else 'Bearer error="invalid_token"'
                 assert answer.headers["WWW-Authenticate"] == bearer
         for mount in ("ARCHIVE", "NONESUCH"):
@@ -181,6 +182,9 @@ def test_no_route_lets_in_who_lacks_the_scope(place: Place) -> None:
         others = [each for each in RIGHTS if each not in wanted]
         with place.client(place.issuer.token(*others)) as client:
             answer = asked(client, method, path)
+        assert answer.status_code != 403 or ("/fhir" in path) is (
+            "fhir" in answer.headers["Content-Type"]
+        )
         if (answer.status_code == 403) is not bool(wanted) or answer.status_code >= 500:
             wrong.append((method, path, answer.status_code))
     assert not wrong

@@ -9,7 +9,7 @@ CACHE = "seen through the whole: tests/backends/cache/test_kept.py, test_entries
 ROUTES = (
     "seen over a socket by the tests of the resources: test_qido, test_wado, test_stow, test_web"
 )
-FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS"
+FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS; test_fhir_samples.py"
 VALUES = "values without behaviour"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",

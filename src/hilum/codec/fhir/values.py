@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final
 
 from hilum.model.identity import is_uid
@@ -133,6 +133,11 @@ def moment(attributes: Attributes, date_tag: str, time_tag: str, zone: tzinfo | 
         return that_day
     offset = _declared(text(attributes, "00080201")) or _at(local, zone)
     return that_day if offset is None else f"{local.isoformat()}{fraction}{offset}"
+
+
+def instant(when: datetime) -> str:
+    """A moment as FHIR's instant, in UTC."""
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _declared(value: str) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from hilum.codec.fhir.parameters import Condition, Kind, Offer, plain
-from hilum.codec.fhir.values import TYPES, Element
+from hilum.codec.fhir.values import TYPES, Element, instant
 from hilum.core.fhir import keys
 from hilum.core.fhir.holds import Span, Token, span, tokens
 from hilum.core.fhir.table import Alternatives, Answered, Check, Known, Row, Table, by
@@ -51,7 +51,8 @@ def _born(row: Row) -> Iterator[Span]:
 
 def updated(row: Row) -> Iterator[Span]:
     """When it was changed last."""
-    if row.updated is not None and (found := span(row.updated.isoformat())):
+    found = None if row.updated is None else span(instant(row.updated))
+    if found is not None:
         yield found
 
 

@@ -192,6 +192,9 @@ _WITH_TYPE: Final = frozenset(("", "not", "missing", "of-type"))
 TABLE: Final[Table] = {
     "_id": Answered(Offer(Kind.TOKEN, sorts=True), by(_uid), keys.uids(_STUDY), order=_uid),
     "identifier": Answered(Offer(Kind.TOKEN, modifiers=_WITH_TYPE), by(_identified), _identifiers),
+    "_lastUpdated": Answered(
+        Offer(Kind.DATE, sorts=True), by(of_patient.updated), unasked, order=of_patient.updated
+    ),
     "started": Answered(
         Offer(Kind.DATE, sorts=True), by(_started), keys.days(_STARTED), order=_started
     ),

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from hilum.codec.fhir.imaging_study import STUDY_UID
@@ -18,6 +19,7 @@ from hilum.model.errors import BadQuery, TooLarge
 from hilum.model.identity import Level
 from hilum.model.query import Query
 
+_BATCH: Final = 200  # answers whose times are looked up at once
 _IN_A_LIST: Final = 100  # UIDs in one question
 _STUDY: Final = (STUDY_UID,)
 _OF_PATIENTS: Final = frozenset(("_id", "patient", "subject"))
@@ -45,6 +47,7 @@ class Finding:
         sets: matching keys; what holds one of the sets is looked at.
         checks: what each answer must hold.
         strict: whether what a far side did not match is an error.
+        wants_times: a check, or the order, needs to know when they were changed.
     """
 
     about: About
@@ -52,6 +55,7 @@ class Finding:
     sets: list[Keys]
     checks: list[Check]
     strict: bool
+    wants_times: bool = False
     found: Found = field(default_factory=Found)
 
     @property
@@ -89,6 +93,7 @@ class Finding:
     ) -> AsyncGenerator[Row | None, None]:
         about, most = self.about, self.about.fhir.settings.max_answers
         make, count = maker(about, self.searched), 0
+        batch: list[Row] = []
         if about.is_live:
             limit = most + 1
         query = _query(self.searched, match, about, offset, limit)
@@ -98,13 +103,39 @@ class Finding:
                 if about.is_live and count > most:
                     self.found.is_cut = True
                     break
-                row = Row(each.decoded(), about.systems, make)
-                is_known = self.searched.level is not Level.PATIENT or row.key is not None
-                yield row if is_known and all(check(row) for check in self.checks) else None
+                batch.append(Row(each.decoded(), about.systems, make))
+                if len(batch) >= (_BATCH if self.wants_times else 1):
+                    for row in await self._timed(batch):
+                        yield row if self._holds(row) else None
+                    batch.clear()
+            for row in await self._timed(batch):
+                yield row if self._holds(row) else None
             if found.unmatched and self.strict:
                 raise BadQuery("the far side did not match on all that was asked for")
             warnings = self.found.warnings
             warnings += [each for each in found.warnings if each not in warnings]
+
+    def _holds(self, row: Row) -> bool:
+        is_known = self.searched.level is not Level.PATIENT or row.key is not None
+        return is_known and all(check(row) for check in self.checks)
+
+    async def _timed(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows, which know when they were changed, where that is asked for."""
+        if rows and self.wants_times:
+            await set_times(self.about, rows)
+        return rows
+
+
+async def set_times(about: About, rows: Sequence[Row]) -> None:
+    """Find out when studies were changed last, where anybody knows."""
+    if about.mount.changes is None:
+        return
+    uids = [text(row.attributes, "0020000D") for row in rows]
+    operation = about.asked.operation(Find, query=Query(Level.STUDY))
+    times = await about.asked.broker.changed(operation, uids)
+    for uid, row in zip(uids, rows, strict=True):
+        if uid in times:
+            row.updated = datetime.fromtimestamp(times[uid], UTC)
 
 
 def _query(searched: Searched, match: Keys, about: About, offset: int, limit: int | None) -> Query:
@@ -149,7 +180,9 @@ async def finding(about: About, searched: Searched, search: Search, *, strict: b
             own.append(alternatives)
         else:
             below.append((answered.level or Level.IMAGE, alternatives))
-    made = Finding(about, searched, keys.combined(own), checks, strict)
+    asked = {*(each.name for each in search.conditions), *(name for name, _ in search.sort)}
+    wants = "_lastUpdated" in asked
+    made = Finding(about, searched, keys.combined(own), checks, strict, wants_times=wants)
     for level, alternatives in below:
         sets = await _above(made, level, alternatives or [])
         made = replace(made, sets=sets)

@@ -15,12 +15,12 @@ from hilum.codec.fhir.imaging_study import (
 )
 from hilum.codec.fhir.parameters import Search
 from hilum.codec.fhir.patient import PATIENT_ID
-from hilum.codec.fhir.values import Attributes, Element, number, text
+from hilum.codec.fhir.values import Attributes, Element, instant, number, text
 from hilum.core.fhir.patients import PatientKey
 from hilum.core.fhir.table import Check, Keys, Row
 from hilum.core.operations import Find
 from hilum.frontends.fhir.asked import About
-from hilum.frontends.fhir.finding import Finding
+from hilum.frontends.fhir.finding import Finding, set_times
 from hilum.frontends.fhir.kinds import PATIENTS, STUDIES, Searched, study_endpoints
 from hilum.model.identity import Level
 from hilum.model.query import Path, Query
@@ -69,10 +69,12 @@ class Resources:
     async def study(self, row: Row, *, every_instance: bool) -> Element:
         """A study with what is below it; without its instances, where they are too many."""
         made = await self._whole(row, every_instance=every_instance)
+        await set_times(self._about, [row])
         return self._referring(row, made, await self._ids([row]))
 
     async def _studies(self, rows: Sequence[Row], *, below: bool) -> list[Element]:
         ids = await self._ids(rows)
+        await set_times(self._about, [row for row in rows if row.updated is None])
         made = []
         for row in rows:
             if below:
@@ -85,6 +87,10 @@ class Resources:
 
     @staticmethod
     def _referring(row: Row, resource: Element, ids: dict[PatientKey, str]) -> Element:
+        if row.updated is not None:
+            meta = {"lastUpdated": instant(row.updated), **resource.get("meta", {})}
+            ahead = {"resourceType": resource["resourceType"], "id": resource["id"], "meta": meta}
+            resource = {**ahead, **{k: v for k, v in resource.items() if k != "meta"}}
         if row.key is None:
             return resource
         reference = {"reference": f"Patient/{ids[row.key]}"}

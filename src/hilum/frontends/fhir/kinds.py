@@ -1,7 +1,7 @@
 """Which types of resources are searched for, and at which level? What is made of the answers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from hilum.codec.fhir import imaging_study, patient
@@ -51,6 +51,15 @@ PATIENTS = Searched(
     patient.FIELDS,
 )
 ENDPOINTS = Searched(offers("Endpoint", of_endpoint.TABLE), of_endpoint.TABLE, None)
+
+
+def offered(about: About, searched: Searched) -> Offers:
+    """What can be asked of a type at a mount: of changes only where somebody knows them."""
+    offers = searched.offers
+    if about.mount.changes is not None or "_lastUpdated" not in offers.parameters:
+        return offers
+    known = {name: each for name, each in offers.parameters.items() if name != "_lastUpdated"}
+    return replace(offers, parameters=known)
 
 
 def study_maker(about: About) -> Callable[[Attributes, Systems], Element]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 import hilum
 from hilum.codec.fhir import capability
 from hilum.frontends.fhir.asked import about, given
-from hilum.frontends.fhir.kinds import ENDPOINTS, PATIENTS, STUDIES
+from hilum.frontends.fhir.kinds import ENDPOINTS, PATIENTS, STUDIES, offered
 
 _MADE: Final = datetime.fromtimestamp(Path(hilum.__file__).stat().st_mtime, UTC).date().isoformat()
 
@@ -20,7 +20,9 @@ async def statement(request: Request) -> Response:
     asked = about(request)
     is_searched = asked.mount.finds is not None
     types = [
-        each.offers for each in (PATIENTS, STUDIES, ENDPOINTS) if is_searched or each is ENDPOINTS
+        offered(asked, each)
+        for each in (PATIENTS, STUDIES, ENDPOINTS)
+        if is_searched or each is ENDPOINTS
     ]
     made = capability.statement(
         types,

@@ -18,7 +18,7 @@ from hilum.frontends.fhir import errors
 from hilum.frontends.fhir.asked import About, about
 from hilum.frontends.fhir.finding import finding
 from hilum.frontends.fhir.given import Resources, shown
-from hilum.frontends.fhir.kinds import ENDPOINTS, Searched
+from hilum.frontends.fhir.kinds import ENDPOINTS, Searched, offered
 from hilum.frontends.fhir.pages import Page, counted, page
 from hilum.model.errors import BadRequest, TooLarge, UnsupportedMedia
 
@@ -39,7 +39,7 @@ def search(searched: Searched) -> Handler:
         if request.method == "POST":
             pairs += await _form(request)
         strict = _is_strict(request)
-        said = parse(pairs, searched.offers, strict=strict)
+        said = parse(pairs, offered(asked, searched), strict=strict)
         answer = _Answering(asked, searched, said, strict)
         return Streamed(request, answer.opened, errors.answer)
 
