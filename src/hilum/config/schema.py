@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from hilum.config.audit import AuditSettings
 from hilum.config.auth import AuthSettings
+from hilum.config.fhir import FhirSettings
 from hilum.config.kinds import (
     AeTitle,
     BasePath,
@@ -170,6 +171,7 @@ class Settings(Section):
     auth: AuthSettings = AuthSettings()
     audit: AuditSettings = AuditSettings()
     imaging: ImagingSettings = ImagingSettings()
+    fhir: FhirSettings = FhirSettings()
     mounts: dict[AeTitle, AnyMount] = Field(default={})
     peers: dict[str, Peer] = Field(default={})
     destinations: dict[AeTitle, UrlDestination] = Field(default={})
