@@ -68,10 +68,11 @@ async def serve(
         except CannotMount as error:
             raise CannotStart(str(error)) from error
         state = await _state(settings, stack, worker) if settings.has_state else None
-        issued = None if state is None else state.tokens
+        issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
         told = audited(audits)
         try:
-            login = await stack.enter_async_context(open_login(settings.auth, issued, told))
+            opening_login = open_login(settings.auth, issued, told, sessions=sessions)
+            login = await stack.enter_async_context(opening_login)
         except CannotAuthorise as error:
             raise CannotStart(str(error)) from error
         broker = Broker(found.mounts, found.destinations, login.policy, transcodes, audits)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from hilum.config.auth import AuthSettings, RuleSettings
 from hilum.core.audit import Audits
-from hilum.core.login import OPEN, Login
+from hilum.core.login import OPEN, KeepsSessions, Login
 from hilum.core.operations import Operation
 from hilum.core.policy import Decision, Policy, Rule, Told, needs
 from hilum.model.audit import Event, Kind, Outcome
@@ -87,7 +87,10 @@ def _rule(name: str, settings: RuleSettings) -> Rule:
 
 @asynccontextmanager
 async def open_login(
-    settings: AuthSettings, issued: Issued | None = None, told: Told = noted
+    settings: AuthSettings,
+    issued: Issued | None = None,
+    told: Told = noted,
+    sessions: KeepsSessions | None = None,
 ) -> AsyncIterator[Login]:
     """What every door asks, until the block is left.
 
@@ -95,6 +98,7 @@ async def open_login(
         settings: whether there are logins, and what they allow.
         issued: knows our own tokens; None: there are none.
         told: is told of each decision against.
+        sessions: of browsers that log in; None: they cannot.
 
     Raises:
         CannotAuthorise: the key that verifies tokens cannot be used.
@@ -109,4 +113,5 @@ async def open_login(
                 keys = await stack.enter_async_context(open_keys(settings.token))
             except CannotVerify as error:
                 raise CannotAuthorise(str(error)) from error
-        yield Login(policy(settings, told), Remembered(Tokens(settings.token, keys, issued)))
+        tokens = Remembered(Tokens(settings.token, keys, issued))
+        yield Login(policy(settings, told), tokens, sessions, settings.session)

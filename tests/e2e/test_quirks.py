@@ -121,6 +121,19 @@ async def test_what_is_not_there_is_not_found_also_where_the_pacs_fails_at_it(
 
 
 @WAYS
+async def test_a_pacs_that_never_has_the_resources_is_asked_once_more_and_no_more(
+    tmp_path: Path, way: str
+) -> None:
+    quirks = Quirks(nothing=True, unknown=A702)
+    async with brokering(tmp_path, quirks, retrieve=way) as broker:
+        answer = await broker.qido(ONE)
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+        asked = len(broker.pacs.of("C-GET") + broker.pacs.of("C-MOVE"))
+        assert asked == 1 + 2  # for the study, and for what is missing of each series
+        assert (await broker.get(Ref(study=uid(1)))).status == A702
+
+
+@WAYS
 @BOTH
 async def test_success_of_nothing_is_no_success(tmp_path: Path, way: str, make: Make) -> None:
     async with brokering(tmp_path, Quirks(nothing=True), make=make, retrieve=way) as broker:

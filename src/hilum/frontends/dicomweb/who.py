@@ -1,4 +1,4 @@
-"""Who asks, over HTTP? By the bearer token (RFC 6750), else by the client certificate.
+"""Who asks, over HTTP? By a bearer token (RFC 6750), a browser's session, or a certificate.
 
 Settled before the handler runs, so before anything of a body is read, and before anything is
 looked up that was made for somebody else.
@@ -14,6 +14,7 @@ from starlette.types import Scope
 from hilum.core.broker import Broker
 from hilum.core.login import Login
 from hilum.core.operations import Come
+from hilum.frontends.dicomweb import session
 from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.errors import BackendError, HilumError, Unauthenticated
 from hilum.model.principal import NOBODY, Principal, Proof, Right
@@ -96,22 +97,35 @@ def sees(request: Request, mount: str, needs: frozenset[Right] = ANY) -> bool:
 
 
 async def _shown(request: Request, login: Login, beside: Principal) -> Principal:
-    """Whose the token is; without one, who the connection has shown.
+    """Whose the token is; without one, whose the session, else who the connection has shown.
 
     Raises:
         BadToken: what is shown is not good.
+        Forbidden: a page that is not ours would use a session.
         BackendError: nobody can say now.
     """
-    shown = request.headers.getlist("authorization")
-    if not shown:
+    if "authorization" not in request.headers:
+        return await session.principal(request, login, beside) or beside
+    token = bearer(request)
+    if login.tokens is None:
         return beside
-    scheme, _, token = shown[0].partition(" ")
-    if len(shown) > 1 or scheme.lower() != "bearer" or not token.strip() or login.tokens is None:
-        raise BadToken("show one bearer token, and no other credentials")
     try:
-        return joined(await login.tokens.verified(token.strip()), beside)
+        return joined(await login.tokens.verified(token), beside)
     except Unauthenticated as error:
         raise BadToken(str(error)) from None
+
+
+def bearer(request: Request) -> str:
+    """The token of the request's header.
+
+    Raises:
+        BadToken: it shows something else, or more.
+    """
+    shown = request.headers.getlist("authorization")
+    scheme, _, token = shown[0].partition(" ")
+    if len(shown) > 1 or scheme.lower() != "bearer" or not token.strip():
+        raise BadToken("show one bearer token, and no other credentials")
+    return token.strip()
 
 
 def _beside(request: Request) -> Principal:
