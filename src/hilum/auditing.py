@@ -32,6 +32,7 @@ _GROUPS: Final[Mapping[Kind, str]] = {
     Kind.STOP: "application",
     Kind.LOST: "application",
     Kind.LOGIN: "security",
+    Kind.LOGOUT: "security",
     Kind.NODE: "security",
     Kind.DENIED: "security",
     Kind.CHANGED: "security",
