@@ -1,5 +1,6 @@
 """Every door: each HTTP route and DIMSE service, with every kind of caller, plain and by TLS."""
 
+import re
 import socket
 import ssl
 import time
@@ -12,6 +13,7 @@ import pytest
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from tests import peers
 from tests.contract.made import uid
+from tests.e2e.recorded import events
 from tests.e2e.visitors import (
     AUDIENCE,
     ISSUER,
@@ -106,6 +108,10 @@ def opened(folder: Path, issuer: Issuer, more: str = "", *, tls: bool) -> Iterat
                 )
                 assert stored.status_code == 200, stored.text
         yield place
+    refused = re.findall(r"access: .*: 40[13], |: rejected: |authorising: A", hilum.said)
+    recorded = events(hilum.data)
+    kinds = ("login", "node authentication", "use of restricted function")
+    assert sum(recorded.get(each, 0) for each in kinds) >= len(refused)
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])

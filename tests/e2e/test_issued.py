@@ -12,6 +12,7 @@ import pytest
 from tests import peers
 from tests.cli.process import ran
 from tests.contract.made import dataset, encoded, uid
+from tests.e2e.recorded import events
 from tests.e2e.test_doors import SERVICES
 from tests.e2e.visitors import NOT_AUTHORIZED, called, web_token
 from tests.net.openid import SECRET, Provider, Signer, provider
@@ -83,6 +84,9 @@ def test_a_token_of_ours_opens_what_it_grants_until_it_is_revoked(
         for _ in range(5 * workers):  # whichever worker answers
             assert status(here.root, made["token"]) == 401
             assert not echoes(here.port, made["token"])
+    recorded = events(here.data)
+    assert (recorded["application start"], recorded["application stop"]) == (1, 1)
+    assert recorded["login"] >= 10 * workers
 
 
 def test_a_token_of_ours_opens_a_broker_that_speaks_dimse_only(tmp_path: Path) -> None:
