@@ -138,7 +138,7 @@ class ImagingSettings(Section):
     processes: Annotated[int, Field(ge=1, le=64)] | None = None
     """How many work at most, over all of `server.workers`; by default one for each core, and no
     more than 4 and one for each GiB of memory. They start when they are needed."""
-    max_memory: Annotated[Size, Field(ge=256 * 10**6)] = 2 * 10**9
+    max_memory: Annotated[Size, Field(ge=256 * 10**6)] = 10**9
     """What one of them may allocate; what needs more is refused. Not on Windows."""
     timeout: Seconds = 60.0
     """How long one piece of work may take, and how long it may wait for its turn."""
