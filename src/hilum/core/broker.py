@@ -156,6 +156,9 @@ class Broker:
 
         def here() -> AbstractAsyncContextManager[Progresses]:
             retrieves = offered(mount.retrieves, operation)
+            if self.mounts.meant(operation.destination) in mount.itself:
+                # Some serve one association at a time, and would wait for themselves.
+                raise UnknownDestination("the instances are there already: it is their source")
             destination = self._destination(operation)
             return send(retrieves, operation.refs, destination, operation.originator)
 
