@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from hilum.codec import reencode
 from hilum.codec.dimse import A_DATA_SET, Command, Service
 from hilum.codec.sop_class import UNCOMPRESSED
+from hilum.codec.stow_answer import by_reason
 from hilum.core.backend import Transcodes
 from hilum.core.operations import Originator
 from hilum.model.errors import BackendFault, BadRequest, HilumError, OutOfResources, SyntaxRefused
@@ -141,8 +142,7 @@ def _judged(instance: Instance, status: int | None) -> Stored:
     if status is None:
         return _failed(instance, BackendFault("the peer answered a C-STORE without a status"))
     if status != _SUCCESS and status not in _WARNINGS and status >> 12 != 0xB:  # noqa: PLR2004 - Bxxx
-        kind = OutOfResources if status >> 8 == 0xA7 else BackendFault  # noqa: PLR2004 - A7xx
-        return _failed(instance, kind(f"the peer answered a C-STORE with {status:04X}H"))
+        return _failed(instance, by_reason(status))
     warned = () if status == _SUCCESS else (f"the peer stored it with a warning, {status:04X}H",)
     return Stored(
         sop_class_uid=instance.sop_class_uid,
