@@ -82,8 +82,9 @@ async def serve(
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
         tls = await stack.enter_async_context(_renewed(settings))
+        patients = None if state is None else state.patients
         doors = Doors(
-            settings, broker, inbox, sends, workshop, stop, worker, tls, login=login
+            settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients
         ).open()
         listening = Listening()
 

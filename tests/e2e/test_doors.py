@@ -32,6 +32,7 @@ from tests.e2e.visitors import (
 
 from hilum.frontends.dicomweb.resources import MOUNTS, OF_A_MOUNT, OF_THE_SERVICE, Resource
 from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT
+from hilum.frontends.fhir.resources import OF_FHIR, ROOTS
 
 REJECTED = (1, 2, 1)  # permanent, by the service provider (ACSE), no reason given
 BAD = (
@@ -63,6 +64,7 @@ PLACES = {
     "job": "0" * 32,
     "transaction": "2.25.17",
     "file": "page.js",
+    "id": uid(1),
 }
 
 
@@ -125,6 +127,7 @@ def routes() -> Iterator[tuple[str, str, Resource]]:
     """Method, path and resource of all that is served."""
     every = [(each.path, each) for each in OF_THE_SERVICE]
     every += [(mount + each.path, each) for mount in MOUNTS for each in OF_A_MOUNT]
+    every += [(root + each.path, each) for root in ROOTS for each in OF_FHIR]
     for pattern, resource in every:
         path = pattern.replace("{aet}", "ARCHIVE")
         if pattern in LOGIN:
@@ -152,14 +155,15 @@ def needs(method: str, resource: Resource) -> frozenset[str]:
 
 
 def test_every_route_says_what_it_needs() -> None:
-    for resource in (*OF_THE_SERVICE, *OF_A_MOUNT):
+    for resource in (*OF_THE_SERVICE, *OF_A_MOUNT, *OF_FHIR):
         assert resource.needs.keys() == resource.methods.keys()
     are_open = {each.path for each in OF_THE_SERVICE if NOT_LOOKED_AT in each.needs.values()}
     assert are_open == {
         *("/", "/ui/{file}", "/livez", "/readyz", "/viewer", "/viewer/{path:path}"),
         *("/openapi.yaml", "/openapi.json", "/login", "/logout"),
     }
-    assert not [each for each in OF_A_MOUNT if NOT_LOOKED_AT in each.needs.values()]
+    below = (*OF_A_MOUNT, *OF_FHIR)
+    assert not [each for each in below if NOT_LOOKED_AT in each.needs.values()]
 
 
 @pytest.mark.parametrize("why", BAD)
@@ -173,6 +177,7 @@ def test_no_route_lets_in_who_shows_nothing_good(place: Place, why: str) -> None
             if is_refused is not bool(needs(method, resource)) or answer.status_code >= 500:
                 wrong.append((method, path, answer.status_code))
             if is_refused:
+                assert ("fhir" in path) is ("fhir" in answer.headers["Content-Type"])
                 bearer = "Bearer" if token is None else 'Bearer error="invalid_token"'
                 assert answer.headers["WWW-Authenticate"] == bearer
         for mount in ("ARCHIVE", "NONESUCH"):
@@ -187,6 +192,9 @@ def test_no_route_lets_in_who_lacks_the_scope(place: Place) -> None:
         others = [each for each in RIGHTS if each not in wanted]
         with place.client(place.issuer.token(*others)) as client:
             answer = asked(client, method, path)
+        assert answer.status_code != 403 or ("/fhir" in path) is (
+            "fhir" in answer.headers["Content-Type"]
+        )
         if (answer.status_code == 403) is not bool(wanted) or answer.status_code >= 500:
             wrong.append((method, path, answer.status_code))
     assert not wrong
@@ -206,7 +214,7 @@ def test_every_route_lets_in_who_has_the_scope_at_that_mount(place: Place) -> No
 def test_a_scope_at_one_mount_is_none_at_another(place: Place) -> None:
     with place.client(place.issuer.token(*(f"{each}:OTHER" for each in RIGHTS))) as client:
         for method, path, resource in routes():
-            if path.startswith(("/aets/ARCHIVE", "/dicomweb")):
+            if path.startswith(("/aets/ARCHIVE", "/dicomweb", "/fhir")):
                 assert asked(client, method, path).status_code == 403, (method, path, resource)
         assert client.options("/aets/ARCHIVE/studies").status_code == 403
         assert client.options("/aets/OTHER/studies").status_code == 200

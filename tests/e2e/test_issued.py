@@ -1,7 +1,6 @@
 """Tokens: of our own, and of a real provider, through whole brokers, one behind the other."""
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from tests import peers
-from tests.cli.process import environment, hilum
+from tests.cli.process import ran
 from tests.contract.made import dataset, encoded, uid
 from tests.e2e.recorded import events
 from tests.e2e.test_doors import SERVICES
@@ -33,14 +32,7 @@ def configuration(folder: Path, *more: str, workers: int = 1, http: int = 0) -> 
 
 
 def token(config: Path, *arguments: str) -> Any:
-    done = subprocess.run(
-        hilum("token", *arguments, "--json", "--config", config),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(),
-        check=True,
-    )
+    done = ran("token", *arguments, "--json", "--config", config)
     return json.loads(done.stdout)
 
 
