@@ -1,5 +1,6 @@
 """Every door: each HTTP route and DIMSE service, with every kind of caller, plain and by TLS."""
 
+import re
 import socket
 import ssl
 import time
@@ -12,6 +13,7 @@ import pytest
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from tests import peers
 from tests.contract.made import uid
+from tests.e2e.recorded import events
 from tests.e2e.visitors import (
     AUDIENCE,
     ISSUER,
@@ -50,6 +52,8 @@ SERVICES = (
     ),
     Service("C-STORE", "store", "POST", "/aets/ARCHIVE/studies", content=file()),
 )
+LOGIN = ("/login", "/logout")
+"""What gives and takes a session; see below."""
 PLACES = {
     "mount": "{name}",
     "study": uid(1),
@@ -104,6 +108,10 @@ def opened(folder: Path, issuer: Issuer, more: str = "", *, tls: bool) -> Iterat
                 )
                 assert stored.status_code == 200, stored.text
         yield place
+    refused = re.findall(r"access: .*: 40[13], |: rejected: |authorising: A", hilum.said)
+    recorded = events(hilum.data)
+    kinds = ("login", "node authentication", "use of restricted function")
+    assert sum(recorded.get(each, 0) for each in kinds) >= len(refused)
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])
@@ -122,6 +130,8 @@ def routes() -> Iterator[tuple[str, str, Resource]]:
     every += [(root + each.path, each) for root in ROOTS for each in OF_FHIR]
     for pattern, resource in every:
         path = pattern.replace("{aet}", "ARCHIVE")
+        if pattern in LOGIN:
+            continue
         for name, value in PLACES.items():
             path = path.replace(f"{{{name}}}", value)
         assert "{" not in path, path
@@ -150,7 +160,7 @@ def test_every_route_says_what_it_needs() -> None:
     are_open = {each.path for each in OF_THE_SERVICE if NOT_LOOKED_AT in each.needs.values()}
     assert are_open == {
         *("/", "/ui/{file}", "/livez", "/readyz", "/viewer", "/viewer/{path:path}"),
-        *("/openapi.yaml", "/openapi.json"),
+        *("/openapi.yaml", "/openapi.json", "/login", "/logout"),
     }
     below = (*OF_A_MOUNT, *OF_FHIR)
     assert not [each for each in below if NOT_LOOKED_AT in each.needs.values()]
@@ -298,6 +308,56 @@ def test_what_was_made_for_one_is_not_given_to_another(place: Place) -> None:
             with place.client(token) as client:
                 assert client.get(path).status_code == status
                 assert client.get(path, headers=tag).status_code == status
+
+
+def named(place: Place) -> str:
+    """The name of the cookie."""
+    port = place.hilum.root.rpartition(":")[2]
+    return f"hilum-{port}" if place.tls is None else f"__Host-hilum-{port}"
+
+
+@contextmanager
+def logged_in(place: Place, token: str) -> Iterator[httpx.Client]:
+    """A browser that has logged in, and shows its cookie from our own page."""
+    with place.client() as client:
+        begun = client.post("/login", headers={"Authorization": f"Bearer {token}"})
+        assert begun.status_code == 204, begun.text
+        assert token not in str(begun.headers)
+        client.headers["Origin"] = place.hilum.root
+        yield client
+
+
+def test_nobody_logs_in_who_shows_nothing_good(place: Place) -> None:
+    with place.client() as client:
+        client.headers["Origin"] = place.hilum.root
+        for why, token in place.bad().items():
+            answers = [client.post("/login", data={"token": token or ""})]
+            if token is not None:
+                shown = {"Authorization": f"Bearer {token}"}
+                answers.append(client.post("/login", headers=shown))
+            for answer in answers:
+                assert answer.status_code == 401, why
+                assert "set-cookie" not in answer.headers
+                assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_session_opens_what_its_token_opens(place: Place) -> None:
+    wrong: list[tuple[str, str, int]] = []
+    rights = ("query", "retrieve", "store")
+    with logged_in(place, place.issuer.token(*rights)) as client:
+        for method, path, resource in routes():
+            answer = asked(client, method, path)
+            wanted = needs(method, resource)
+            is_refused = answer.status_code in {401, 403}
+            if is_refused is bool(not wanted or wanted & {*rights}) or answer.status_code >= 500:
+                wrong.append((method, path, answer.status_code))
+        assert client.get("/login").json() == {"logins": True, "name": "ann"}
+        secret = next(iter(client.cookies.jar)).value
+        assert client.post("/logout").status_code == 303
+    with place.client() as client:
+        client.headers["Cookie"] = f"{named(place)}={secret}"
+        assert client.get("/dicomweb/studies").status_code == 401
+    assert not wrong
 
 
 def test_a_token_in_the_url_is_none(place: Place) -> None:

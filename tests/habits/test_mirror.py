@@ -16,6 +16,7 @@ ELSEWHERE = {
     "doors": "tests/test_app.py opens them",
     "core/backend": "protocols: every backend's tests are theirs",
     "core/login": VALUES,
+    "model/audit": VALUES,
     "model/principal": VALUES,
     "core/operations": VALUES,
     "model/errors": "names; tests/codec/test_verdict.py walks the tree",

@@ -118,6 +118,7 @@ VERDICTS: Mapping[type[errors.HilumError], Verdict] = {
     errors.BackendUnavailable: _retry(HTTPStatus.BAD_GATEWAY, Dimse.CANNOT_CALCULATE_MATCHES),
     errors.BackendTimeout: _retry(HTTPStatus.GATEWAY_TIMEOUT, Dimse.CANNOT_CALCULATE_MATCHES),
     errors.BackendFault: _fault(HTTPStatus.BAD_GATEWAY),
+    errors.Vanished: _fault(HTTPStatus.BAD_GATEWAY),
     errors.Incomplete: Verdict(
         HTTPStatus.BAD_GATEWAY,
         _UNABLE,

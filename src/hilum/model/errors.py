@@ -28,6 +28,7 @@
     - BackendTimeout
     - BackendFault
     - Incomplete          some of what it holds did not come
+    - Vanished            a file was replaced between its look-up and its reading
 
 How each is spoken on the wire is one row in `hilum.codec.verdict`.
 """
@@ -153,3 +154,10 @@ class Incomplete(BackendFault):
         super().__init__(text)
         self.missing = missing
         self.count = count or len(missing)
+
+
+class Vanished(BackendFault):
+    """The file of an instance was gone when it was to be read. Worth another look, at once.
+
+    Another process may replace an instance between its look-up and its reading.
+    """

@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The migration that makes what is described here."""
 
 METADATA: Final = sa.MetaData(
@@ -54,6 +54,17 @@ TOKEN: Final = sa.Table(
     sa.Column("revoked", sa.Float, comment="when; NULL: it is not"),
 )
 """Tokens that we have issued. What proves one is not here: only its hash."""
+
+SESSION: Final = sa.Table(
+    "session",
+    METADATA,
+    sa.Column("sha256", sa.LargeBinary, primary_key=True, comment="of what the browser has"),
+    sa.Column("sealed", sa.LargeBinary, nullable=False, comment="the token, see sessions"),
+    sa.Column("began", sa.Float, nullable=False, comment="seconds since the epoch"),
+    sa.Column("expires", sa.Float, nullable=False, comment="seconds since the epoch"),
+    sa.Index("ix_session_expires", "expires"),
+)
+"""Browsers that are logged in. Their tokens are sealed by what only the browser has."""
 
 PATIENT: Final = sa.Table(
     "patient",

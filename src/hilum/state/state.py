@@ -18,6 +18,7 @@ from hilum.state.lock import Lock
 from hilum.state.patients import Patients
 from hilum.state.schema import HEAD
 from hilum.state.sends import Sends
+from hilum.state.sessions import Sessions
 from hilum.state.tokens import Tokens
 from hilum.state.upgrade import upgrade
 
@@ -32,11 +33,13 @@ class State:
     Attributes:
         sends: Sends that run in the background (`core.transactions.SendRecords`).
         tokens: those that we have issued (`net.tokens.Issued`).
+        sessions: of browsers that are logged in (`core.login.KeepsSessions`).
         patients: the ids of FHIR's Patients (`core.fhir.patients.PatientIds`).
     """
 
     sends: Sends
     tokens: Tokens
+    sessions: Sessions
     patients: Patients
 
 
@@ -65,6 +68,7 @@ async def open_state(folder: Path, *, shared: bool = False) -> AsyncIterator[Sta
         yield State(
             Sends(engine, thread),
             Tokens(engine, reading, thread),
+            Sessions(engine, reading, thread),
             Patients(engine, reading, thread),
         )
     finally:

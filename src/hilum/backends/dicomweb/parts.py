@@ -74,8 +74,6 @@ class Parts:
         Raises:
             BackendError: the answer broke off within its beginning.
         """
-        length = part.headers.get("content-length", "")
-        size = int(length) if length.isascii() and length.isdecimal() else None
         data = self._current = _Data(self._events, self._who)
         try:
             head = await data.head()
@@ -85,8 +83,8 @@ class Parts:
             return None
         if not is_uid(uids[1]):
             return None
+        size = None if part.size is None else part.size - head.offset
         if size is not None:
-            size -= head.offset
             data.expects(size)
         return Instance(
             sop_instance_uid=uids[1],

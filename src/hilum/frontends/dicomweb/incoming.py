@@ -88,11 +88,8 @@ async def _head(part: Part) -> part10.Head:
     """
     buffer, enough = b"", 0
     while True:
-        more = await part.read()
-        buffer += more
-        if more and len(buffer) < enough:
-            continue
-        head = part10.read_head(buffer, complete=not more)
+        buffer, complete = await part.beginning(buffer, enough)
+        head = part10.read_head(buffer, complete=complete)
         if head is not None:
             part.unread(buffer[head.offset :])
             return head
@@ -107,11 +104,8 @@ async def _identifiers(part: Part, transfer_syntax_uid: str, *, study: bool) -> 
     """
     buffer, enough = b"", 0
     while True:
-        more = await part.read()
-        buffer += more
-        if more and len(buffer) < enough:
-            continue
-        found = look(buffer, transfer_syntax_uid, study=study, complete=not more)
+        buffer, complete = await part.beginning(buffer, enough)
+        found = look(buffer, transfer_syntax_uid, study=study, complete=complete)
         if found is not None:
             part.unread(buffer)
             return found
