@@ -15,6 +15,7 @@ from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
 from hilum.net.inbox import Inbox
+from hilum.net.rates import Rates
 from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
 from hilum.service.signals import hangs_up
@@ -76,8 +77,9 @@ async def serve(
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
         tls = await stack.enter_async_context(_renewed(settings))
+        rates = Rates(settings.limits)
         doors = Doors(
-            settings, broker, inbox, sends, workshop, stop, worker, tls, login=login
+            settings, broker, inbox, sends, workshop, stop, worker, tls, login, rates
         ).open()
         listening = Listening()
 

@@ -5,12 +5,14 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from hilum.config.limits import LimitSettings
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends
 from hilum.core.login import OPEN, Login
 from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
+from hilum.net.rates import Rates
 from hilum.net.worker import Worker
 from hilum.workshop.pool import Workshop
 
@@ -29,6 +31,7 @@ class Doors:
         worker: which of several processes this is; None: there is one.
         tls: to speak TLS with, where a door does.
         login: how it is known who comes, and what is allowed.
+        rates: how much each caller may ask, at all doors together.
         answered: set when the web door has answered all that it was asked.
     """
 
@@ -41,6 +44,7 @@ class Doors:
     worker: Worker | None
     tls: ssl.SSLContext | None
     login: Login = OPEN
+    rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def open(self) -> dict[str, Door]:
@@ -65,6 +69,7 @@ class Doors:
             worker=self.worker,
             tls=self.tls,
             login=self.login,
+            rates=self.rates,
         )
 
     async def _http(self, started: Started) -> None:
@@ -83,6 +88,7 @@ class Doors:
             viewer,
             settings.spill,
             self.login,
+            self.rates,
         )
         elsewhere = entrance = None
         if worker is not None:

@@ -54,6 +54,8 @@ ELSEWHERE = {
     "backends/cache/reading": CACHE,
     "backends/cache/share": CACHE,
     "backends/cache/shelf": CACHE,
+    "config/limits": "tests/net/test_rates.py",
+    "net/room": "tests/net/test_http.py",
     "frontends/dicomweb/access": ROUTES,
     "frontends/dicomweb/app": ROUTES,
     "frontends/dicomweb/asked": ROUTES,

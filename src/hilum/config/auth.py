@@ -31,7 +31,12 @@ Algorithm = Literal[
 ]  # fmt: skip
 
 
-def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+def are_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that each is a network.
+
+    Raises:
+        ValueError: one is not.
+    """
     for each in texts:
         try:
             ipaddress.ip_network(each)
@@ -124,7 +129,7 @@ class RuleSettings(Section):
     """Calling AE titles."""
     certificates: Texts = ()
     """Subjects of client certificates, such as `CN=ct1,*`."""
-    networks: Annotated[Texts, AfterValidator(_networks)] = ()
+    networks: Annotated[Texts, AfterValidator(are_networks)] = ()
     """Networks from which it holds, such as `10.1.0.0/16`."""
 
     @model_validator(mode="after")

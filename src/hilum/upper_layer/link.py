@@ -78,6 +78,7 @@ class Link(asyncio.Protocol, ABC):
         peer: host and port of the far side, for logs.
         address: host of the far side.
         fault: why we aborted, for the log; None when we did not.
+        carried: bytes that came, and that were sent.
     """
 
     def __init__(self, *, requestor: bool, max_pdu: int, timeouts: Timeouts) -> None:
@@ -99,6 +100,7 @@ class Link(asyncio.Protocol, ABC):
         self.peer = ""
         self.address = ""
         self.fault: str | None = None
+        self.carried = 0
 
     @abstractmethod
     def _take(self, event: pdu.Event) -> None:
@@ -131,6 +133,7 @@ class Link(asyncio.Protocol, ABC):
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
+        self.carried += len(data)
         if self._state not in (State.CLOSING, State.LOST):
             try:
                 for event in self._reader.feed(data):
@@ -288,12 +291,14 @@ class Link(asyncio.Protocol, ABC):
         if self._state in (State.CLOSING, State.LOST):
             raise self._error or AssociationLost("the association is over")
         self._flush()
+        self.carried += sum(map(len, parts))
         self._transport.writelines(parts)
 
     def _write(self, data: bytes, *, soon: bool = False) -> None:
         """Send; `soon`, with what else is said before the event loop turns: in one segment."""
         if self._state in (State.CLOSING, State.LOST):
             raise self._error or AssociationLost("the association is over")
+        self.carried += len(data)
         if not soon and not self._held:
             self._transport.write(data)
             return

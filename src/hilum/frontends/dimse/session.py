@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
 from hilum.codec.dimse import A_DATA_SET, NO_DATA_SET, RESPONSE, Command
+from hilum.config.limits import LimitSettings
 from hilum.core.backend import StoreSession
 from hilum.core.broker import Broker
 from hilum.core.operations import Originator, Store
@@ -12,6 +13,7 @@ from hilum.model.errors import BackendError, OutOfResources
 from hilum.model.outcome import Progress
 from hilum.model.principal import Principal
 from hilum.net.inbox import Caller, Inbox
+from hilum.net.rates import Rates
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.messages import Message
 
@@ -26,6 +28,8 @@ class Session:
         mount: AE title of the mount that was called; of none where only `inbox` receives there.
         ae_title: the one that was called, as it is written in answers.
         inbox: where our own C-MOVEs wait for what comes.
+        rates: how much the caller may ask.
+        counted: bytes of the association that were counted for that.
         only_expected: it may bring what they wait for, and nothing else.
         relational: SOP classes for which relational queries or retrieval were agreed on.
         fuzzy: SOP classes for which fuzzy matching of names was agreed on.
@@ -39,6 +43,8 @@ class Session:
     who: Principal
     request_id: str
     inbox: Inbox = field(default_factory=Inbox)
+    rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
+    counted: int = 0
     only_expected: bool = False
     relational: frozenset[str] = frozenset()
     fuzzy: frozenset[str] = frozenset()
