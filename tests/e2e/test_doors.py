@@ -65,13 +65,15 @@ PLACES = {
 
 
 @contextmanager
-def opened(folder: Path, issuer: Issuer, more: str = "", *, tls: bool) -> Iterator[Place]:
+def opened(
+    folder: Path, issuer: Issuer, more: str = "", *, tls: bool, http: str = ""
+) -> Iterator[Place]:
     folder.mkdir(parents=True, exist_ok=True)
-    certificate, port, http = None, None, ""
+    certificate, port = None, None
     if tls:
         made = peers.command("cert", "self-signed", "--folder", folder, "--host", peers.HOST)
         assert made.returncode == 0, made.stdout
-        certificate, port, http = folder / "cert.pem", peers.free_port(), "tls = true"
+        certificate, port, http = folder / "cert.pem", peers.free_port(), f"{http}tls = true"
         more += f'[tls]\ncertificate = "{certificate}"\nkey = "{folder / "key.pem"}"\n'
     config = peers.configuration(
         peers={"TOOL": 104, "SINK": peers.free_port()},
