@@ -13,7 +13,8 @@ import pytest
 from tests import peers
 from tests.cli.process import environment, hilum
 from tests.contract.made import dataset, encoded, uid
-from tests.e2e.visitors import called, web_token
+from tests.e2e.test_doors import SERVICES
+from tests.e2e.visitors import NOT_AUTHORIZED, called, web_token
 from tests.net.openid import SECRET, Provider, Signer, provider
 
 from hilum.codec.part10 import encode_meta
@@ -86,8 +87,13 @@ def test_a_token_of_ours_opens_what_it_grants_until_it_is_revoked(
             shown = opened.post("/login").headers["Set-Cookie"].partition(";")[0]
         for _ in range(5 * workers):  # whichever worker answers
             assert status(here.root, None, cookie=shown) in {200, 204}
-        token(here.config, "revoke", "viewer")
-        time.sleep(5.0)
+        with called(here.port, web_token(made["token"]), title="ARCHIVE") as association:
+            asked = SERVICES[:2]
+            assert [each.dimse(association) for each in asked] == [0, 0]
+            token(here.config, "revoke", "viewer")
+            time.sleep(5.0)
+            assert [each.dimse(association) for each in asked] == [NOT_AUTHORIZED] * 2
+            assert association.is_established
         for _ in range(5 * workers):
             assert status(here.root, made["token"]) == 401
             assert status(here.root, None, cookie=shown) == 401

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from hilum.config.audit import AuditSettings
 from hilum.config.auth import AuthSettings, Texts, are_networks
 from hilum.config.kinds import (
     AeTitle,
@@ -179,6 +180,7 @@ class Settings(Section):
     tls: TlsSettings = TlsSettings()
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
+    audit: AuditSettings = AuditSettings()
     imaging: ImagingSettings = ImagingSettings()
     mounts: dict[AeTitle, AnyMount] = Field(default={})
     peers: dict[str, Peer] = Field(default={})
@@ -256,6 +258,11 @@ class Settings(Section):
     def state(self) -> Path:
         """Where the Sends are kept that run in the background, and the tokens that we issued."""
         return self.server.data / "state"
+
+    @property
+    def audits(self) -> Path:
+        """Where the audit is kept."""
+        return self.server.data / "audit"
 
     @property
     def viewer(self) -> Path:

@@ -70,6 +70,8 @@ class DataStream(AsyncIterator[bytes]):
 
     def discard(self) -> None:
         """Throw away what is here and what will come."""
+        if self._whole and not self._pieces:
+            return
         self._unwanted = True
         self._all()
         self._wake()
@@ -161,6 +163,8 @@ class DataStream(AsyncIterator[bytes]):
             TooLarge: it is longer than `limit` bytes; the rest is thrown away.
             HilumError: the association was lost.
         """
+        if self._whole and len(self._pieces) == 1 and len(self._pieces[0]) <= limit:
+            return bytes(self._take())
         pieces, size = [], 0
         async for piece in self:
             size += len(piece)
@@ -175,9 +179,9 @@ class DataStream(AsyncIterator[bytes]):
             self._waiter.set_result(None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Message:
-    """A request or a response."""
+    """A request or a response; not frozen, as it is made so often."""
 
     context: Context
     command: Command
@@ -282,4 +286,4 @@ def _expire(waiter: asyncio.Future[None]) -> None:
 
 
 def _is_final(command: Command) -> bool:
-    return command.is_response and command.status not in PENDING
+    return command.status not in PENDING and command.is_response

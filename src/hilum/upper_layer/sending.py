@@ -23,7 +23,8 @@ class Sender(Link):
         super().__init__(requestor=requestor, max_pdu=max_pdu, timeouts=timeouts)
         self._write_lock = asyncio.Lock()
         self._sent = 0  # messages that have left
-        self._encoded = (Command(command_field=0), b"")  # the last command; many are the same
+        # The last command, its context, and its PDUs: many are the same
+        self._encoded = (Command(command_field=0), 0, b"")
         self.remote = Negotiation()
 
     async def send(
@@ -48,20 +49,39 @@ class Sender(Link):
                 association is aborted: the peer cannot be told in any other way.
         """
         size = pdu.fragment_size(self.remote.max_pdu)
-        if command is not self._encoded[0] and command != self._encoded[0]:
-            self._encoded = (command, dimse.encode(command))
-        parts = pdu.encode_data(context.id, self._encoded[1], is_command=True, last=True, size=size)
-        async with self._write_lock:
-            if isinstance(data, bytes):
+        parts: list[bytes | memoryview] = [self._command_pdus(context, command, size)]
+        if data is None or isinstance(data, bytes):
+            if data is not None:
                 parts += pdu.encode_data(context.id, data, is_command=False, last=True, size=size)
-            elif data is not None:
+            if not self._write_lock.locked():  # nothing waits here, so that nobody comes between
+                self._put(parts, soon=soon)
+                if self._error is not None or not self._writable.is_set():
+                    await self._drain()
+                return
+        async with self._write_lock:
+            if data is not None and not isinstance(data, bytes):
                 parts = await self._send_stream(context, parts, data, size)
-            if soon or sum(map(len, parts)) <= SMALL:
-                self._write(b"".join(parts), soon=soon)
-            else:
-                self._write_parts(parts)
-            self._sent += 1
+            self._put(parts, soon=soon)
             await self._drain()
+
+    def _command_pdus(self, context: Context, command: Command, size: int) -> bytes:
+        """The PDUs of a command; those of the last one are kept."""
+        known, context_id, encoded = self._encoded
+        if context_id != context.id or (command is not known and command != known):
+            parts = pdu.encode_data(
+                context.id, dimse.encode(command), is_command=True, last=True, size=size
+            )
+            encoded = b"".join(parts)
+            self._encoded = (command, context.id, encoded)
+        return encoded
+
+    def _put(self, parts: list[bytes | memoryview], *, soon: bool) -> None:
+        """Give the transport the last parts of a message."""
+        if soon or sum(map(len, parts)) <= SMALL:
+            self._write(b"".join(parts), soon=soon)
+        else:
+            self._write_parts(parts)
+        self._sent += 1
 
     async def say(self, context: Context, encoded: bytes) -> None:
         """Send a command set that has no data set, as it is encoded; raises like `send`."""

@@ -18,7 +18,7 @@ from hilum.frontends.dicomweb import page, session
 from hilum.frontends.dicomweb.asked import accepts
 from hilum.frontends.dicomweb.root import service_root
 from hilum.frontends.dicomweb.upload import Body, ClientGoneError
-from hilum.frontends.dicomweb.who import bearer, challenge, who
+from hilum.frontends.dicomweb.who import bearer, challenge, refused, who
 from hilum.model.errors import BadRequest, HilumError, NotFound, Unauthenticated
 
 _LONGEST: Final = 128 * 1024  # bytes of a form
@@ -83,7 +83,11 @@ async def _begun(request: Request, token: str) -> dict[str, str]:
     login: Login = request.app.state.login
     if login.tokens is None or login.sessions is None:
         raise NotFound("there are no logins here")
-    found = await login.tokens.verified(token)
+    try:
+        found = await login.tokens.verified(token)
+    except HilumError as error:
+        refused(request, (), str(error))
+        raise
     before = session.shown(request)
     if before:
         await login.sessions.end(before)

@@ -12,9 +12,11 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from hilum.config.schema import HttpSettings
+from hilum.core.broker import Broker
 from hilum.core.login import Login
 from hilum.core.operations import Come
 from hilum.frontends.dicomweb import session
+from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.errors import BackendError, HilumError, Unauthenticated
 from hilum.model.principal import NOBODY, Principal, Proof, Right
 from hilum.net.proxies import is_believed, is_named
@@ -62,10 +64,11 @@ async def settle(request: Request, needs: frozenset[Right], mounts: Sequence[str
         return
     try:
         principal = await _shown(request, login, beside)
-    except (Unauthenticated, BackendError):
+    except (Unauthenticated, BackendError) as error:
         nobody = replace(beside, proof=Proof.NOTHING, name="")
         _counted(request, nobody, needs)
         if needs:
+            refused(request, mounts, str(error))
             raise
         principal = nobody
     else:
@@ -73,7 +76,7 @@ async def settle(request: Request, needs: frozenset[Right], mounts: Sequence[str
     request.scope["state"]["who"] = principal
     if needs and not any(sees(request, each, needs) for each in mounts):
         request_id = request.scope["state"].get("request_id", "")
-        name = mounts[0] if len(mounts) == 1 else EVERY
+        name = _named(mounts)
         login.policy(Come(mount=name, who=principal, request_id=request_id, any_of=needs))
 
 
@@ -86,6 +89,25 @@ def _counted(request: Request, principal: Principal, needs: frozenset[Right]) ->
     if needs or request.method not in session.READS:
         rates: Rates = request.app.state.rates
         rates.asked(principal)
+
+
+def _named(mounts: Sequence[str]) -> str:
+    return mounts[0] if len(mounts) == 1 else EVERY
+
+
+def refused(request: Request, mounts: Sequence[str], why: str) -> None:
+    """Tell the audit of what was shown and is not taken."""
+    broker: Broker = request.app.state.broker
+    broker.audits(
+        Event(
+            kind=Kind.LOGIN,
+            who=replace(who(request.scope), proof=Proof.NOTHING),
+            mount=_named(mounts),
+            request_id=request.scope["state"].get("request_id", ""),
+            outcome=Outcome.MINOR,
+            why=why,
+        )
+    )
 
 
 def sees(request: Request, mount: str, needs: frozenset[Right] = ANY) -> bool:
