@@ -49,7 +49,7 @@ SERVICES = (
     ),
     Service("C-STORE", "store", "POST", "/aets/ARCHIVE/studies", content=file()),
 )
-LOGIN = ("/login", "/logout")
+LOGIN = ("/login", "/login/provider", "/login/code", "/logout")
 """What gives and takes a session; see below."""
 PLACES = {
     "mount": "{name}",
@@ -153,7 +153,7 @@ def test_every_route_says_what_it_needs() -> None:
     are_open = {each.path for each in OF_THE_SERVICE if NOT_LOOKED_AT in each.needs.values()}
     assert are_open == {
         *("/", "/ui/{file}", "/livez", "/readyz", "/viewer", "/viewer/{path:path}"),
-        *("/openapi.yaml", "/openapi.json", "/login", "/logout"),
+        *("/openapi.yaml", "/openapi.json", *LOGIN),
     }
     assert not [each for each in OF_A_MOUNT if NOT_LOOKED_AT in each.needs.values()]
 

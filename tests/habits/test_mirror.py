@@ -56,6 +56,8 @@ ELSEWHERE = {
     "backends/cache/share": CACHE,
     "backends/cache/shelf": CACHE,
     "config/limits": "tests/net/test_rates.py",
+    "net/openid": "tests/e2e/test_login.py",
+    "frontends/dicomweb/login_elsewhere": "tests/e2e/test_login.py",
     "net/room": "tests/net/test_http.py",
     "frontends/dicomweb/access": ROUTES,
     "frontends/dicomweb/app": ROUTES,
