@@ -37,6 +37,11 @@ class Rates:
         self._callers: OrderedDict[str, _Left] = OrderedDict()
 
     @property
+    def are_set(self) -> bool:
+        """Whether there is any limit."""
+        return self._requests is not None or self._size is not None
+
+    @property
     def counts_bytes(self) -> bool:
         """Whether `spent` means anything."""
         return self._size is not None
@@ -47,7 +52,7 @@ class Rates:
         Raises:
             TooMany: it is too much; then it is not counted.
         """
-        if self._requests is None and self._size is None:
+        if not self.are_set:
             return
         left = self._of(who)
         late = 0.0

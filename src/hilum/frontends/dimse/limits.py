@@ -31,6 +31,8 @@ def asks(session: Session, service: int) -> int | None:
 
     What a C-MOVE of ours waits for is no request of the caller's. C-ECHO has no status for it.
     """
+    if not session.rates.are_set:
+        return None
     caller = session.caller(None)
     if service == Service.C_ECHO or (
         service == Service.C_STORE
@@ -50,6 +52,8 @@ def asks(session: Session, service: int) -> int | None:
 
 def spent(session: Session) -> None:
     """Count the bytes that went over the association since the last time."""
+    if not session.rates.counts_bytes:
+        return
     carried = session.association.carried
     session.rates.spent(session.who, carried - session.counted)
     session.counted = carried
