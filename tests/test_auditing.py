@@ -7,7 +7,7 @@ import pytest
 from tests.net.repository import repository
 from tests.peers import HOST
 
-from hilum.auditing import CannotAudit, open_audit
+from hilum.auditing import CannotAudit, open_audit, record
 from hilum.config.schema import Settings
 from hilum.core.audit import unheard
 from hilum.model.audit import Event, Kind
@@ -33,6 +33,17 @@ async def test_the_audit_begins_and_ends_with_the_service(tmp_path: Path) -> Non
     assert [each["event"] for each in lines(tmp_path)] == [
         "application start",
         "study deleted",
+        "application stop",
+    ]
+
+
+async def test_others_write_lines_beside_a_service(tmp_path: Path) -> None:
+    async with open_audit(settings(tmp_path)):
+        record(settings(tmp_path), Event(kind=Kind.CHANGED))
+    record(settings(tmp_path, enabled=False), Event(kind=Kind.CHANGED))
+    assert [each["event"] for each in lines(tmp_path)] == [
+        "application start",
+        "user security attributes changed",
         "application stop",
     ]
 

@@ -84,8 +84,10 @@ async def serve(
             sends = await stack.enter_async_context(opening)
         tls = await stack.enter_async_context(_renewed(settings))
         rates = Rates(settings.limits)
+        patients = None if state is None else state.patients
         doors = Doors(
-            settings, broker, inbox, sends, workshop, stop, worker, tls, login, rates
+            *(settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients),
+            rates=rates,
         ).open()
         listening = Listening()
 

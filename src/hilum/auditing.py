@@ -32,6 +32,7 @@ _GROUPS: Final[Mapping[Kind, str]] = {
     Kind.STOP: "application",
     Kind.LOST: "application",
     Kind.LOGIN: "security",
+    Kind.LOGOUT: "security",
     Kind.NODE: "security",
     Kind.DENIED: "security",
     Kind.CHANGED: "security",
@@ -88,6 +89,28 @@ def anonymous(event: Event) -> Event:
     return replace(event, patient="", keys=MappingProxyType(keys))
 
 
+def record(settings: Settings, event: Event) -> None:
+    """One line, also beside a broker that runs and writes its own.
+
+    Raises:
+        CannotAudit: it cannot be written.
+    """
+    if not settings.audit.enabled:
+        return
+    journal = _journal(settings)
+    Audit(settings.audit, journal)(event)
+    journal.close()
+    if journal.lost:
+        raise CannotAudit(f"{settings.audits}: the audit cannot be written")
+
+
+def _journal(settings: Settings) -> Journal:
+    try:
+        return Journal(settings.audits, settings.audit.max_size, settings.audit.max_files)
+    except BackendFault as error:
+        raise CannotAudit(f"{settings.audits}: {error}") from error
+
+
 @asynccontextmanager
 async def open_audit(settings: Settings, *, is_first: bool = True) -> AsyncIterator[Audits]:
     """What is told of everything, until the block is left.
@@ -102,11 +125,9 @@ async def open_audit(settings: Settings, *, is_first: bool = True) -> AsyncItera
     if not settings.audit.enabled:
         yield unheard
         return
+    journal = _journal(settings)
     try:
-        journal = Journal(settings.audits, settings.audit.max_size, settings.audit.max_files)
         unsent = Unsent(settings.audits) if is_first and settings.audit.syslog else None
-    except BackendFault as error:
-        raise CannotAudit(f"{settings.audits}: {error}") from error
     except OSError as error:
         raise CannotAudit(f"{settings.audits}: {error.strerror}") from error
     audit = Audit(settings.audit, journal)

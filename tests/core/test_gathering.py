@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -74,8 +75,8 @@ def test_who_was_quiet_for_a_while_is_told_of_at_once_again(told: Told) -> None:
 
 def test_one_who_floods_does_not_hide_another(told: Told) -> None:
     told(REFUSED, 1000)
-    other = Event(kind=Kind.LOGIN, who=Principal(address="192.0.2.2"))
-    known = Event(kind=Kind.LOGIN, who=Principal("ann", Proof.TOKEN, address="192.0.2.1"))
+    other = replace(REFUSED, who=Principal(address="192.0.2.2"))
+    known = replace(REFUSED, who=Principal("ann", Proof.TOKEN, address="192.0.2.1"))
     assert told(other) == [1]
     assert told(known) == [1]
 
@@ -83,7 +84,7 @@ def test_one_who_floods_does_not_hide_another(told: Told) -> None:
 def test_a_flood_from_everywhere_is_bounded_too(told: Told) -> None:
     lines = 0
     for number in range(5_000):
-        event = Event(kind=Kind.NODE, who=Principal(address=f"2001:db8::{number:x}"))
+        event = replace(REFUSED, who=Principal(address=f"2001:db8::{number:x}"))
         lines += len(told(event))
     assert lines <= MOST_REFUSED + EACH
     assert told.after(FIRST) == [5_000 - lines]
@@ -95,7 +96,7 @@ def test_whatever_an_unknown_caller_says_it_is_the_same_caller(told: Told) -> No
     lines = 0
     for number in range(1000):
         who = Principal(ae_title=f"AE{number}", address="192.0.2.1")
-        lines += len(told(Event(kind=Kind.NODE, who=who, mount=f"M{number}")))
+        lines += len(told(replace(REFUSED, who=who, mount=f"M{number}")))
     assert lines == EACH
 
 
@@ -122,3 +123,8 @@ def test_queries_for_different_things_are_told_one_by_one(told: Told) -> None:
 
 def test_what_happens_once_is_never_gathered(told: Told) -> None:
     assert told(Event(kind=Kind.DELETED), 20) == [1] * 20
+
+
+def test_who_logs_in_is_told_apart_from_who_may_not(told: Told) -> None:
+    told(REFUSED, 1000)
+    assert told(replace(REFUSED, outcome=Outcome.SUCCESS)) == [1]

@@ -1,5 +1,6 @@
 """Every door: each HTTP route and DIMSE service, with every kind of caller, plain and by TLS."""
 
+import re
 import socket
 import ssl
 import time
@@ -12,6 +13,7 @@ import pytest
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from tests import peers
 from tests.contract.made import uid
+from tests.e2e.recorded import events
 from tests.e2e.visitors import (
     AUDIENCE,
     ISSUER,
@@ -30,6 +32,7 @@ from tests.e2e.visitors import (
 
 from hilum.frontends.dicomweb.resources import MOUNTS, OF_A_MOUNT, OF_THE_SERVICE, Resource
 from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT
+from hilum.frontends.fhir.resources import OF_FHIR, ROOTS
 
 REJECTED = (1, 2, 1)  # permanent, by the service provider (ACSE), no reason given
 BAD = (
@@ -61,6 +64,7 @@ PLACES = {
     "job": "0" * 32,
     "transaction": "2.25.17",
     "file": "page.js",
+    "id": uid(1),
 }
 
 
@@ -106,6 +110,10 @@ def opened(
                 )
                 assert stored.status_code == 200, stored.text
         yield place
+    refused = re.findall(r"access: .*: 40[13], |: rejected: |authorising: A", hilum.said)
+    recorded = events(hilum.data)
+    kinds = ("login", "node authentication", "use of restricted function")
+    assert sum(recorded.get(each, 0) for each in kinds) >= len(refused)
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])
@@ -121,6 +129,7 @@ def routes() -> Iterator[tuple[str, str, Resource]]:
     """Method, path and resource of all that is served."""
     every = [(each.path, each) for each in OF_THE_SERVICE]
     every += [(mount + each.path, each) for mount in MOUNTS for each in OF_A_MOUNT]
+    every += [(root + each.path, each) for root in ROOTS for each in OF_FHIR]
     for pattern, resource in every:
         path = pattern.replace("{aet}", "ARCHIVE")
         if pattern in LOGIN:
@@ -148,14 +157,15 @@ def needs(method: str, resource: Resource) -> frozenset[str]:
 
 
 def test_every_route_says_what_it_needs() -> None:
-    for resource in (*OF_THE_SERVICE, *OF_A_MOUNT):
+    for resource in (*OF_THE_SERVICE, *OF_A_MOUNT, *OF_FHIR):
         assert resource.needs.keys() == resource.methods.keys()
     are_open = {each.path for each in OF_THE_SERVICE if NOT_LOOKED_AT in each.needs.values()}
     assert are_open == {
         *("/", "/ui/{file}", "/livez", "/readyz", "/viewer", "/viewer/{path:path}"),
         *("/openapi.yaml", "/openapi.json", *LOGIN),
     }
-    assert not [each for each in OF_A_MOUNT if NOT_LOOKED_AT in each.needs.values()]
+    below = (*OF_A_MOUNT, *OF_FHIR)
+    assert not [each for each in below if NOT_LOOKED_AT in each.needs.values()]
 
 
 @pytest.mark.parametrize("why", BAD)
@@ -169,6 +179,7 @@ def test_no_route_lets_in_who_shows_nothing_good(place: Place, why: str) -> None
             if is_refused is not bool(needs(method, resource)) or answer.status_code >= 500:
                 wrong.append((method, path, answer.status_code))
             if is_refused:
+                assert ("fhir" in path) is ("fhir" in answer.headers["Content-Type"])
                 bearer = "Bearer" if token is None else 'Bearer error="invalid_token"'
                 assert answer.headers["WWW-Authenticate"] == bearer
         for mount in ("ARCHIVE", "NONESUCH"):
@@ -183,6 +194,9 @@ def test_no_route_lets_in_who_lacks_the_scope(place: Place) -> None:
         others = [each for each in RIGHTS if each not in wanted]
         with place.client(place.issuer.token(*others)) as client:
             answer = asked(client, method, path)
+        assert answer.status_code != 403 or ("/fhir" in path) is (
+            "fhir" in answer.headers["Content-Type"]
+        )
         if (answer.status_code == 403) is not bool(wanted) or answer.status_code >= 500:
             wrong.append((method, path, answer.status_code))
     assert not wrong
@@ -202,7 +216,7 @@ def test_every_route_lets_in_who_has_the_scope_at_that_mount(place: Place) -> No
 def test_a_scope_at_one_mount_is_none_at_another(place: Place) -> None:
     with place.client(place.issuer.token(*(f"{each}:OTHER" for each in RIGHTS))) as client:
         for method, path, resource in routes():
-            if path.startswith(("/aets/ARCHIVE", "/dicomweb")):
+            if path.startswith(("/aets/ARCHIVE", "/dicomweb", "/fhir")):
                 assert asked(client, method, path).status_code == 403, (method, path, resource)
         assert client.options("/aets/ARCHIVE/studies").status_code == 403
         assert client.options("/aets/OTHER/studies").status_code == 200

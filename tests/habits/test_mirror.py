@@ -9,6 +9,7 @@ CACHE = "seen through the whole: tests/backends/cache/test_kept.py, test_entries
 ROUTES = (
     "seen over a socket by the tests of the resources: test_qido, test_wado, test_stow, test_web"
 )
+FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS; test_fhir_samples.py"
 VALUES = "values without behaviour"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
@@ -78,9 +79,34 @@ ELSEWHERE = {
     "workshop/looks": "tests/frontends/dicomweb/test_frames_of_samples.py",
     "workshop/tasks_frames": "tests/frontends/dicomweb/test_frames_of_samples.py",
     "workshop/reading": "tests/frontends/dicomweb/test_frames_of_samples.py",
+    "codec/fhir/body_sites": FHIR,
+    "codec/fhir/bundle": FHIR,
+    "codec/fhir/capability": FHIR,
+    "codec/fhir/endpoint": FHIR,
+    "codec/fhir/imaging_study": FHIR,
+    "codec/fhir/outcome": FHIR,
+    "codec/fhir/patient": FHIR,
+    "codec/fhir/subset": FHIR,
+    "core/fhir/of_endpoint": FHIR,
+    "core/fhir/of_patient": FHIR,
+    "core/fhir/of_study": FHIR,
+    "core/fhir/patients": FHIR,
+    "core/fhir/table": FHIR,
+    "frontends/fhir/asked": FHIR,
+    "frontends/fhir/errors": FHIR,
+    "frontends/fhir/finding": FHIR,
+    "frontends/fhir/given": FHIR,
+    "frontends/fhir/kinds": FHIR,
+    "frontends/fhir/metadata": FHIR,
+    "frontends/fhir/pages": FHIR,
+    "frontends/fhir/read": FHIR,
+    "frontends/fhir/resources": FHIR,
+    "frontends/fhir/search": FHIR,
+    "frontends/fhir/service": FHIR,
+    "config/fhir": "tests/config/test_load.py and the manual's configurations",
     "frontends/dimse/admission": "tests/frontends/dimse/test_server.py, test_identity.py",
-    "frontends/dimse/listening": "tests/frontends/dimse/test_server.py, tests/e2e/test_tls.py",
     "frontends/dimse/identity": "tests/e2e/test_doors.py, with pynetdicom",
+    "frontends/dimse/listeners": "tests/frontends/dimse/test_server.py, tests/e2e/test_tls.py",
     "frontends/dimse/session": "the tests of the services beside it",
     "state/migrations/env": "tests/state/test_upgrade.py runs it",
     "state/schema": "tests/state/test_upgrade.py holds it against the tables",

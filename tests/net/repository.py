@@ -4,6 +4,7 @@ import socket
 import ssl
 import struct
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ class Repository:
         self.messages: list[bytes] = []
         self.connections = 0
         self._open: list[socket.socket] = []
-        self._came = threading.Condition()
+        self._came = threading.Condition(threading.RLock())
         threading.Thread(target=self._accept, daemon=True).start()
 
     def events(self) -> list[str]:
@@ -37,9 +38,10 @@ class Repository:
             return [_event(each) for each in self.messages]
 
     def wait_for(self, *events: str, timeout: float = 60.0) -> list[str]:
-        """Wait until all of these have come."""
+        """Wait until all of these have come, each as often as it is named."""
+        wanted = Counter(events)
         with self._came:
-            found = self._came.wait_for(lambda: {*events} <= {*self.events()}, timeout)
+            found = self._came.wait_for(lambda: wanted <= Counter(self.events()), timeout)
         assert found, self.events()
         return self.events()
 

@@ -23,6 +23,7 @@ _EVENTS: Final[Mapping[Kind, tuple[Code, Code | None]]] = {
     Kind.START: (_APPLICATION, ("110120", "Application Start")),
     Kind.STOP: (_APPLICATION, ("110121", "Application Stop")),
     Kind.LOGIN: (("110114", "User Authentication"), ("110122", "Login")),
+    Kind.LOGOUT: (("110114", "User Authentication"), ("110123", "Logout")),
     Kind.NODE: (_ALERT, ("110126", "Node Authentication")),
     Kind.DENIED: (_ALERT, ("110132", "Use of Restricted Function")),
     Kind.CHANGED: (_ALERT, ("110137", "User Security Attributes Changed")),

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from hilum.config.audit import AuditSettings
 from hilum.config.auth import AuthSettings, Texts, are_networks
+from hilum.config.fhir import FhirSettings
 from hilum.config.kinds import (
     AeTitle,
     BasePath,
@@ -148,7 +149,7 @@ class ImagingSettings(Section):
     processes: Annotated[int, Field(ge=1, le=64)] | None = None
     """How many work at most, over all of `server.workers`; by default one for each core, and no
     more than 4 and one for each GiB of memory. They start when they are needed."""
-    max_memory: Annotated[Size, Field(ge=256 * 10**6)] = 2 * 10**9
+    max_memory: Annotated[Size, Field(ge=256 * 10**6)] = 10**9
     """What one of them may allocate; what needs more is refused. Not on Windows."""
     timeout: Seconds = 60.0
     """How long one piece of work may take, and how long it may wait for its turn."""
@@ -182,6 +183,7 @@ class Settings(Section):
     limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
     imaging: ImagingSettings = ImagingSettings()
+    fhir: FhirSettings = FhirSettings()
     mounts: dict[AeTitle, AnyMount] = Field(default={})
     peers: dict[str, Peer] = Field(default={})
     destinations: dict[AeTitle, UrlDestination] = Field(default={})

@@ -123,6 +123,15 @@ class Broker:
         with acting_for(operation.who):
             return await versions.version(operation.ref)
 
+    async def changed(self, operation: ops.Find, studies: Sequence[str]) -> Mapping[str, float]:
+        """When studies were changed last; empty where nobody says.
+
+        Raises:
+            Refused, UnknownMount, BackendError.
+        """
+        changes = self._admit(operation).changes
+        return {} if changes is None else await changes.changed(studies)
+
     def bulk(self, operation: ops.Bulk) -> AbstractAsyncContextManager[BulkData]:
         """Give one value that metadata left out; raises like `find`, and NotFound."""
         mount = self._admit(operation)
@@ -175,6 +184,9 @@ class Broker:
 
         def here() -> AbstractAsyncContextManager[Progresses]:
             retrieves = audit.Listing(offered(mount.retrieves, operation), account)
+            if self.mounts.meant(operation.destination) in mount.itself:
+                # Some serve one association at a time, and would wait for themselves.
+                raise UnknownDestination("the instances are there already: it is their source")
             destination = audit.Counting(self._destination(operation), account)
             return send(retrieves, operation.refs, destination, operation.originator)
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from hilum.core.audit import Audits
-from hilum.model.audit import Event, Kind
+from hilum.model.audit import Event, Kind, Outcome
 
 EACH: Final = 5
 """Events of a kind that are told one by one before the others are counted."""
@@ -24,6 +24,7 @@ MOST_REFUSED: Final = 500
 
 _ALERTS: Final = frozenset((Kind.LOGIN, Kind.NODE, Kind.DENIED))
 _ALONE: Final = frozenset((Kind.START, Kind.STOP, Kind.CHANGED, Kind.LOST, Kind.DELETED))
+_REFUSED: Final = "refused"
 _Key = tuple[object, ...]
 
 
@@ -85,7 +86,7 @@ class Gathering:
                 self._audits(event)
                 return
             slot = self._slots[key] = _Slot(self._clock() + FIRST, FIRST)
-            self._refused += event.kind in _ALERTS
+            self._refused += key[0] is _REFUSED
         if slot.told < EACH:
             slot.told += 1
             self._audits(event)
@@ -105,20 +106,20 @@ class Gathering:
             held = slot.taken()
             if held is None:
                 del self._slots[key]
-                self._refused -= key[0] in _ALERTS
+                self._refused -= key[0] is _REFUSED
                 continue
             self._audits(held)
-            longest = LONGEST_REFUSED if key[0] in _ALERTS else LONGEST
+            longest = LONGEST_REFUSED if key[0] is _REFUSED else LONGEST
             slot.length = min(2 * slot.length, longest)
             slot.ends = now + slot.length
 
     def _key(self, event: Event) -> _Key:
         who = event.who
-        if event.kind in _ALERTS:
+        if event.kind in _ALERTS and event.outcome is not Outcome.SUCCESS:
             # By what is proven: whatever else a caller says may be another each time.
-            key: _Key = (event.kind, who.address, who.name if who.is_known else "")
+            key: _Key = (_REFUSED, event.kind, who.address, who.name if who.is_known else "")
             if self._refused >= MOST_REFUSED and key not in self._slots:
-                return event.kind, "others"
+                return _REFUSED, event.kind
             return key
         caller = who.name or who.ae_title, who.address
         what = event.kind, event.outcome, event.action, event.mount, event.study, event.to

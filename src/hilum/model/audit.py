@@ -19,7 +19,8 @@ class Kind(StrEnum):
 
     START = "application start"
     STOP = "application stop"
-    LOGIN = "login"  # one that failed
+    LOGIN = "login"
+    LOGOUT = "logout"
     NODE = "node authentication"  # an AE title or a TLS handshake that is not taken
     DENIED = "use of restricted function"
     CHANGED = "user security attributes changed"

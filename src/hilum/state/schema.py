@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The migration that makes what is described here."""
 
 METADATA: Final = sa.MetaData(
@@ -65,3 +65,15 @@ SESSION: Final = sa.Table(
     sa.Index("ix_session_expires", "expires"),
 )
 """Browsers that are logged in. Their tokens are sealed by what only the browser has."""
+
+PATIENT: Final = sa.Table(
+    "patient",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True, comment="that FHIR knows the patient by"),
+    sa.Column("mount", sa.Text, nullable=False),
+    sa.Column("patient_id", sa.Text, nullable=False),
+    sa.Column("issuer", sa.Text, nullable=False),
+    sa.Column("study", sa.Text, nullable=False, comment="where there is no Patient ID, else empty"),
+    sa.Index("ix_patient_known", "mount", "patient_id", "issuer", "study", unique=True),
+)
+"""The ids of FHIR's Patients, which are random: nothing can be read from them."""

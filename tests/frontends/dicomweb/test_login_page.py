@@ -2,6 +2,8 @@ import httpx
 import pytest
 from tests.frontends.dicomweb.test_session import TOKEN, Sessions, browser
 
+from hilum.model.audit import Kind, Outcome
+
 pytestmark = pytest.mark.anyio
 HTML = {"Accept": "text/html,*/*;q=0.8"}
 OURS = {"Origin": "http://hilum:8080", **HTML}
@@ -89,3 +91,22 @@ async def test_who_is_not_encrypted_is_warned() -> None:
         async with browser(Sessions(), url) as client:
             page = await client.get("/login", headers=HTML)
             assert ("not encrypted" in page.text) is is_warned
+
+
+async def test_who_comes_and_goes_is_in_the_audit_and_who_does_not_come_in_too() -> None:
+    sessions = Sessions()
+    async with browser(sessions) as client:
+        await written(client, "bad")
+        await client.post("/login", headers={"Authorization": "Bearer worse"})
+        await written(client, "good")
+        await client.post("/logout", headers={"Sec-Fetch-Site": "cross-site"})
+        await client.post("/logout", headers=OURS)
+    said = [(each.kind, each.outcome, each.who.name) for each in sessions.heard]
+    assert said == [
+        (Kind.LOGIN, Outcome.MINOR, ""),
+        (Kind.LOGIN, Outcome.MINOR, ""),
+        (Kind.LOGIN, Outcome.SUCCESS, "ann"),
+        (Kind.DENIED, Outcome.MINOR, ""),
+        (Kind.LOGOUT, Outcome.SUCCESS, "ann"),
+    ]
+    assert {each.who.address for each in sessions.heard} == {"192.0.2.1"}

@@ -14,6 +14,7 @@ from hilum.core.login import Login
 from hilum.core.mounts import Mount, Mounts
 from hilum.core.policy import Policy
 from hilum.frontends.dicomweb.app import application
+from hilum.model.audit import Event
 from hilum.model.errors import Unauthenticated
 from hilum.model.principal import Grant, Principal, Proof, Right
 
@@ -27,6 +28,7 @@ class Sessions:
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
         self.good = {"good"}
+        self.heard: list[Event] = []
 
     async def begin(self, token: str, _expires: float) -> str:
         self.kept[f"s{len(self.kept)}"] = token
@@ -51,7 +53,8 @@ async def browser(
     backend = Scripted()
     mount = Mount(name="ONE", backend="scripted", finds=backend, stores=backend)
     login = Login(Policy(), sessions, sessions)
-    app = application(Broker(Mounts({"ONE": mount}, "ONE")), HttpSettings(**settings), login=login)
+    broker = Broker(Mounts({"ONE": mount}, "ONE"), audits=sessions.heard.append)
+    app = application(broker, HttpSettings(**settings), login=login)
     transport = httpx.ASGITransport(app, client=("192.0.2.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url=url) as client:
         yield client

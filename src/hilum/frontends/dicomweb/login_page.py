@@ -18,8 +18,10 @@ from hilum.frontends.dicomweb import page, session
 from hilum.frontends.dicomweb.asked import accepts
 from hilum.frontends.dicomweb.root import service_root
 from hilum.frontends.dicomweb.upload import Body, ClientGoneError
-from hilum.frontends.dicomweb.who import bearer, challenge, refused, who
+from hilum.frontends.dicomweb.who import audited, bearer, challenge, refused, who
+from hilum.model.audit import Kind
 from hilum.model.errors import BadRequest, HilumError, NotFound, Unauthenticated
+from hilum.net.tokens import joined
 
 _LONGEST: Final = 128 * 1024  # bytes of a form
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -77,6 +79,7 @@ async def end(request: Request) -> Response:
     secret = session.shown(request)
     if secret and login.sessions is not None:
         await login.sessions.end(secret)
+        audited(request, Kind.LOGOUT, who(request.scope))
     headers = {**session.cookie(request, "", 0), "Location": f"{_prefix(request)}/login"}
     return Response(status_code=303, headers=headers)
 
@@ -86,10 +89,11 @@ async def begun(request: Request, token: str) -> dict[str, str]:
     login: Login = request.app.state.login
     if login.tokens is None or login.sessions is None:
         raise NotFound("there are no logins here")
+    beside = who(request.scope)
     try:
         found = await login.tokens.verified(token)
     except HilumError as error:
-        refused(request, (), str(error))
+        refused(request, beside, error)
         raise
     before = session.shown(request)
     if before:
@@ -97,6 +101,7 @@ async def begun(request: Request, token: str) -> dict[str, str]:
     now = time.time()
     until = min(now + login.session_life, found.expires or float("inf"))
     secret = await login.sessions.begin(token, until)
+    audited(request, Kind.LOGIN, joined(found, beside))
     return {**session.cookie(request, secret, until - now), "Cache-Control": "no-store"}
 
 

@@ -6,7 +6,7 @@ looked up that was made for somebody else.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.types import Scope
@@ -17,7 +17,7 @@ from hilum.core.login import Login
 from hilum.core.operations import Come
 from hilum.frontends.dicomweb import session
 from hilum.model.audit import Event, Kind, Outcome
-from hilum.model.errors import BackendError, HilumError, Unauthenticated
+from hilum.model.errors import BackendError, Forbidden, HilumError, Unauthenticated
 from hilum.model.principal import NOBODY, Principal, Proof, Right
 from hilum.net.proxies import is_believed, is_named
 from hilum.net.rates import Rates
@@ -64,11 +64,11 @@ async def settle(request: Request, needs: frozenset[Right], mounts: Sequence[str
         return
     try:
         principal = await _shown(request, login, beside)
-    except (Unauthenticated, BackendError) as error:
+    except (Unauthenticated, Forbidden, BackendError) as error:
         nobody = replace(beside, proof=Proof.NOTHING, name="")
         _counted(request, nobody, needs)
-        if needs:
-            refused(request, mounts, str(error))
+        if needs or isinstance(error, Forbidden):
+            refused(request, beside, error, _named(mounts))
             raise
         principal = nobody
     else:
@@ -95,19 +95,18 @@ def _named(mounts: Sequence[str]) -> str:
     return mounts[0] if len(mounts) == 1 else EVERY
 
 
-def refused(request: Request, mounts: Sequence[str], why: str) -> None:
+def refused(request: Request, beside: Principal, error: HilumError, mount: str = "") -> None:
     """Tell the audit of what was shown and is not taken."""
+    kind = Kind.DENIED if isinstance(error, Forbidden) else Kind.LOGIN
+    nobody = replace(beside, proof=Proof.NOTHING, name="")
+    audited(request, kind, nobody, mount=mount, outcome=Outcome.MINOR, why=str(error))
+
+
+def audited(request: Request, kind: Kind, who: Principal, **more: Any) -> None:  # noqa: ANN401 - of the event
+    """Tell the audit of something that concerns who asks."""
     broker: Broker = request.app.state.broker
-    broker.audits(
-        Event(
-            kind=Kind.LOGIN,
-            who=replace(who(request.scope), proof=Proof.NOTHING),
-            mount=_named(mounts),
-            request_id=request.scope["state"].get("request_id", ""),
-            outcome=Outcome.MINOR,
-            why=why,
-        )
-    )
+    request_id = request.scope["state"].get("request_id", "")
+    broker.audits(Event(kind=kind, who=who, request_id=request_id, **more))
 
 
 def sees(request: Request, mount: str, needs: frozenset[Right] = ANY) -> bool:

@@ -14,13 +14,14 @@ from hilum.codec.dimse import Service
 from hilum.codec.verdict import Dimse
 from hilum.config.limits import LimitSettings
 from hilum.config.schema import Settings
+from hilum.core.audit import unspoken
 from hilum.core.broker import Broker
 from hilum.core.login import OPEN, Login
 from hilum.frontends.dimse import limits
 from hilum.frontends.dimse.admission import TRANSIENT, Admission, Refusal
 from hilum.frontends.dimse.echo import echo
 from hilum.frontends.dimse.find import find
-from hilum.frontends.dimse.listening import opened, stop_accepting
+from hilum.frontends.dimse.listeners import opened, stop_accepting
 from hilum.frontends.dimse.retrieve import get, move
 from hilum.frontends.dimse.session import Session
 from hilum.frontends.dimse.store import store
@@ -31,6 +32,7 @@ from hilum.net.crowd import Crowd, Nobody
 from hilum.net.entrance import Entrance
 from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
+from hilum.net.threshold import Threshold
 from hilum.net.worker import Worker
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
@@ -94,12 +96,14 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     door.rates = rates or door.rates
     if worker is not None:
         door.left = worker.doors["dimse"].left
-    listeners = await opened(door.association, settings, worker, tls)
+    listeners = await opened(settings, worker, tls, door.association, unspoken(broker.audits))
     async with asyncio.TaskGroup() as tasks:
         door.open(tasks)
         try:
             for listener in listeners:
-                if isinstance(listener, Entrance):
+                if isinstance(listener, Threshold):
+                    listener.serve(tasks)
+                elif isinstance(listener, Entrance):
                     whose = None if worker is None else worker.whose
                     patience = settings.dimse.acse_timeout
                     listener.serve(tasks, lambda _: door.association(), whose, patience)

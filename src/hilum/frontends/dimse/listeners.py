@@ -1,34 +1,37 @@
-"""Where does the DIMSE door listen? One port or two, and how it stops to take more."""
+"""Where does the DIMSE door listen? At one port or two, of which one may speak TLS."""
 
 import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from hilum.config.schema import Settings
 from hilum.net.entrance import Entrance
-from hilum.net.tls import HANDSHAKE
+from hilum.net.http import bound
+from hilum.net.threshold import Refused, Threshold
 from hilum.net.worker import Worker
-from hilum.upper_layer.association import Association
 
-BACKLOG: Final = 128  # connections that wait to be accepted
-_HANDING_OVER: Final = 5  # rounds of the event loop from accepting a connection to its association
+Listener = asyncio.Server | Entrance | Threshold
+
+BACKLOG = 128  # connections that wait to be accepted
+_HANDING_OVER = 5  # rounds of the event loop from accepting a connection to its association
 
 
 async def opened(
-    made: Callable[[], Association],
     settings: Settings,
     worker: Worker | None,
     tls: ssl.SSLContext | None,
-) -> list[asyncio.Server | Entrance]:
-    """What will accept connections, once it is told to.
+    made: Callable[[], asyncio.Protocol],
+    refused: Refused,
+) -> list[Listener]:
+    """What will accept connections.
 
     Args:
-        made: makes what serves one.
-        settings: where to listen.
-        worker: has a door already, which it shares.
-        tls: to speak TLS with.
+        settings: where.
+        worker: which of several processes this is, that share the port; None: there is one.
+        tls: to speak TLS with, at the door that does.
+        made: makes what serves a connection.
+        refused: is told of who does not speak TLS as it must be.
 
     Raises:
         OSError: a port cannot be bound.
@@ -39,19 +42,19 @@ async def opened(
     doors = [(dimse.port, tls if dimse.tls else None)]
     if dimse.tls_port is not None:
         doors.append((dimse.tls_port, tls))
-    listeners: list[asyncio.Server | Entrance] = []
+    listeners: list[Listener] = []
     try:
         for port, context in doors:
-            listener = await asyncio.get_running_loop().create_server(
-                made,
-                dimse.bind,
-                port,
-                backlog=BACKLOG,
-                start_serving=False,
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else HANDSHAKE,
+            if context is not None:
+                door = bound(dimse.bind, port)
+                door.listen(BACKLOG)
+                listeners.append(Threshold([door], made, context, refused))
+                continue
+            listeners.append(
+                await asyncio.get_running_loop().create_server(
+                    made, dimse.bind, port, backlog=BACKLOG, start_serving=False
+                )
             )
-            listeners.append(listener)
     except OSError:
         for each in listeners:
             each.close()
@@ -59,7 +62,7 @@ async def opened(
     return listeners
 
 
-async def stop_accepting(listeners: Iterable[asyncio.Server | Entrance]) -> None:
+async def stop_accepting(listeners: Iterable[Listener]) -> None:
     """Let what was just accepted come in, and nothing after it.
 
     A connection that asyncio still hands over after the listener was closed is a TypeError in
