@@ -100,7 +100,7 @@ def stored(folder: Path, instances: list[Made]) -> list[Path]:
     return paths
 
 
-def soon(what: Callable[[], bool], patience: float = 20.0) -> bool:
+def soon(what: Callable[[], bool], patience: float = 60.0) -> bool:
     until = time.monotonic() + patience
     while not (there := what()) and time.monotonic() < until:
         time.sleep(0.05)

@@ -104,7 +104,7 @@ async def test_who_is_told_to_come_much_later_is_told_at_once() -> None:
         client(liar.url) as asked,
     ):
         with pytest.raises(errors.OutOfResources, match="later"):
-            await asyncio.wait_for(body(asked, liar.url), 2)
+            await asyncio.wait_for(body(asked, liar.url), 20)
 
 
 async def test_a_connection_that_breaks_before_the_answer_is_tried_again() -> None:
@@ -185,7 +185,7 @@ async def test_a_silent_server_is_a_timeout(answers: object) -> None:
         began = time.monotonic()
         with pytest.raises(errors.BackendTimeout):
             await body(asked, liar.url)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
         assert len(liar.asked) == 1
 
 
@@ -418,10 +418,10 @@ async def test_a_server_that_cannot_be_trusted_is_told_of_at_once(
     context = _tls(ca, "elsewhere.example" if fault == "name" else "127.0.0.1")
     async with (
         lying(always(OK), context) as liar,
-        client(liar.url, ca_file=file, backoff=5.0) as asked,
+        client(liar.url, ca_file=file, backoff=50.0) as asked,
     ):
         with pytest.raises(errors.BackendUnavailable, match="TLS"):
-            await asyncio.wait_for(body(asked, asked.root), 3)
+            await asyncio.wait_for(body(asked, asked.root), 20)
 
 
 async def test_a_server_that_knows_no_tls_is_told_of_at_once() -> None:
@@ -433,9 +433,9 @@ async def test_a_server_that_knows_no_tls_is_told_of_at_once() -> None:
     server = await asyncio.start_server(plain, "127.0.0.1", 0)
     url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        async with client(url, backoff=5.0) as asked:
+        async with client(url, backoff=50.0) as asked:
             with pytest.raises(errors.BackendUnavailable, match="TLS"):
-                await asyncio.wait_for(body(asked, url), 3)
+                await asyncio.wait_for(body(asked, url), 20)
     finally:
         server.close()
 

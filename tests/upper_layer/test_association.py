@@ -116,7 +116,7 @@ async def test_a_cancel_with_a_data_set_leaves_nothing_behind() -> None:
 async def test_a_request_that_nobody_reads_stops_the_peer_and_reading_lets_it_go_on() -> None:
     async with both(small=True) as ends:
         size = 8 * 1024 * 1024
-        sending = asyncio.timeout(10)
+        sending = asyncio.timeout(20)
         async with sending, asyncio.TaskGroup() as tasks:
             tasks.create_task(ends.peer.send(store(1, bytes(size))))
             got = await ends.ours.next_request()
@@ -427,7 +427,7 @@ async def test_a_peer_that_stays_after_the_abort_is_cut_off() -> None:
         ends.ours.abort("enough")
         kind, _ = await ends.peer.pdu()
         assert kind == Pdu.ABORT
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await ends.ours.closed()
         assert ends.ours.fault == "enough"
         ends.ours.abort("again")
@@ -441,7 +441,7 @@ async def test_an_abort_lets_go_of_a_peer_that_was_stopped() -> None:
         await until(lambda: ends.ours._paused)
         ends.ours.abort("enough")
         assert await ends.peer.aborted() == (USER, 0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await ends.ours.closed()
         await writing
 

@@ -83,7 +83,7 @@ async def test_work_that_never_ends_is_ended(workshop: Workshop) -> None:
     began = time.monotonic()
     with pytest.raises(OutOfResources, match="too long"):
         await workshop.run(failing.sleep, 60, limit=0.3)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert await workshop.run(failing.good, 1) == 2
 
 
@@ -174,10 +174,10 @@ async def test_a_caller_that_leaves_is_free_at_once_and_its_work_ends(tmp_path: 
     async with open_workshop(ImagingSettings(processes=1)) as workshop:
         began = time.monotonic()
         with anyio.move_on_after(0.3):
-            await workshop.run(failing.sleep_and_mark, str(mark), 5)
-        assert time.monotonic() - began < 1
+            await workshop.run(failing.sleep_and_mark, str(mark), 30)
+        assert time.monotonic() - began < 10
         assert await workshop.run(failing.good, 1) == 2
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 20
     assert not mark.exists()
 
 

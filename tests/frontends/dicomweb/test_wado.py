@@ -356,7 +356,7 @@ async def test_a_client_that_leaves_ends_the_retrieval(
     backend.pause = 0.5 if after == 0 else 0.001
     async with served(backend) as client:
         await cut_off(client, path, after)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await backend.left.wait()
         given = backend.given
         await asyncio.sleep(0.05)
