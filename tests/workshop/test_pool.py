@@ -162,7 +162,7 @@ async def test_too_many_that_wait_are_told_to_come_later() -> None:
 async def test_nobody_waits_for_his_turn_longer_than_work_may_take() -> None:
     async with open_workshop(ImagingSettings(processes=1, timeout=0.3)) as workshop:
         async with asyncio.TaskGroup() as group:
-            other = group.create_task(workshop.run(failing.sleep, 0.9, limit=2))
+            other = group.create_task(workshop.run(failing.sleep, 0.9, limit=60))
             await anyio.sleep(0.05)
             with pytest.raises(OutOfResources, match="wait"):
                 await workshop.run(failing.good, 2)
