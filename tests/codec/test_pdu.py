@@ -3,7 +3,7 @@ import struct
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pynetdicom import pdu as oracle
 from pynetdicom.pdu_primitives import P_DATA
@@ -208,7 +208,6 @@ def test_items_must_fit_their_p_data_tf(body: bytes) -> None:
     assert failure(stream).reason is AbortReason.INVALID_PARAMETER
 
 
-@settings(max_examples=300)
 @given(st.data())
 def test_mutated_and_random_bytes_raise_nothing_but_pdu_errors(data: st.DataObject) -> None:
     stream = bytearray(

@@ -87,7 +87,7 @@ def serving(
         server=ServerSettings(aet="HILUM"),
         dimse=DimseSettings(**{"bind": HOST, "port": 0, **limits}),  # type: ignore[arg-type]
         peers={
-            name: Peer(aet=name, host=HOST, port=port, connect_timeout=2.0)
+            name: Peer(aet=name, host=HOST, port=port, connect_timeout=20.0)
             for name, port in {"PEER": 1, **(peers or {})}.items()
         },
     )
