@@ -183,6 +183,7 @@ async def test_a_send_that_is_cancelled_in_the_middle_aborts() -> None:
 
     async def source() -> AsyncIterator[bytes]:
         yield bytes(pdu.MAX_OURS)
+        yield b"more"
         await stuck.wait()
 
     async with both() as ends:
@@ -212,7 +213,7 @@ async def test_a_send_that_is_cancelled_before_its_turn_spares_the_association()
 
 
 async def test_a_peer_that_takes_nothing_is_aborted_and_one_that_takes_little_is_not() -> None:
-    async with both(small=True, timeouts=Timeouts(acse=9, message=0.3, idle=9)) as ends:
+    async with both(small=True, timeouts=Timeouts(acse=9, message=1.0, idle=9)) as ends:
         async with asyncio.TaskGroup() as tasks:
             size = 1024 * 1024
             tasks.create_task(ends.ours.send(STORE, store_command(), bytes(size)))

@@ -310,16 +310,18 @@ def encode_pieces(
     total = sum(map(len, pieces))
     parts: list[bytes | memoryview] = []
     waiting = iter(pieces)
-    view = memoryview(b"")
+    view, at, end = memoryview(b""), 0, 0
     while total > size or (last and (total or not parts)):
         length = min(size, total)
         total -= length
         flags = is_command | (2 if last and not total else 0)
         parts.append(_P_DATA.pack(_DATA, length + 6, length + 2, context_id, flags))
         while length:
-            if not view:
+            if at == end:
                 view = memoryview(next(waiting))
-            parts.append(view[:length])
-            length -= len(parts[-1])
-            view = view[len(parts[-1]) :]
-    return parts, [each for each in (view, *waiting) if each]
+                at, end = 0, len(view)
+            piece = view[at : at + length]
+            parts.append(piece)
+            at += len(piece)
+            length -= len(piece)
+    return parts, [each for each in (view[at:], *waiting) if each]
