@@ -124,6 +124,7 @@ async def _archive(
         describes=archive,
         lends=archive,
         versions=archive,
+        changes=archive,
         stores=archive,
         deletes=archive if mount.delete else None,
         stores_at_once=STORES_AT_ONCE,

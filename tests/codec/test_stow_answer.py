@@ -154,6 +154,8 @@ def test_xml_is_understood_from_those_who_speak_nothing_else() -> None:
     "body",
     [
         b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x>&b;</x>', b"<", b"<a><b></a>",
+        f'<!DOCTYPE x [<!ENTITY a "{UID}">]>{XML.decode()}'.encode("utf-16"),
+        XML.replace(b"utf-8", b"F-8"), b"<NativeDicomModel>" + 5000 * b"<Item>",
         b'{"00081198": 7}', b'{"00081198": {"Value": 7}}', b'{"00081198": {"Value": [7]}}',
         b'{"00081198": {"Value": [{"00081197": {"Value": ["x"]}}]}}',
     ],

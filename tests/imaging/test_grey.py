@@ -1,3 +1,4 @@
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from pydicom import Sequence
 from tests.imaging.headers import dataset, values
 
-from hilum.imaging.grey import Grey, automatic, grey_of, shaded
+from hilum.imaging.grey import BLOCK, Grey, automatic, grey_of, shaded
 from hilum.imaging.lut import Lut
 from hilum.imaging.pixels import DOUBLE, FLOAT, Pixels
 from hilum.imaging.window import LINEAR_EXACT, Window, spanning
@@ -152,3 +153,14 @@ def test_a_window_that_cannot_be_is_none() -> None:
     assert read(WindowCenter=40, WindowWidth=0).voi is None
     assert read(WindowCenter=[40, 300], WindowWidth=[400, 1500]).voi == Window(40, 400)
     assert read(WindowCenter=40, WindowWidth=400, VOILUTFunction="CUBIC").voi == Window(40, 400)
+
+
+def test_a_large_frame_takes_little_more_memory_than_its_pixels() -> None:
+    frame = np.arange(4 * BLOCK + 5, dtype=np.uint16).reshape(1, -1)
+    tracemalloc.start()
+    try:
+        result = shaded(frame, Grey(stored=16))
+        assert tracemalloc.get_traced_memory()[1] < 4 * frame.size
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(result[0, -BLOCK:], result[0, -BLOCK - 65536 : -65536])

@@ -15,6 +15,7 @@ from tests.upper_layer.ends import Both, both
 from tests.upper_layer.wire import message
 
 from hilum.codec.dimse import Command, Service
+from hilum.codec.pdu import MAX_OURS
 from hilum.codec.sop_class import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from hilum.config.schema import ImagingSettings
 from hilum.core.operations import Originator
@@ -265,7 +266,7 @@ async def test_a_source_that_fails_at_once_spares_the_association() -> None:
 
 async def test_a_source_that_fails_in_the_middle_costs_the_association() -> None:
     async with both(requestor=True) as ends:
-        result = await store_on(ends.ours, instance(chunks=failing(b"one", b"two")))
+        result = await store_on(ends.ours, instance(chunks=failing(bytes(MAX_OURS), b"two")))
         assert result.failure is not None
         assert ends.ours.lost is not None
 

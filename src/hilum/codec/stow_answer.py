@@ -5,12 +5,11 @@ JSON Model, the Native DICOM Model (XML), a status alone.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
-from xml.etree import ElementTree as ET
 
-from hilum.codec import dicom_json
+from hilum.codec import dicom_json, dicom_xml
 from hilum.codec.dicom_json import Attributes
 from hilum.model import errors
 from hilum.model.errors import HilumError
@@ -161,25 +160,7 @@ def _module(body: bytes) -> Attributes:
 
 def _from_xml(text: bytes) -> Attributes:
     """The Native DICOM Model (PS3.19 §A.1) as the JSON one; empty for any other XML."""
-    if b"<!" in text:  # no document of DICOM declares entities, which could grow without bound
-        return {}
     try:
-        root = ET.fromstring(text)  # noqa: S314 - no entities, and no more than MAX_ANSWER bytes
-    except ET.ParseError:
+        return dicom_xml.loads(text)
+    except errors.BadRequest:
         return {}
-    return dict(_elements(root))
-
-
-def _elements(parent: "ET.Element") -> Iterator[tuple[str, dict[str, Any]]]:
-    for element in parent:
-        tag = element.get("tag", "").upper()
-        if not tag:
-            continue
-        values: list[Any] = []
-        for value in element:
-            name = value.tag.rpartition("}")[2]
-            if name == "Item":
-                values.append(dict(_elements(value)))
-            elif name == "Value":
-                values.append((value.text or "").strip())
-        yield tag, {"vr": element.get("vr", ""), "Value": values}

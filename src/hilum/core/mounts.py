@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hilum.core.backend import (
     Asks,
+    Changes,
     Deletes,
     Describes,
     Echoes,
@@ -45,6 +46,7 @@ class Mount:
     retrieves: Retrieves | None = None
     describes: Describes | None = None
     versions: Versions | None = None
+    changes: Changes | None = None
     lends: Lends | None = None
     stores: Stores | None = None
     deletes: Deletes | None = None

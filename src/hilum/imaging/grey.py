@@ -1,5 +1,6 @@
 """Which shade of grey has a stored value? From Modality LUT to P-Values (PS3.4 §N.2)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -14,6 +15,7 @@ from hilum.imaging.window import FUNCTIONS, LINEAR, Floats, Window, spanning
 BYTE = 8  # bits
 WORD = 16  # bits; up to here a table of all values is made
 TABLES = 64  # kept; 64 KiB each
+BLOCK = 1024 * 1024  # pixels that are worked on at a time
 _LOW, _HIGH = 0.005, 0.995  # where there is no window: the part of the pixels that it takes in
 
 
@@ -152,8 +154,23 @@ def shaded(frame: NDArray[np.generic], grey: Grey) -> NDArray[np.uint8]:
     if grey.voi is None:
         grey = replace(grey, voi=automatic(frame, grey))
     if grey.stored and frame.dtype.itemsize * BYTE <= WORD:
-        return np.take(table(grey, frame.dtype.itemsize * BYTE), _unsigned(frame))
+        return _looked_up(table(grey, frame.dtype.itemsize * BYTE), _unsigned(frame))
     return _shades(_plain(frame, grey.stored, grey.signed), grey)
+
+
+def _looked_up(shades: NDArray[np.uint8], frame: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """The shade of each pixel; some at a time, as numpy makes 8 bytes of each on the way."""
+    result = np.empty(frame.shape, np.uint8)
+    flat = result.reshape(-1)
+    for at, values in _blocks(frame):  # "clip": all are in the table, so nobody looks first
+        np.take(shades, values, out=flat[at : at + BLOCK], mode="clip")
+    return result
+
+
+def _blocks(frame: NDArray[np.uint16]) -> Iterator[tuple[int, NDArray[np.uint16]]]:
+    """The pixels, `BLOCK` at a time, and where each block begins."""
+    flat = frame.reshape(-1)
+    return ((at, flat[at : at + BLOCK]) for at in range(0, flat.size, BLOCK))
 
 
 def automatic(frame: NDArray[np.generic], grey: Grey) -> Window:
@@ -219,10 +236,12 @@ def _plain(frame: NDArray[np.generic], stored: int, signed: bool) -> Floats:  # 
     return values.astype(np.float64)
 
 
-def _ends_counted(frame: NDArray[np.generic], grey: Grey) -> Floats:
+def _ends_counted(frame: NDArray[np.uint16], grey: Grey) -> Floats:
     """As `_ends`, of up to 16 bits: by counting how often each value is there."""
     bits = frame.dtype.itemsize * BYTE
-    counts = np.bincount(frame.ravel(), minlength=1 << bits)
+    counts = np.zeros(1 << bits, np.int64)
+    for _, block in _blocks(frame):
+        counts += np.bincount(block, minlength=1 << bits)
     values = _plain(np.arange(1 << bits), grey.stored, grey.signed)
     there = np.flatnonzero(counts)
     values, counts = values[there], counts[there]

@@ -69,15 +69,24 @@ async def _looked(
     """What the beginning says, and all of it that was read."""
     buffer, enough = b"", 0
     while True:
-        more = await source.read()
-        buffer += more
-        if more and len(buffer) < enough:
-            continue
+        buffer, complete = await _more(source, buffer, enough)
         try:
-            found = look(buffer, not more)
+            found = look(buffer, complete)
         except BadDataset:
             source.unread(buffer)
             raise
         if found is not None or (most is not None and len(buffer) > most):
             return found, buffer
         enough = max(2 * len(buffer), _FIRST_LOOK)
+
+
+async def _more(source: Source, data: bytes, enough: int) -> tuple[bytes, bool]:
+    """So many bytes, `data` the first of them, or all there are; and whether these are all.
+
+    Joined once, however small the pieces that they come in.
+    """
+    pieces, size = [data], len(data)
+    while (more := await source.read()) and size + len(more) < enough:
+        pieces.append(more)
+        size += len(more)
+    return b"".join((*pieces, more)), not more

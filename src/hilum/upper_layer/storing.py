@@ -80,7 +80,7 @@ async def _sent(
         move_originator_message_id=originator.message_id if originator else None,
     )
     try:
-        answer = await association.request(context, request, _even(chunks))
+        answer = await association.request(context, request, chunks)
     except HilumError as error:
         if association.lost is None:
             raise
@@ -128,20 +128,6 @@ async def reencoded(instance: Instance, transfer_syntax_uid: str) -> AsyncIterat
     data = encoder.close()
     if data:
         yield data
-
-
-async def _even(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The data set, with a NUL behind one of odd length.
-
-    Deflated ones must have it (PS3.5 §A.5); in others the last value is too short or too long
-    by one. DCMTK, and with it Orthanc, aborts the association for the odd byte alone.
-    """
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        yield chunk
-    if size & 1:
-        yield b"\0"
 
 
 def _failed(instance: Instance, error: HilumError) -> Stored:

@@ -20,7 +20,7 @@ from hilum.workshop.reading import FAULT
 
 log = logging.getLogger(__name__)
 
-MOST: Final = 32 * 1024 * 1024  # bytes of memory for what was learnt
+MOST: Final = 12 * 1024 * 1024  # bytes of memory for what was learnt
 _LEAST: Final = 2048  # bytes that even the smallest takes
 _JSON: Final = 8  # times as much memory as its JSON takes a decoded data set
 

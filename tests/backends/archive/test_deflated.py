@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,14 @@ from tests.contract import made
 from tests.contract.made import Made, uid
 
 from hilum.backends.archive.deflated import (
+    ROOM,
     Dictionaries,
     as_dictionary,
     deflate,
     dictionary_of,
     inflate,
 )
+from hilum.codec import dicom_json
 from hilum.model.identity import Level, Ref
 
 
@@ -28,9 +31,19 @@ def test_what_is_deflated_is_inflated_again() -> None:
 def test_what_is_known_is_bounded() -> None:
     known = Dictionaries()
     for n in range(1000):
-        known.put("1", str(n), b"x")
-    assert known.get("1", "999") == b"x"
+        known.put("1", str(n), bytes(ROOM // 100))
+    assert known.get("1", "999")
     assert known.get("1", "0") == b""
+
+
+def test_a_dictionary_takes_no_more_memory_than_it_is_long() -> None:
+    text = dicom_json.dumps({f"{tag:08X}": {"vr": "LO", "Value": ["a" * 20]} for tag in range(200)})
+    tracemalloc.start()
+    try:
+        kept = [as_dictionary(text) for _ in range(100)]
+        assert tracemalloc.get_traced_memory()[0] < len(kept) * (len(text) + 1000)
+    finally:
+        tracemalloc.stop()
 
 
 async def described(archive: opened.Archive) -> list[bytes]:

@@ -11,7 +11,8 @@ from typing import Final
 _LEVEL: Final = 1  # of zlib: three quarters of what the best saves, in a fifth of its time
 _LONGEST: Final = 32 * 1024
 """Bytes of a dictionary, zlib's window; longer metadata are not used as one."""
-_KNOWN = 256  # series whose dictionaries are remembered
+ROOM: Final = 2 * 1024 * 1024  # bytes of dictionaries that are remembered
+_EACH = 512  # bytes that each takes besides
 
 
 def deflate(json: bytes, dictionary: bytes = b"") -> bytes:
@@ -38,8 +39,11 @@ def dictionary_of(data: bytes | None) -> bytes:
 
 
 def as_dictionary(json: bytes) -> bytes:
-    """Metadata as a dictionary for others, or b"" where they are too long for it."""
-    return json if len(json) <= _LONGEST else b""
+    """Metadata as a dictionary for others, or b"" where they are too long for it.
+
+    A copy: it is kept, and what an encoder gives may be the beginning of a far larger buffer.
+    """
+    return bytes(memoryview(json)) if len(json) <= _LONGEST else b""
 
 
 class Dictionaries:
@@ -47,6 +51,7 @@ class Dictionaries:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], bytes] = {}
+        self._size = 0
 
     def get(self, study_instance_uid: str, series_instance_uid: str) -> bytes:
         """The one of a series, or b"" where none is known."""
@@ -54,6 +59,8 @@ class Dictionaries:
 
     def put(self, study_instance_uid: str, series_instance_uid: str, dictionary: bytes) -> None:
         """Remember one. It is checked again when a row is written, so it may be out of date."""
-        if len(self._known) >= _KNOWN:
+        self._size += len(dictionary) + _EACH
+        if self._size > ROOM:
             self._known.clear()
+            self._size = len(dictionary) + _EACH
         self._known[study_instance_uid, series_instance_uid] = dictionary

@@ -34,7 +34,8 @@ UNSWEPT: Final = "unswept"
 """Name of the mark that says that a process has died, while others went on: what it left is not
 looked at before the next start, so `SWEPT` stays where it is."""
 
-_KNOWN = 4096  # series whose rows are remembered
+ROOM: Final = 4 * 1024 * 1024  # bytes that the rows of series take which are remembered
+_EACH = 1024  # bytes of them, besides a dictionary
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Index:
         self._connection = engine.raw_connection()
         self._cursor = self._connection.cursor()
         self._known: dict[tuple[str, str], _Above] = {}
+        self._size = 0  # bytes of them
         self._version: tuple[int] | None = None
         self._statements = statements(engine.dialect)
 
@@ -98,7 +100,7 @@ class Index:
         version = self._cursor.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             self._version = version
-            self._known.clear()
+            self._forget()
 
     def commit(self) -> None:
         """Make what was done since `begin` visible to everybody, in one step."""
@@ -106,7 +108,7 @@ class Index:
 
     def rollback(self) -> None:
         """Undo what was done since `begin`; without harm when the database did so itself."""
-        self._known.clear()
+        self._forget()
         if self._connection.in_transaction:
             self._cursor.execute("ROLLBACK")
 
@@ -120,7 +122,7 @@ class Index:
 
     def undo_step(self) -> None:
         """Undo what was done since `mark_step`."""
-        self._known.clear()
+        self._forget()
         self._cursor.execute("ROLLBACK TO step")
         self._cursor.execute("RELEASE step")
 
@@ -165,6 +167,11 @@ class Index:
 
     # Instances
 
+    def _forget(self) -> None:
+        """Forget the rows of series that are remembered."""
+        self._known.clear()
+        self._size = 0
+
     def find(self, sop_instance_uid: str) -> Row | None:
         """The row of an instance."""
         found = self._one("find", {"uid": sop_instance_uid})
@@ -191,9 +198,11 @@ class Index:
         if above is None:
             if self._one("find", {"uid": entry.sop_instance_uid}):
                 return False
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
             above, is_first = self._above(entry)
+            self._size += len(above.dictionary) + _EACH
+            if self._size > ROOM:
+                self._forget()
+                self._size = len(above.dictionary) + _EACH
             self._known[key] = above
         columns = {
             "id": entry.file,
@@ -254,7 +263,7 @@ class Index:
             self._run("bury", {"row": file})
 
     def _drop(self, instances: Iterable[int]) -> None:
-        self._known.clear()
+        self._forget()
         gone: dict[tuple[int, int, int], set[int]] = {}
         for instance in instances:
             found = self._one("above", {"row": instance})

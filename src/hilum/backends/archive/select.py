@@ -151,6 +151,8 @@ def _columns(read: Read) -> dict[str, Expression]:
             "series_instances": SERIES.c.n_instances,
             "series_answer": SERIES.c.answer,
         }
+    if read.level is Level.PATIENT:
+        columns["lone"] = PATIENT.c.lone
     if read.level is Level.IMAGE:
         columns |= {"instance": INSTANCE.c.sop_instance_uid, "answer": INSTANCE.c.answer}
     if read.more or read.level is Level.PATIENT:

@@ -69,8 +69,6 @@ class Parts:
         Raises:
             BackendError: the answer broke off within its beginning.
         """
-        length = part.headers.get("content-length", "")
-        size = int(length) if length.isascii() and length.isdecimal() else None
         data = self._current = _Data(self._events, self._who)
         try:
             head = await head_of(data)
@@ -80,8 +78,8 @@ class Parts:
         uids = await _identifiers(data, head)
         if not is_uid(uids[1]):
             return None
+        size = None if part.size is None else part.size - head.offset
         if size is not None:
-            size -= head.offset
             data.expects(size)
         return Instance(
             sop_instance_uid=uids[1],

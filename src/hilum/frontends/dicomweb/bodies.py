@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-ROOM: Final = 64 * 1024 * 1024  # bytes of all bodies
-LARGEST: Final = 16 * 1024 * 1024  # bytes of one
+ROOM: Final = 16 * 1024 * 1024  # bytes of all bodies
+LARGEST: Final = 12 * 1024 * 1024  # bytes of one
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from hilum.model.errors import NotOffered
 from hilum.workshop import tasks_rendered
 from hilum.workshop.pool import Workshop
 
-LIMIT: Final = 64 * 1024 * 1024  # bytes in all
-LARGEST: Final = LIMIT // 8  # bytes; what is larger is not kept
+LIMIT: Final = 12 * 1024 * 1024  # bytes in all
+LARGEST: Final = LIMIT // 3  # bytes; what is larger is not kept
 _OVERHEAD: Final = 512  # bytes; what keeping one costs besides its own
 
 

@@ -21,7 +21,7 @@ CHUNK: Final = 1024 * 1024  # bytes of a file that are read at once
 
 _SEALED = (  # what somebody wrote into a document does nothing in our name
     "Content-Security-Policy",
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
 )
 
 

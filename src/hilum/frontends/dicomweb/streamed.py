@@ -51,10 +51,14 @@ class Streamed(Response):
     """
 
     def __init__(
-        self, request: Request, opened: Callable[[], AbstractAsyncContextManager[Answer]]
+        self,
+        request: Request,
+        opened: Callable[[], AbstractAsyncContextManager[Answer]],
+        failed: Callable[[Exception, str], Response] = errors.answer,
     ) -> None:
         super().__init__()
         self._opened = opened
+        self._failed = failed
         self._request_id = request_id(request)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,11 +92,11 @@ class Streamed(Response):
             if not begun and again and isinstance(error, Vanished):
                 return await self._answer(scope, send, watch, again=False)
             if not begun:
-                return errors.answer(error, self._request_id)
+                return self._failed(error, self._request_id)
             _log.warning("request %s: answer cut off: %s", self._request_id, error)
         except Exception as error:  # noqa: BLE001 - logged; the client gets a 500 or a cut
             if not begun:
-                return errors.answer(error, self._request_id)
+                return self._failed(error, self._request_id)
             _log.exception("request %s: answer cut off", self._request_id)
         return None
 

@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import logging
 import ssl
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 
@@ -23,6 +22,7 @@ from hilum.frontends.dimse.find import find
 from hilum.frontends.dimse.retrieve import get, move
 from hilum.frontends.dimse.session import Session
 from hilum.frontends.dimse.store import store
+from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.errors import HilumError
 from hilum.model.principal import Principal
 from hilum.net.crowd import Crowd, Nobody
@@ -281,16 +281,18 @@ class _Door:
             request = await association.requested()
         except HilumError:
             return  # told in the one line at the end
-        who = Principal()
+        who, kind = Principal(), Kind.NODE
         refusal = self._admission.refusal(association, request) or self._full(association, request)
         if refusal is None:
             who, refusal = await self._admission.caller(association, request)
+            kind = Kind.LOGIN
             if association.lost is not None:
                 return
             refusal = refusal or self._full(association, request)  # others came meanwhile
         if refusal is not None:
             result, source, reason, why = refusal
             association.fault = f"rejected: {why}"
+            self._refused(association, request_id, kind, why)
             association.reject(result, source, reason)
             return
         accept, contexts = answer(request, self._admission.offer(request))
@@ -299,6 +301,7 @@ class _Door:
         self._crowd.enter(association.address)
         association.accept(accept, contexts)
         called = request.called_ae_title
+        may_ask = self._admission.may_ask(request, who)
         session = Session(
             association=association,
             broker=self._broker,
@@ -307,7 +310,8 @@ class _Door:
             who=who,
             request_id=request_id,
             inbox=self._inbox,
-            only_expected=not self._admission.may_ask(request, who),
+            only_expected="" if may_ask else "it may only bring what a C-MOVE of ours waits for",
+            token=self._admission.token(request) if may_ask else None,
             relational=_agreed(accept, RELATIONAL),
             fuzzy=_agreed(accept, FUZZY),
         )
@@ -341,14 +345,19 @@ class _Door:
         service = message.command.command_field
         handler = HANDLERS.get(service)
         refusal = None
-        if session.who.has_expired(time.time()):
-            session.only_expected = True
+        session.doubt = await self._admission.doubt(session.who, session.token)
         if handler is None or not message.context.peer_may_ask:
             refusal = UNRECOGNIZED_OPERATION
         elif service not in FOR_ALL and not session.is_mount:
             refusal = Dimse.SOP_CLASS_NOT_SUPPORTED
-        elif service not in FOR_ALL and session.only_expected:
+        elif (
+            session.barred
+            if service not in FOR_ALL
+            else session.doubt and service != Service.C_STORE
+        ):
             refusal = Dimse.NOT_AUTHORIZED
+        if refusal == Dimse.NOT_AUTHORIZED:
+            session.refused(session.barred)
         if handler is None or refusal is not None:
             if message.data is not None:
                 await message.data.drain()
@@ -359,6 +368,20 @@ class _Door:
         except HilumError:
             if session.association.lost is None:
                 raise
+
+    def _refused(self, association: Association, request_id: str, kind: Kind, why: str) -> None:
+        """Tell the audit of somebody who does not come in."""
+        calling = association.calling_ae_title
+        self._broker.audits(
+            Event(
+                kind=kind,
+                who=Principal(ae_title=calling, address=association.address),
+                mount=association.called_ae_title,
+                request_id=request_id,
+                outcome=Outcome.MINOR,
+                why=why,
+            )
+        )
 
     def _full(self, association: Association, request: AssociateRequest) -> Refusal | None:
         """Why there is no room for one more."""
