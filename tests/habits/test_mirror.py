@@ -46,6 +46,7 @@ ELSEWHERE = {
     "backends/archive/statements": INDEX,
     "backends/archive/tags": INDEX,
     "backends/archive/terms": "tests/backends/archive/test_matching.py",
+    "backends/archive/transactions": INDEX,
     "backends/archive/work": INDEX,
     "backends/archive/writer": INDEX,
     "backends/memory_matching": "tests/contract: held against the archive there",
