@@ -15,6 +15,7 @@ from tests.upper_layer.ends import Both, both
 from tests.upper_layer.wire import message
 
 from hilum.codec.dimse import Command, Service
+from hilum.codec.pdu import MAX_OURS
 from hilum.codec.sop_class import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from hilum.config.schema import ImagingSettings
 from hilum.core.operations import Originator
@@ -23,6 +24,10 @@ from hilum.model.errors import (
     BackendFault,
     BadDataset,
     BadRequest,
+    ClassMismatch,
+    ClassRefused,
+    Conflict,
+    CredentialsRefused,
     OutOfResources,
     SyntaxRefused,
 )
@@ -245,9 +250,11 @@ async def test_compressed_pixels_are_not_re_encoded() -> None:
         (0x0116, None, True),
         (0xA700, OutOfResources, False),
         (0xA7FF, OutOfResources, False),
-        (0xA900, BackendFault, False),
-        (0xC000, BackendFault, False),
-        (0x0122, BackendFault, False),
+        (0xA900, ClassMismatch, False),
+        (0xC000, BadDataset, False),
+        (0xC111, Conflict, False),
+        (0x0122, ClassRefused, False),
+        (0x0124, CredentialsRefused, False),
         (0x0211, BackendFault, False),
         (0xFF00, BackendFault, False),
         (0xFE00, BackendFault, False),
@@ -280,7 +287,7 @@ async def test_a_source_that_fails_at_once_spares_the_association() -> None:
 
 async def test_a_source_that_fails_in_the_middle_costs_the_association() -> None:
     async with both(requestor=True) as ends:
-        result = await store_on(ends.ours, instance(chunks=failing(b"one", b"two")))
+        result = await store_on(ends.ours, instance(chunks=failing(bytes(MAX_OURS), b"two")))
         assert result.failure is not None
         assert ends.ours.lost is not None
 

@@ -15,6 +15,7 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 
 from hilum.config.schema import HttpSettings
+from hilum.net.blocks import Blocks
 from hilum.net.connection import BUFFER, Connection
 from hilum.net.elsewhere import Elsewhere
 from hilum.net.entrance import Entrance
@@ -78,8 +79,8 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
             server = Threshold([listener], lambda: _resumed(b"", connected), tls, refused)
             server.serve(group)
         else:
-            server = await asyncio.start_server(
-                connected, sock=listener, backlog=BACKLOG, limit=BUFFER
+            server = await asyncio.get_running_loop().create_server(
+                lambda: _resumed(b"", connected), sock=listener, backlog=BACKLOG
             )
         try:
             host, port = listener.getsockname()[:2]
@@ -111,8 +112,8 @@ def _config(settings: HttpSettings) -> Config:
 def _resumed(
     data: bytes, connected: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 ) -> asyncio.StreamReaderProtocol:
-    """What serves a connection of which some was read already."""
-    reader = asyncio.StreamReader(limit=BUFFER)
+    """What serves a connection of which some was read already, perhaps nothing."""
+    reader = Blocks(BUFFER)
     if data:
         reader.feed_data(data)
     return asyncio.StreamReaderProtocol(reader, connected)

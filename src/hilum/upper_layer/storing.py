@@ -12,6 +12,7 @@ from dataclasses import replace
 from hilum.codec import identifiers, reencode
 from hilum.codec.dimse import A_DATA_SET, Command, Service
 from hilum.codec.sop_class import UNCOMPRESSED
+from hilum.codec.stow_answer import by_reason
 from hilum.core.backend import Transcodes
 from hilum.core.operations import Originator
 from hilum.model.errors import (
@@ -93,7 +94,8 @@ async def _sent(  # noqa: PLR0913, PLR0917 - a request has that many sides
     )
     begin: list[bytes] | None = [] if looks else None
     try:
-        answer = await association.request(context, request, _even(chunks, begin))
+        data = chunks if begin is None else _noted(chunks, begin)
+        answer = await association.request(context, request, data)
     except HilumError as error:
         if association.lost is None:
             raise
@@ -161,22 +163,12 @@ async def reencoded(instance: Instance, transfer_syntax_uid: str) -> AsyncIterat
         yield data
 
 
-async def _even(
-    chunks: AsyncIterator[bytes], begin: list[bytes] | None = None
-) -> AsyncIterator[bytes]:
-    """The data set, with a NUL behind one of odd length; its first piece is put into `begin`.
-
-    Deflated ones must have it (PS3.5 §A.5); in others the last value is too short or too long
-    by one. DCMTK, and with it Orthanc, aborts the association for the odd byte alone.
-    """
-    size = 0
+async def _noted(chunks: AsyncIterator[bytes], begin: list[bytes]) -> AsyncIterator[bytes]:
+    """The data set; its first piece is put into `begin`."""
     async for chunk in chunks:
-        if begin is not None and not begin:
+        if not begin:
             begin.append(chunk)
-        size += len(chunk)
         yield chunk
-    if size & 1:
-        yield b"\0"
 
 
 def _failed(instance: Instance, error: HilumError) -> Stored:
@@ -191,8 +183,7 @@ def _judged(instance: Instance, status: int | None) -> Stored:
     if status is None:
         return _failed(instance, BackendFault("the peer answered a C-STORE without a status"))
     if status != _SUCCESS and status not in _WARNINGS and status >> 12 != 0xB:  # noqa: PLR2004 - Bxxx
-        kind = OutOfResources if status >> 8 == 0xA7 else BackendFault  # noqa: PLR2004 - A7xx
-        return _failed(instance, kind(f"the peer answered a C-STORE with {status:04X}H"))
+        return _failed(instance, by_reason(status))
     warned = () if status == _SUCCESS else (f"the peer stored it with a warning, {status:04X}H",)
     return Stored(
         sop_class_uid=instance.sop_class_uid,

@@ -59,7 +59,7 @@ class Systems:
 def values(attributes: Attributes, tag: str) -> list[Any]:
     """The values of an attribute that say something."""
     element = attributes.get(tag)
-    found = element.get("Value") if isinstance(element, Mapping) else None
+    found = element.get("Value") if isinstance(element, dict) else None
     return [each for each in found if each not in (None, "", {})] if isinstance(found, list) else []
 
 

@@ -40,18 +40,18 @@ class Row:
     ) -> None:
         self.attributes = attributes
         self.updated = updated
-        self._systems = systems
+        self.systems = systems
         self._make = make
 
     @cached_property
     def resource(self) -> Element:
         """What it is in FHIR."""
-        return self._make(self.attributes, self._systems)
+        return self._make(self.attributes, self.systems)
 
     @cached_property
     def patient(self) -> Element:
         """The Patient whose it is, without its id."""
-        return patient(self.attributes, self._systems)
+        return patient(self.attributes, self.systems)
 
     @cached_property
     def key(self) -> PatientKey | None:

@@ -1,5 +1,6 @@
 """How are the answers to a search found? As a stream of rows that hold all that was asked for."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from hilum.model.errors import BadQuery, TooLarge
 from hilum.model.identity import Level
 from hilum.model.query import Query
 
-_BATCH: Final = 200  # answers whose times are looked up at once
+_BATCH: Final = 200  # answers looked at in one go
 _IN_A_LIST: Final = 100  # UIDs in one question
 _STUDY: Final = (STUDY_UID,)
 _OF_PATIENTS: Final = frozenset(("_id", "patient", "subject"))
@@ -100,6 +101,8 @@ class Finding:
         async with about.asked.broker.find(about.asked.operation(Find, query=query)) as found:
             async for each in found:
                 count += 1
+                if count % _BATCH == 0:
+                    await asyncio.sleep(0)  # others want their turn
                 if about.is_live and count > most:
                     self.found.is_cut = True
                     break

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from hilum.codec.fhir import imaging_study, patient
 from hilum.codec.fhir.parameters import Offers
-from hilum.codec.fhir.values import Attributes, Element, Systems
+from hilum.codec.fhir.values import Attributes, Element, Systems, text
 from hilum.core.fhir import of_endpoint, of_patient, of_study
 from hilum.core.fhir.table import Row, Table, offers
 from hilum.frontends.fhir.asked import About
@@ -78,8 +78,8 @@ def maker(about: About, searched: Searched) -> Callable[[Attributes, Systems], E
     return study_maker(about) if searched is STUDIES else patient.patient
 
 
-def place(row: Row) -> str:
+def place(searched: Searched, row: Row) -> str:
     """What tells answers apart, and they are in the order of; of patients nothing can be read."""
-    if "id" in row.resource:
-        return str(row.resource["id"])
+    if searched is STUDIES:
+        return text(row.attributes, "0020000D")
     return blake2b("\0".join(row.key or ()).encode(), digest_size=16).hexdigest()

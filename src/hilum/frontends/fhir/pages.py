@@ -127,10 +127,11 @@ async def _sorted(finding: Finding, sort: Sort, count: int, after: Sequence[str]
                 continue
             number += 1
             said = [_said(finding, row, name) for name, _ in sort]
-            key = _key(said, sort, place(row))
+            last = place(finding.searched, row)
+            key = _key(said, sort, last)
             if begin is not None and not begin < key:
                 continue
-            entry = _Entry(key, row, [*said, place(row)])
+            entry = _Entry(key, row, [*said, last])
             if len(smallest) <= count:
                 heapq.heappush(smallest, entry)
             else:
