@@ -55,10 +55,6 @@ async def serve(
     """
     async with AsyncExitStack() as stack:
         number = 0 if worker is None else worker.number
-        try:
-            audits = await stack.enter_async_context(open_audit(settings, is_first=not number))
-        except CannotAudit as error:
-            raise CannotStart(str(error)) from error
         crowd = None if worker is None else worker.crowd
         workers = 1 if worker is None else worker.workers
         workshop = await stack.enter_async_context(open_workshop(settings.imaging, workers))
@@ -70,10 +66,13 @@ async def serve(
             raise CannotStart(str(error)) from error
         state = await _state(settings, stack, worker) if settings.has_state else None
         issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
-        told = audited(audits)
         try:
+            audits = await stack.enter_async_context(open_audit(settings, is_first=not number))
+            told = audited(audits)
             opening_login = open_login(settings.auth, issued, told, sessions=sessions)
             login = await stack.enter_async_context(opening_login)
+        except CannotAudit as error:
+            raise CannotStart(f"server.data: {error}") from error
         except CannotAuthorise as error:
             raise CannotStart(str(error)) from error
         broker = Broker(found.mounts, found.destinations, login.policy, transcodes, audits)

@@ -4,9 +4,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from tests.core.test_send import CT, Sink, Source, order
 
-from hilum.core import audit
+from hilum.core import account
 from hilum.core import operations as ops
-from hilum.core.audit import Account
+from hilum.core.account import Account
 from hilum.core.backend import Lent, Retrieval
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts
@@ -170,7 +170,7 @@ async def test_what_was_stored_is_told_once_for_each_study() -> None:
 async def test_who_never_ends_to_store_is_told_of_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(audit, "EVERY", 0.0)
+    monkeypatch.setattr(account, "EVERY", 0.0)
     heard = Heard()
     await stored(heard, "1/a", "1/b")
     assert heard.summary() == [(Kind.TRANSFERRED, 0, "1", {CT: 1})] * 2
@@ -178,13 +178,13 @@ async def test_who_never_ends_to_store_is_told_of_meanwhile(
 
 def test_the_studies_that_one_operation_counts_are_bounded() -> None:
     heard = Heard()
-    account = Account(heard.append, ops.Store(mount="ARCHIVE"))
-    for number in range(3 * audit.MOST_STUDIES):
+    moved = Account(heard.append, ops.Store(mount="ARCHIVE"))
+    for number in range(3 * account.MOST_STUDIES):
         uid = f"1.{number}"
-        account.stored(Stored(sop_class_uid=CT, sop_instance_uid="1", study_instance_uid=uid))
-    assert len(heard) > audit.MOST_STUDIES
-    account.close()
-    assert len({each.study for each in heard}) == 3 * audit.MOST_STUDIES
+        moved.stored(Stored(sop_class_uid=CT, sop_instance_uid="1", study_instance_uid=uid))
+    assert len(heard) > account.MOST_STUDIES
+    moved.close()
+    assert len({each.study for each in heard}) == 3 * account.MOST_STUDIES
 
 
 class Finds:

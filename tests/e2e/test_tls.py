@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests import peers
 from tests.contract.made import made, uid
+from tests.e2e.recorded import events
 
 from hilum.codec.part10 import encode_meta
 
@@ -172,6 +173,7 @@ def test_only_clients_with_a_certificate_come_in_where_they_must_have_one(tmp_pa
         known = ("--cacert", doors.certificate)
         assert curl(doors, "/health", *known, "--cert", theirs, "--key", their_key)[0] == 0
         assert curl(doors, "/health", *known)[0] != 0
+    assert events(doors.hilum.data)["node authentication"] >= 3
 
 
 @pytest.mark.parametrize("how", ["watch", "SIGHUP"])

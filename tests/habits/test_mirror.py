@@ -15,6 +15,7 @@ ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
     "doors": "tests/test_app.py opens them",
     "core/backend": "protocols: every backend's tests are theirs",
+    "core/account": "tests/core/test_audit.py, through a broker",
     "core/login": VALUES,
     "model/audit": VALUES,
     "model/principal": VALUES,

@@ -1,5 +1,6 @@
 """An audit repository: a syslog server that speaks TLS or TCP, in threads of its own."""
 
+import re
 import socket
 import ssl
 import struct
@@ -28,7 +29,8 @@ class Repository:
         self.port: int = self._listener.getsockname()[1]
         self.messages: list[bytes] = []
         self.connections = 0
-        self._open: list[socket.socket] = []
+        self._open = 0
+        self._cuts, self._ends = threading.Event(), threading.Event()
         self._came = threading.Condition(threading.RLock())
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -46,17 +48,24 @@ class Repository:
         return self.events()
 
     def cut(self) -> None:
-        """Break all connections, as a machine that falls does."""
-        for each in self._open:
-            with suppress(OSError):
-                each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                each.shutdown(socket.SHUT_RDWR)
-                each.close()
-        self._open.clear()
+        """Break all connections, as a process does that is killed with something unread."""
+        self._cuts.set()
+        self._all_closed()
+        self._cuts.clear()
+
+    def hang_up(self) -> None:
+        """Close all connections, in good order."""
+        self._ends.set()
+        self._all_closed()
+        self._ends.clear()
 
     def close(self) -> None:
         self._listener.close()
         self.cut()
+
+    def _all_closed(self) -> None:
+        with self._came:
+            assert self._came.wait_for(lambda: not self._open, 60)
 
     def _accept(self) -> None:
         while True:
@@ -64,27 +73,46 @@ class Repository:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            with self._came:
+                self.connections += 1
+                self._open += 1
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        self.connections += 1
-        with suppress(OSError, ValueError):
-            if self._context is not None:
-                connection = self._context.wrap_socket(connection, server_side=True)
-            self._open.append(connection)
-            with connection, connection.makefile("rb") as file:
-                while True:
-                    length = b""
-                    while (digit := file.read(1)) != b" ":
-                        length += digit
-                        if not digit:
-                            return
-                    message = file.read(int(length))
-                    if len(message) != int(length):
-                        return
-                    with self._came:
-                        self.messages.append(message)
-                        self._came.notify_all()
+        try:
+            with suppress(OSError):
+                if self._context is not None:
+                    connection = self._context.wrap_socket(connection, server_side=True)
+                connection.settimeout(0.02)
+                self._read(connection)
+        finally:
+            with suppress(OSError):  # one that did not get over the handshake is closed already
+                if self._cuts.is_set():
+                    at_once = struct.pack("ii", 1, 0)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+                connection.close()
+            with self._came:
+                self._open -= 1
+                self._came.notify_all()
+
+    def _read(self, connection: socket.socket) -> None:
+        data = b""
+        while not (self._cuts.is_set() or self._ends.is_set()):
+            try:
+                piece = connection.recv(65536)
+            except TimeoutError:
+                continue
+            if not piece:
+                return
+            data += piece
+            while (found := re.match(rb"([0-9]+) ", data)) is not None:
+                begin, length = found.end(), int(found[1])
+                if len(data) < begin + length:
+                    break
+                message, data = data[begin : begin + length], data[begin + length :]
+                with self._came:
+                    self.messages.append(message)
+                    self._came.notify_all()
 
 
 def _event(message: bytes) -> str:

@@ -84,7 +84,10 @@ async def test_nobody_is_called_as_long_as_there_is_nothing_to_send(tmp_path: Pa
         assert there.connections == 0
 
 
-async def test_what_was_sent_by_a_connection_that_breaks_is_sent_again(tmp_path: Path) -> None:
+async def test_what_was_sent_by_a_connection_that_breaks_is_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLED", 3600.0)
     with repository() as there:
         one = audit(tmp_path, there.port)
         async with one.sent():
@@ -95,6 +98,20 @@ async def test_what_was_sent_by_a_connection_that_breaks_is_sent_again(tmp_path:
             one.write(Kind.DELETED)
             said = await came(there, DELETED, QUERY)
             assert said[:4] == [QUERY] * 3 + [DELETED]
+
+
+async def test_a_server_that_hangs_up_after_each_message_gets_each_once_or_twice(
+    tmp_path: Path,
+) -> None:
+    with repository() as there:
+        one = audit(tmp_path, there.port)
+        async with one.sent():
+            for number in range(3):
+                one.write(Kind.DELETED if number == 2 else Kind.QUERY)
+                await came(there, *([QUERY] * min(number + 1, 2)), *([DELETED] * (number == 2)))
+                await asyncio.to_thread(there.hang_up)
+        assert len(there.events()) <= 6  # twice, if it hung up before its system has confirmed it
+        assert there.connections <= 6
 
 
 async def test_what_has_come_there_for_good_is_not_sent_again(

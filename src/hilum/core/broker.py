@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
-from hilum.core import audit
+from hilum.core import account, audit
 from hilum.core import operations as ops
-from hilum.core.audit import Account, Audits, unheard
+from hilum.core.account import Account
+from hilum.core.audit import Audits, unheard
 from hilum.core.backend import (
     BulkData,
     Fetches,
@@ -92,7 +93,7 @@ class Broker:
         """Give instances; raises like `find`."""
         mount = self._admit(operation)
         retrieval = offered(mount.retrieves, operation).retrieve(operation.refs)
-        return Acting(operation.who, audit.retrieved(self.audits, operation, retrieval))
+        return Acting(operation.who, account.retrieved(self.audits, operation, retrieval))
 
     def fetches(self, operation: ops.Retrieve) -> Fetches:
         """What brings instances of the mount here in the background.
@@ -150,7 +151,7 @@ class Broker:
         mount = self._admit(operation)
         stores = offered(mount.stores, operation)
         session = stores.open(operation.contexts, operation.originator)
-        return Acting(operation.who, audit.stored(self.audits, operation, session))
+        return Acting(operation.who, account.stored(self.audits, operation, session))
 
     async def delete(self, operation: ops.Delete) -> int:
         """Delete, and say how many instances that were.
@@ -180,14 +181,14 @@ class Broker:
         if is_ours:
             self._authorise(self._storing(operation))  # also where the far side brings it there
 
-        account = Account(self.audits, operation, operation.refs, operation.destination)
+        moved = Account(self.audits, operation, operation.refs, operation.destination)
 
         def here() -> AbstractAsyncContextManager[Progresses]:
-            retrieves = audit.Listing(offered(mount.retrieves, operation), account)
+            retrieves = account.Listing(offered(mount.retrieves, operation), moved)
             if self.mounts.meant(operation.destination) in mount.itself:
                 # Some serve one association at a time, and would wait for themselves.
                 raise UnknownDestination("the instances are there already: it is their source")
-            destination = audit.Counting(self._destination(operation), account)
+            destination = account.Counting(self._destination(operation), moved)
             return send(retrieves, operation.refs, destination, operation.originator)
 
         # A far side that is asked for every destination may have a mount of the same name as ours,
@@ -197,7 +198,7 @@ class Broker:
             sending = here()
         else:
             sending = passed_on(mount.sends, operation, here)
-        return Acting(operation.who, audit.sent(account, sending))
+        return Acting(operation.who, account.sent(moved, sending))
 
     def give(self, operation: ops.Retrieve, to: Stores) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to whoever asks, counting (C-GET: `to` is the same association).
@@ -207,10 +208,10 @@ class Broker:
             BackendError: on entering, when the source fails.
         """
         mount = self._admit(operation)
-        account = Account(self.audits, operation, operation.refs)
-        retrieves = audit.Listing(offered(mount.retrieves, operation), account)
-        sending = send(retrieves, operation.refs, audit.Counting(to, account))
-        return Acting(operation.who, audit.sent(account, sending))
+        moved = Account(self.audits, operation, operation.refs)
+        retrieves = account.Listing(offered(mount.retrieves, operation), moved)
+        sending = send(retrieves, operation.refs, account.Counting(to, moved))
+        return Acting(operation.who, account.sent(moved, sending))
 
     def _destination(self, operation: ops.Send) -> Stores:
         name = self.mounts.meant(operation.destination)

@@ -82,7 +82,7 @@ class Gathering:
         key = self._key(event)
         slot = self._slots.get(key)
         if slot is None:
-            if len(self._slots) >= MOST:
+            if len(self._slots) >= MOST and key[0] is not _REFUSED:
                 self._audits(event)
                 return
             slot = self._slots[key] = _Slot(self._clock() + FIRST, FIRST)

@@ -13,7 +13,7 @@ import anyio.to_thread
 from hilum.codec import audit_line, audit_message, syslog
 from hilum.config.audit import AuditSettings
 from hilum.model.errors import BackendError
-from hilum.net.syslog import Line, connected
+from hilum.net.syslog import Closed, Line, connected
 
 log = logging.getLogger(__name__)
 P = TypeVar("P")
@@ -62,6 +62,8 @@ async def deliver(unsent: Unsent[P], settings: AuditSettings, stop: asyncio.Even
                 await delivery.run(line, stop)
             await delivery.settle(0.0)
         except BackendError as error:
+            if isinstance(error, Closed):
+                await delivery.settle(0.0)
             if delivery.is_empty and delivery.has_sent:  # nobody needed it for some time
                 pause = FIRST_PAUSE
                 continue

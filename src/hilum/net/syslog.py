@@ -1,8 +1,8 @@
 """How do messages get to a syslog server? By TLS (RFC 5425), TCP (RFC 6587) or UDP (RFC 5426).
 
 Syslog has no acknowledgement. What the server's system has confirmed by TCP, on a connection that
-lived on for a while, counts as delivered; what was sent shortly before a connection broke is sent
-again.
+lived on for a while or was closed in good order, counts as delivered; what was sent shortly before
+a connection broke is sent again. A server that ends before it has read everything breaks it.
 """
 
 import asyncio
@@ -25,6 +25,10 @@ _LOOK: Final = 0.02  # seconds between two looks whether all was taken
 _UNTAKEN: Final = 0x5411  # SIOCOUTQ: bytes that the other system has not confirmed (Linux)
 
 
+class Closed(BackendUnavailable):
+    """The server has closed the connection in good order: it has read all that it had got."""
+
+
 class Line(Protocol):
     """A way to a syslog server."""
 
@@ -39,7 +43,8 @@ class Line(Protocol):
         """Wait for so long.
 
         Raises:
-            BackendError: the connection broke meanwhile.
+            Closed: the server closed the connection meanwhile.
+            BackendError: it broke.
         """
 
 
@@ -148,11 +153,12 @@ class _Stream:
                 while await self.reader.read(1024):
                     pass  # it has nothing to say
         except TimeoutError:
-            if not self.writer.transport.is_closing():
-                return
+            if self.writer.transport.is_closing():
+                raise BackendUnavailable("the connection broke") from None
+            return
         except OSError as error:
             raise BackendUnavailable("the connection broke") from error
-        raise BackendUnavailable("the connection was closed")
+        raise Closed("the connection was closed")
 
 
 @dataclass(slots=True)

@@ -24,7 +24,9 @@ except ImportError:  # Windows, where one process serves
 log = logging.getLogger(__name__)
 
 _NAME: Final = re.compile(r"audit-([0-9]{6,})\.jsonl")
-_APPEND: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+_APPEND: Final = (
+    os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+)
 _AGAIN: Final = 60.0  # seconds between two lines in the log that it cannot be written
 _TRIES: Final = 100  # files that others may begin while we look for the last
 
@@ -122,7 +124,10 @@ class Journal:
         if before >= 0:
             os.close(before)
         size = os.fstat(fd).st_size
-        self._torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+        self._torn = False
+        if size:
+            os.lseek(fd, size - 1, os.SEEK_SET)
+            self._torn = os.read(fd, 1) != b"\n"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
