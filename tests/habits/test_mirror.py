@@ -98,8 +98,6 @@ ELSEWHERE = {
     "frontends/fhir/read": FHIR,
     "frontends/fhir/resources": FHIR,
     "frontends/fhir/search": FHIR,
-    "frontends/fhir/service": FHIR,
-    "config/fhir": "tests/config/test_load.py and the manual's configurations",
     "frontends/dimse/admission": "tests/frontends/dimse/test_server.py, test_identity.py",
     "frontends/dimse/identity": "tests/e2e/test_doors.py, with pynetdicom",
     "frontends/dimse/session": "the tests of the services beside it",
