@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from hilum.config.schema import Settings
+from hilum.core.audit import unspoken
 from hilum.core.broker import Broker
 from hilum.core.fhir.patients import PatientIds
 from hilum.core.jobs import BackgroundSends
@@ -102,6 +103,7 @@ class Doors:
                 entrance=entrance,
                 elsewhere=elsewhere,
                 tls=self.tls if settings.http.tls else None,
+                refused=unspoken(self.broker.audits),
             )
         finally:
             self.answered.set()

@@ -34,7 +34,7 @@ def test_what_was_recorded_before_a_kill_is_sent_after_it(tmp_path: Path) -> Non
         here.kill()
         written = events(here.data)
     assert written["instances transferred"] == 2
-    assert written["node authentication"] == 1
+    assert written["node authentication"] >= 1
     with repository(ca, port=port) as there, peers.hilum(tmp_path / "hilum"):
         said = there.wait_for(START, START)
         assert {STORED, "Query", NOBODY, "Begin Transferring DICOM Instances"} <= {*said}

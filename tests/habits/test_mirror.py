@@ -100,6 +100,7 @@ ELSEWHERE = {
     "frontends/fhir/search": FHIR,
     "frontends/dimse/admission": "tests/frontends/dimse/test_server.py, test_identity.py",
     "frontends/dimse/identity": "tests/e2e/test_doors.py, with pynetdicom",
+    "frontends/dimse/listeners": "tests/frontends/dimse/test_server.py, tests/e2e/test_tls.py",
     "frontends/dimse/session": "the tests of the services beside it",
     "state/migrations/env": "tests/state/test_upgrade.py runs it",
     "state/schema": "tests/state/test_upgrade.py holds it against the tables",

@@ -1,10 +1,12 @@
 """What `test_http` does not see: how the bytes of answers are framed."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import h11
 import pytest
 
 from hilum.config.schema import HttpSettings
@@ -148,3 +150,39 @@ async def test_no_header_can_forge_another() -> None:
     async with talking(giving([b"x"], (b"x-a", b"b\r\nset-cookie: c"))) as (reader, writer):
         writer.write(GET % b"")
         assert b"set-cookie" not in await reader.read()
+
+
+async def test_a_body_of_known_length_passes_whatever_its_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fed = 0
+    receive_data = h11.Connection.receive_data
+
+    def counted(self: h11.Connection, data: bytes) -> None:
+        nonlocal fed
+        fed += len(data)
+        receive_data(self, data)
+
+    async def application(_scope: Message, receive: Receive, send: Send) -> None:
+        told = hashlib.sha256()
+        going = True
+        while going:
+            message = await receive()
+            told.update(message["body"])
+            going = message["more_body"]
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"y")]})
+        await send({"type": "http.response.body", "body": told.hexdigest().encode()})
+
+    monkeypatch.setattr(h11.Connection, "receive_data", counted)
+    body = bytes(range(256)) * 12_000
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with talking(application) as (reader, writer):
+        for step in (len(body), 700_000, 65_537):  # the next request comes with the end of one
+            writer.write(head)
+            for at in range(0, len(body), step):
+                writer.write(body[at : at + step])
+                await writer.drain()
+        for _ in range(3):
+            assert (await head_of(reader)).startswith(b"http/1.1 200")
+            assert await chunks_of(reader) == [hashlib.sha256(body).hexdigest().encode()]
+    assert fed < len(body)  # of three: h11, which copies, sees little more than the heads

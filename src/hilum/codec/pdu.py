@@ -5,7 +5,7 @@ may send a PDU of any length that was allowed, and needs no more memory than a s
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -286,14 +286,40 @@ def encode_data(
         flags = is_command | (2 if last else 0)
         head = _P_DATA.pack(_DATA, total + 6, total + 2, context_id, flags)
         return [head, data] if total or last else []
-    parts: list[bytes | memoryview] = []
-    view = memoryview(data)
-    at = 0
-    while at < total or (at == 0 and last):
-        piece = view[at : at + size]
-        at += size
-        flags = is_command | (2 if last and at >= total else 0)
-        length = len(piece)
-        parts.append(_P_DATA.pack(_DATA, length + 6, length + 2, context_id, flags))
-        parts.append(piece)
+    parts, rest = encode_pieces(context_id, [data], is_command=is_command, last=last, size=size)
+    if rest:
+        parts += encode_data(
+            context_id, b"".join(rest), is_command=is_command, last=False, size=size
+        )
     return parts
+
+
+def encode_pieces(
+    context_id: int,
+    pieces: Sequence[bytes | memoryview],
+    *,
+    is_command: bool = False,
+    last: bool,
+    size: int,
+) -> tuple[list[bytes | memoryview], list[bytes | memoryview]]:
+    """P-DATA-TFs that carry what lies in `pieces`, as parts to be joined; and what is left.
+
+    All of them are full but the last one, so that of what is not the last of a data set something
+    is left, to be sent before what comes.
+    """
+    total = sum(map(len, pieces))
+    parts: list[bytes | memoryview] = []
+    waiting = iter(pieces)
+    view = memoryview(b"")
+    while total > size or (last and (total or not parts)):
+        length = min(size, total)
+        total -= length
+        flags = is_command | (2 if last and not total else 0)
+        parts.append(_P_DATA.pack(_DATA, length + 6, length + 2, context_id, flags))
+        while length:
+            if not view:
+                view = memoryview(next(waiting))
+            parts.append(view[:length])
+            length -= len(parts[-1])
+            view = view[len(parts[-1]) :]
+    return parts, [each for each in (view, *waiting) if each]

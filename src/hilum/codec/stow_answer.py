@@ -32,13 +32,14 @@ _REASONS: Final[Mapping[int, tuple[Kind, str]]] = {
     0x0111: (errors.Conflict, "another data set is there already"),
     0x0117: (errors.BadDataset, "its SOP Instance UID is not valid"),
     0x0122: (errors.ClassRefused, "its SOP Class is not taken"),
-    0x0124: (errors.BackendFault, "we are not authorized: check the credentials"),
+    0x0124: (errors.CredentialsRefused, "we are not authorized: check the credentials"),
     0xA901: (errors.StudyMismatch, "it does not belong to this study"),
     0xB00E: (errors.Conflict, "it is there already"),  # Azure
     0xB00F: (errors.OutOfResources, "it is being stored by somebody else"),  # Azure
+    0xC111: (errors.Conflict, "another data set is there already"),  # a C-STORE of ours
     0xC122: (errors.SyntaxRefused, "its Transfer Syntax is not taken"),
 }
-"""Failure Reason (0008,1197): PS3.18 Table I.2-2, and what is seen besides."""
+"""Failure Reason (0008,1197): PS3.18 Table I.2-2, and what is seen besides. Those of a C-STORE."""
 _RANGES: Final[Sequence[tuple[range, Kind, str]]] = (
     (range(0xA700, 0xA800), errors.OutOfResources, "it has no room for it now"),
     (range(0xA900, 0xAA00), errors.ClassMismatch, "the data set is not what was announced"),
@@ -46,8 +47,8 @@ _RANGES: Final[Sequence[tuple[range, Kind, str]]] = (
 )
 _STATUSES: Final[Mapping[int, tuple[Kind, str]]] = {
     400: (errors.BadDataset, "the request is malformed to it"),
-    401: (errors.BackendFault, "it refuses our credentials: check them"),
-    403: (errors.BackendFault, "it refuses our credentials: check them"),
+    401: (errors.CredentialsRefused, "it refuses our credentials: check them"),
+    403: (errors.CredentialsRefused, "it refuses our credentials: check them"),
     404: (errors.BackendFault, "there is no such resource: check the URL"),
     405: (errors.NotOffered, "it takes nothing"),
     408: (errors.BackendTimeout, "it did not get everything in time"),
@@ -98,7 +99,7 @@ def _failure(item: Attributes, status: int) -> HilumError:
 
 
 def by_reason(reason: int) -> HilumError:
-    """What a Failure Reason (0008,1197) says."""
+    """What a Failure Reason (0008,1197) says, or the status of a C-STORE."""
     kind, text = _REASONS.get(reason, (None, ""))
     for codes, other, said in _RANGES:
         if kind is None and reason in codes:

@@ -14,7 +14,7 @@ from hilum.model.errors import HilumError
 from hilum.model.identity import Level, Ref
 from hilum.model.instance import Instance, Listed
 from hilum.model.outcome import Progress, Stored
-from hilum.model.principal import Proof
+from hilum.model.principal import Principal, Proof
 
 T = TypeVar("T")
 Audits = Callable[[Event], None]
@@ -27,6 +27,16 @@ EVERY = 10.0
 
 def unheard(_event: Event, /) -> None:
     """There is no audit."""
+
+
+def unspoken(audits: Audits) -> Callable[[str, str], None]:
+    """What is told the address of who could not be spoken with at all, and why."""
+
+    def refused(address: str, why: str) -> None:
+        who = Principal(address=address)
+        audits(Event(kind=Kind.NODE, who=who, outcome=Outcome.MINOR, why=why))
+
+    return refused
 
 
 @contextmanager

@@ -184,6 +184,9 @@ class Broker:
 
         def here() -> AbstractAsyncContextManager[Progresses]:
             retrieves = audit.Listing(offered(mount.retrieves, operation), account)
+            if self.mounts.meant(operation.destination) in mount.itself:
+                # Some serve one association at a time, and would wait for themselves.
+                raise UnknownDestination("the instances are there already: it is their source")
             destination = audit.Counting(self._destination(operation), account)
             return send(retrieves, operation.refs, destination, operation.originator)
 

@@ -35,6 +35,7 @@ class Mount:
         wait: how a web client waits for a retrieval: "stream", "retry_after", "job".
         retry_after: seconds that a client is told to wait.
         behind: AE titles of the PACS that stands behind it, by which it calls us.
+        itself: destinations that are the very system that stands behind it.
         stores_at_once: instances that one session of `stores` takes at the same time.
     """
 
@@ -57,6 +58,7 @@ class Mount:
     wait: str = "stream"
     retry_after: float = 10.0
     behind: frozenset[str] = frozenset()
+    itself: frozenset[str] = frozenset()
     stores_at_once: int = 1
 
 

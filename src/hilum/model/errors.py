@@ -28,6 +28,7 @@
     - BackendTimeout
     - BackendFault
     - Incomplete          some of what it holds did not come
+    - CredentialsRefused  it does not accept ours
     - Vanished            a file was replaced between its look-up and its reading
 
 How each is spoken on the wire is one row in `hilum.codec.verdict`.
@@ -154,6 +155,10 @@ class Incomplete(BackendFault):
         super().__init__(text)
         self.missing = missing
         self.count = count or len(missing)
+
+
+class CredentialsRefused(BackendFault):
+    """The far side does not accept our credentials: a fault of the configuration."""
 
 
 class Vanished(BackendFault):

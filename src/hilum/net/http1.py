@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import unquote
 
 import h11
+from h11._readers import ContentLengthReader  # to go past it: see `_Exchange.passed`
 from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
@@ -39,6 +40,20 @@ class _Exchange(h11.Connection):
     @property
     def they_are_waiting_for_100_continue(self) -> bool:
         return False
+
+    @property
+    def owed(self) -> int:
+        """Bytes of a body of known length that are still to come, if what comes next is of it."""
+        if self.their_state is not h11.SEND_BODY or self.client_is_waiting_for_100_continue:
+            return 0
+        if not isinstance(self._reader, ContentLengthReader) or self.trailing_data[0]:
+            return 0
+        return self._reader._remaining  # noqa: SLF001 - see `passed`
+
+    def passed(self, count: int) -> None:
+        """Count so many bytes of the body as read: h11 would copy each of them three times."""
+        assert isinstance(self._reader, ContentLengthReader)  # noqa: S101 - see `owed`
+        self._reader._remaining -= count  # noqa: SLF001 - h11 has no other way
 
 
 class Http1:
@@ -95,7 +110,16 @@ class Http1:
     async def handle(self, event: Event) -> None:
         """Take what was read, or word that the client is gone."""
         if isinstance(event, RawData):
-            self._h11.receive_data(event.data)
+            data = event.data
+            owed = self._h11.owed if data else 0
+            if owed:
+                await self._put(data if len(data) <= owed else data[:owed])
+                self._h11.passed(min(owed, len(data)))
+                if len(data) < owed:
+                    return
+                data = data[owed:]
+            if data or not owed:
+                self._h11.receive_data(data)
             await self._read()
         elif self._body is not None:
             self._body.leave()
@@ -113,13 +137,17 @@ class Http1:
             elif event is h11.PAUSED:  # the next request is here already
                 await self._made_room()
             elif isinstance(event, h11.Data):
-                while self._body is not None and not self._body.put(event.data):
-                    await self._made_room()
+                await self._put(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 if self._body is not None:
                     self._body.put(None)
             else:
                 return
+
+    async def _put(self, data: bytes | bytearray) -> None:
+        """Hand on a piece of the body, if anybody wants it."""
+        while self._body is not None and not self._body.put(data):
+            await self._made_room()
 
     async def _made_room(self) -> None:
         self._room.clear()

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from hilum.codec import dimse, pdu
 from hilum.codec.associate import Negotiation
 from hilum.codec.dimse import Command
+from hilum.model.instance import Piece, gathering
 from hilum.upper_layer.link import Link, Timeouts
 from hilum.upper_layer.messages import Context
 
+ENOUGH = 256 * 1024  # bytes of a data set that are waited for, to be sent together
 SMALL = 16 * 1024  # bytes; what is not longer is joined before it is sent
 
 
@@ -49,7 +51,7 @@ class Sender(Link):
                 association is aborted: the peer cannot be told in any other way.
         """
         size = pdu.fragment_size(self.remote.max_pdu)
-        parts: list[bytes | memoryview] = [self._command_pdus(context, command, size)]
+        parts: list[Piece] = [self._command_pdus(context, command, size)]
         if data is None or isinstance(data, bytes):
             if data is not None:
                 parts += pdu.encode_data(context.id, data, is_command=False, last=True, size=size)
@@ -75,7 +77,7 @@ class Sender(Link):
             self._encoded = (command, context.id, encoded)
         return encoded
 
-    def _put(self, parts: list[bytes | memoryview], *, soon: bool) -> None:
+    def _put(self, parts: list[Piece], *, soon: bool) -> None:
         """Give the transport the last parts of a message."""
         if soon or sum(map(len, parts)) <= SMALL:
             self._write(b"".join(parts), soon=soon)
@@ -95,27 +97,33 @@ class Sender(Link):
     async def _send_stream(
         self,
         context: Context,
-        parts: list[bytes | memoryview],
+        parts: list[Piece],
         data: AsyncIterator[bytes],
         size: int,
-    ) -> list[bytes | memoryview]:
-        """Send all of `data` but its end, which comes back to be sent as the last fragment."""
-        held = b""
+    ) -> list[Piece]:
+        """Send all of `data` but its end, which comes back to be sent as the last fragment.
+
+        One of odd length gets a NUL behind it: deflated ones must have it (PS3.5 §A.5), in others
+        the last value is too short or too long by one. DCMTK, and with it Orthanc, aborts the
+        association for the odd byte alone.
+        """
+        following = gathering(data)
+        held: list[Piece] = []
+        length = 0
         begun = False
         try:
-            async for chunk in data:
-                even = len(held) & ~1  # some peers refuse a fragment of odd length
-                if even:
-                    parts += pdu.encode_data(
-                        context.id, held[:even], is_command=False, last=False, size=size
-                    )
+            while pieces := await following(ENOUGH):
+                length += sum(map(len, pieces))
+                more, held = pdu.encode_pieces(context.id, [*held, *pieces], last=False, size=size)
+                if more:
                     begun = True
-                    self._write_parts(parts)
+                    self._write_parts(parts + more)
                     parts = []
                     await self._drain()
-                held = held[even:] + chunk if even < len(held) else chunk
         except BaseException:
             if begun:
                 self.abort("a message was cut off in the middle")
             raise
-        return parts + pdu.encode_data(context.id, held, is_command=False, last=True, size=size)
+        if length & 1:
+            held.append(b"\0")
+        return parts + pdu.encode_pieces(context.id, held, last=True, size=size)[0]

@@ -37,17 +37,39 @@ async def pieces(*sizes: int) -> AsyncGenerator[bytes, None]:
         yield bytes(size)
 
 
-@pytest.mark.parametrize(("sizes", "kept"), [((), 0), ((10, 20), 30), ((60, 60), None)])
+@pytest.mark.parametrize(("sizes", "kept"), [((), 0), ((10, 20), 30), ((600, 600), None)])
 async def test_a_body_is_remembered_while_it_passes(
     monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], kept: int | None
 ) -> None:
     monkeypatch.setattr(bodies, "LARGEST", 100)
-    gathered = Gathered()
+    gathered = Gathered(coded=True)
     assert gathered.given([]) is None
     passed = [len(piece) async for piece in gathered.passing(pieces(*sizes))]
     assert passed == list(sizes)
     found = gathered.given([("ETag", "x")])
     assert found == (None if kept is None else Given({"ETag": "x"}, bytes(kept)))
+
+
+async def test_a_long_body_is_kept_packed_where_that_makes_it_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bodies, "LARGEST", 1000)
+    gathered = Gathered()
+    assert len([piece async for piece in gathered.passing(pieces(900, 5000))]) == 2
+    found = gathered.given([("ETag", "x")])
+    assert found is not None
+    assert (found.headers, found.length) == ({"ETag": "x"}, 5900)
+    assert len(found.body) < 100
+    assert b"".join([piece async for piece in found.unpacked()]) == bytes(5900)
+
+
+async def test_what_packing_does_not_make_short_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bodies, "LARGEST", 10)
+    gathered = Gathered()
+    assert len([piece async for piece in gathered.passing(pieces(900))]) == 1
+    assert gathered.given([]) is None
 
 
 async def test_what_breaks_off_is_not_remembered() -> None:

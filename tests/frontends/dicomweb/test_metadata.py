@@ -8,7 +8,7 @@ from tests.frontends.dicomweb.backend import Scripted
 from tests.frontends.dicomweb.conftest import Served, cut_off, xml_parts
 
 from hilum.codec import dicom_xml
-from hilum.frontends.dicomweb import held
+from hilum.frontends.dicomweb import bodies, held
 from hilum.model.errors import BackendFault, Incomplete, NotFound
 
 pytestmark = pytest.mark.anyio
@@ -111,6 +111,22 @@ async def test_one_instance_is_one_document_too(served: Served, backend: Scripte
         backend.objects = described(2)
         answer = await client.get(INSTANCE, headers={"Accept": "application/dicom+xml"})
         assert answer.status_code == 502
+
+
+async def test_a_long_answer_is_kept_packed_and_given_as_it_was(
+    served: Served, backend: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "LARGEST", 100_000)
+    backend.objects = described(30_000)
+    backend.now = "first"
+    async with served(backend) as client:
+        headers = {"Accept": "application/dicom+json", "Accept-Encoding": "identity"}
+        first = await client.get(SERIES, headers=headers)
+        backend.objects = []
+        again = await client.get(SERIES, headers=headers)
+        assert (again.status_code, again.content) == (200, first.content)
+        assert again.headers["content-length"] == str(len(first.content))
+        assert again.headers["etag"] == first.headers["etag"]
 
 
 KINDS = ["application/dicom+json", 'multipart/related; type="application/dicom+xml"']

@@ -73,7 +73,10 @@ class Shape:
             more=self.all or bool(extra),
             classes=level is not Level.PATIENT and (self.all or tags.CLASSES in extra),
             whole=level is Level.IMAGE
-            and (self.all or any(tags.level_of(tag) is Level.IMAGE for tag in extra)),
+            and (
+                self.all
+                or any(tags.level_of(tag) is Level.IMAGE for tag in extra - {tags.SYNTAXES})
+            ),
         )
         self.at = self.read.places()
         self._always = [
@@ -90,6 +93,7 @@ class Shape:
         places = ("studies", "study"), ("series", "series"), ("instances", "instance")
         self._path = [(each, self.at[name]) for each, name in places if name in self.at]
         self._root: tuple[str, bytes] = ("", b"")
+        self._syntax = self.at.get("syntax") if everything or tags.SYNTAXES in extra else None
         self._modalities = self.at.get("modalities")
         self._timezone = self.at.get("timezone")
         self._lone = self.at.get("lone") if _STUDY_UID.encode() in self.extra else None
@@ -127,6 +131,8 @@ class Shape:
             lines += more if self.all else [line for line in more if line[:8] in self.extra]
         if self.read.classes:
             lines.append(b'00080062":{"vr":"UI","Value":%s}' % row[self.at["classes"]].encode())
+        if self._syntax is not None:
+            lines.append(b'00083002":{"vr":"UI","Value":["%s"]}' % row[self._syntax].encode())
         if self.read.whole:
             there = {line[:8] for line in lines}
             dictionary = dictionary_of(row[self.at["dictionary"]])

@@ -5,16 +5,33 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import zstandard
+
 ROOM: Final = 16 * 1024 * 1024  # bytes of all bodies
-LARGEST: Final = 12 * 1024 * 1024  # bytes of one
+LARGEST: Final = 8 * 1024 * 1024  # bytes of one; a longer one is kept packed
+PIECE: Final = 256 * 1024  # bytes that are unpacked at a time
+
+_LEVEL = 1  # of zstd: two GB of metadata in a second, a twentieth or less is left
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One answer, whole, with status 200."""
+    """One answer, whole, with status 200.
+
+    Attributes:
+        headers: its headers.
+        body: its body, by zstd where it is packed.
+        length: bytes of the body, once it is unpacked; None where it is not packed.
+    """
 
     headers: dict[str, str]
     body: bytes
+    length: int | None = None
+
+    async def unpacked(self) -> AsyncGenerator[bytes, None]:
+        """The body of one that is packed."""
+        for piece in zstandard.ZstdDecompressor().read_to_iter(self.body, write_size=PIECE):
+            yield piece
 
 
 class Bodies:
@@ -52,25 +69,51 @@ class Gathered:
 
     Attributes:
         body: all of it, once it has passed; None before, and when it is too long to be kept.
+        length: as that of `Given`.
+
+    Args:
+        coded: it is compressed already.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, coded: bool = False) -> None:
         self.body: bytes | None = None
+        self.length: int | None = None
+        self._coded = coded
 
     async def passing(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         """The pieces, as they come."""
-        gathered: list[bytes] = []
-        size = 0
+        gathered, size = _Some(), 0
+        packed = None if self._coded else _Some()
+        packer = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
         async for piece in pieces:
             size += len(piece)
-            if size <= LARGEST:
-                gathered.append(piece)
-            else:
-                gathered.clear()
+            gathered.add(piece)
+            if packed is not None:
+                packed.add(packer.compress(piece))
             yield piece
-        if size <= LARGEST:
-            self.body = b"".join(gathered)
+        self.body = gathered.whole()
+        if self.body is None and packed is not None:
+            packed.add(packer.flush())
+            self.body, self.length = packed.whole(), size
 
     def given(self, headers: Iterable[tuple[str, str]]) -> Given | None:
         """The answer that had that body; None where it is not here."""
-        return None if self.body is None else Given(dict(headers), self.body)
+        return None if self.body is None else Given(dict(headers), self.body, self.length)
+
+
+class _Some:
+    """Pieces, as long as they are no more than `LARGEST` bytes together."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > LARGEST:
+            self._pieces.clear()
+        elif piece:
+            self._pieces.append(piece)
+
+    def whole(self) -> bytes | None:
+        return b"".join(self._pieces) if self._size <= LARGEST else None

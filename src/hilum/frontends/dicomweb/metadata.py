@@ -11,7 +11,7 @@ from hilum.codec.media_type import XML_PARTS
 from hilum.core.operations import Describe
 from hilum.frontends.dicomweb import entity_tag
 from hilum.frontends.dicomweb.asked import Asked, asked
-from hilum.frontends.dicomweb.bodies import Bodies, Gathered
+from hilum.frontends.dicomweb.bodies import Bodies, Gathered, Given
 from hilum.frontends.dicomweb.compressed import WORTH, coding, compressed, compressing
 from hilum.frontends.dicomweb.documents import Form, form
 from hilum.frontends.dicomweb.held import Shortfall, held
@@ -45,11 +45,20 @@ async def describe(request: Request) -> Response:
     if entity_tag.is_known(request, tag):
         return Response(status_code=304, headers={"ETag": tag, **_CACHING})
     given = described.bodies.get(tag)
+    if given is not None and given.length is not None:
+        return Streamed(request, lambda: _unpacked(given))
     if given is not None:
         return Response(given.body, headers=given.headers)
     # The boundary is part of the answer, and so the same as long as the answer is.
     same = replace(written, boundary=tag.strip('"'))
     return Streamed(request, replace(described, form=same, tag=tag).opened)
+
+
+@asynccontextmanager
+async def _unpacked(given: Given) -> AsyncIterator[Answer]:
+    """An answer that was kept packed."""
+    async with aclosing(given.unpacked()) as pieces:
+        yield Answer(200, [*given.headers.items()], pieces, given.length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,6 @@ class _Described:
                 short.close()
                 body = b"".join(beginning)
                 missing = self.waiting.short or short.error
-                gathered = Gathered()
                 if missing is not None:
                     status, headers = 206, self.waiting.told(missing, None)
                 else:
@@ -115,6 +123,7 @@ class _Described:
                 name = "" if whole and len(body) < WORTH else self.coding
                 if name:
                     headers.append(("Content-Encoding", name))
+                gathered = Gathered(coded=bool(name))
                 if status == 304:  # noqa: PLR2004
                     yield Answer(status, headers, b"")
                 elif whole:

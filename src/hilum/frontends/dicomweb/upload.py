@@ -97,17 +97,6 @@ class Part:
             self.ended = True
             return b""
 
-    async def beginning(self, data: bytes, enough: int) -> tuple[bytes, bool]:
-        """So many bytes, `data` the first of them, or all there are; and whether these are all.
-
-        Joined once, however small the pieces that they come in.
-        """
-        pieces, size = [data], len(data)
-        while (more := await self.read()) and size + len(more) < enough:
-            pieces.append(more)
-            size += len(more)
-        return b"".join((*pieces, more)), not more
-
     def unread(self, data: bytes) -> None:
         """Give data back, to be read again first."""
         if data:

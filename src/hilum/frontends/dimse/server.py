@@ -1,11 +1,10 @@
 """The DIMSE door: accepts associations and hands each request to its service."""
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 import anyio
@@ -14,11 +13,13 @@ from hilum.codec.associate import AssociateAccept, AssociateRequest
 from hilum.codec.dimse import Service
 from hilum.codec.verdict import Dimse
 from hilum.config.schema import Settings
+from hilum.core.audit import unspoken
 from hilum.core.broker import Broker
 from hilum.core.login import OPEN, Login
 from hilum.frontends.dimse.admission import TRANSIENT, Admission, Refusal
 from hilum.frontends.dimse.echo import echo
 from hilum.frontends.dimse.find import find
+from hilum.frontends.dimse.listeners import opened, stop_accepting
 from hilum.frontends.dimse.retrieve import get, move
 from hilum.frontends.dimse.session import Session
 from hilum.frontends.dimse.store import store
@@ -28,7 +29,7 @@ from hilum.model.principal import Principal
 from hilum.net.crowd import Crowd, Nobody
 from hilum.net.entrance import Entrance
 from hilum.net.inbox import Inbox
-from hilum.net.tls import HANDSHAKE
+from hilum.net.threshold import Threshold
 from hilum.net.worker import Worker
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
@@ -50,10 +51,8 @@ HANDLERS: Mapping[int, Handler] = MappingProxyType(
 FOR_ALL = frozenset((Service.C_ECHO, Service.C_STORE))
 """What who was let in as the PACS of a mount may ask, to bring what a C-MOVE of ours waits for."""
 UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 §C.5.22
-BACKLOG = 128  # connections that wait to be accepted
 CROWD = 4  # times max_associations: the most connections, those included that say nothing yet
 _LOOK = 0.05  # seconds
-_HANDING_OVER = 5  # rounds of the event loop from accepting a connection to its association
 
 
 async def serve(  # noqa: PLR0913 - a door has that many sides
@@ -91,12 +90,14 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     door = _Door(broker, settings, Inbox() if inbox is None else inbox, crowd, login)
     if worker is not None:
         door.left = worker.doors["dimse"].left
-    listeners = await _listeners(door, settings, worker, tls)
+    listeners = await opened(settings, worker, tls, door.association, unspoken(broker.audits))
     async with asyncio.TaskGroup() as tasks:
         door.open(tasks)
         try:
             for listener in listeners:
-                if isinstance(listener, Entrance):
+                if isinstance(listener, Threshold):
+                    listener.serve(tasks)
+                elif isinstance(listener, Entrance):
                     whose = None if worker is None else worker.whose
                     patience = settings.dimse.acse_timeout
                     listener.serve(tasks, lambda _: door.association(), whose, patience)
@@ -108,57 +109,12 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
             until = asyncio.get_running_loop().time() + settings.dimse.graceful_shutdown
             door.close()
             await door.brought(answered, until)
-            await _stop_accepting(listeners)
+            await stop_accepting(listeners)
         finally:
             for listener in listeners:
                 listener.close()
             door.shut()
         await door.drained(until)
-
-
-async def _listeners(
-    door: "_Door", settings: Settings, worker: Worker | None, tls: ssl.SSLContext | None
-) -> list[asyncio.Server | Entrance]:
-    """What will accept connections."""
-    if worker is not None:
-        return [worker.doors["dimse"]]
-    dimse = settings.dimse
-    doors = [(dimse.port, tls if dimse.tls else None)]
-    if dimse.tls_port is not None:
-        doors.append((dimse.tls_port, tls))
-    listeners: list[asyncio.Server | Entrance] = []
-    try:
-        for port, context in doors:
-            listener = await asyncio.get_running_loop().create_server(
-                door.association,
-                dimse.bind,
-                port,
-                backlog=BACKLOG,
-                start_serving=False,
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else HANDSHAKE,
-            )
-            listeners.append(listener)
-    except OSError:
-        for each in listeners:
-            each.close()
-        raise
-    return listeners
-
-
-async def _stop_accepting(listeners: Iterable[asyncio.Server | Entrance]) -> None:
-    """Let what was just accepted come in, and nothing after it.
-
-    A connection that asyncio still hands over after the listener was closed is a TypeError in
-    Python 3.13, as the listener believes that everybody has gone.
-    """
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):  # of Windows' own event loop
-        for listener in listeners:
-            for each in listener.sockets:
-                loop.remove_reader(each.fileno())
-    for _ in range(_HANDING_OVER):
-        await asyncio.sleep(0)
 
 
 class _Door:
