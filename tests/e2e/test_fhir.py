@@ -65,7 +65,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             yield client
 
 
-@pytest.fixture(params=["/aets/ARCHIVE/fhir", "/aets/PACS/fhir", "/aets/WEB/fhir"])
+@pytest.fixture(params=["/aets/ARCHIVE/fhir", "/aets/PACS/fhir"])
 def root(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -341,6 +341,22 @@ def test_what_a_far_side_did_not_match_is_refused_strictly(client: httpx.Client)
     bundle = read(client.get(url))
     strict = client.get(url, headers={"Prefer": "handling=strict"})
     assert strict.status_code == (400 if fhir.matches(bundle, "outcome") else 200)
+
+
+def test_an_origin_server_is_one_more_of_them(client: httpx.Client) -> None:
+    root = "/aets/WEB/fhir"
+    for query in ("", "modality=MR&_sort=-started", f"series={uid(1, 2)}", "patient.family=müll"):
+        theirs, ours = (
+            read(client.get(f"{each}/ImagingStudy?{query}")) for each in (root, "/fhir")
+        )
+        assert fhir.ids(theirs) == fhir.ids(ours)
+        assert theirs["total"] == ours["total"]
+    theirs, ours = (read(client.get(f"{e}/ImagingStudy/{uid(1)}")) for e in (root, "/fhir"))
+    same = theirs.keys() - {"meta", "subject"}
+    assert {name: theirs[name] for name in same} == {name: ours[name] for name in same}
+    assert theirs["subject"]["reference"] != ours["subject"]["reference"]
+    patient = read(client.get(f"{root}/{theirs['subject']['reference']}"))
+    assert patient["identifier"][0]["value"] == "P1"
 
 
 def test_an_unknown_mount_and_an_empty_one(client: httpx.Client) -> None:
