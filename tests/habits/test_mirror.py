@@ -83,6 +83,7 @@ ELSEWHERE = {
     "codec/fhir/outcome": FHIR,
     "codec/fhir/patient": FHIR,
     "codec/fhir/subset": FHIR,
+    "codec/fhir/times": "tests/codec/fhir/test_values.py",
     "core/fhir/of_endpoint": FHIR,
     "core/fhir/of_patient": FHIR,
     "core/fhir/of_study": FHIR,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from hilum.codec.fhir import values
+from hilum.codec.fhir import times, values
 from hilum.codec.fhir.body_sites import TERMS
 from hilum.codec.fhir.parameters import Condition, Kind, Offer, plain
 from hilum.codec.fhir.values import DCM, OID, SCT, Element
@@ -60,7 +60,7 @@ def _encounter(row: Row) -> Iterator[Token]:
 
 def _started(row: Row) -> Iterator[Span]:
     zone = row.systems.zone
-    found = span(values.moment(row.attributes, "00080020", "00080030", zone) or "")
+    found = span(times.moment(row.attributes, "00080020", "00080030", zone) or "")
     if found is not None:
         yield found
 
