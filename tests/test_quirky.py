@@ -485,7 +485,7 @@ async def test_where_it_breaks_off(
         uids, retrieval = await got(pacs)
         assert len(uids) == instances
         assert (retrieval.status is None) is (point is not Point.ANSWER)
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 20
 
 
 async def test_a_move_breaks_off_too() -> None:
@@ -549,7 +549,7 @@ async def test_what_becomes_of_a_cancel(
             else:
                 await until(lambda: association.lost is not None)
         assert pacs.cancels >= 1
-        assert least <= took < least + 2
+        assert least <= took < 20
         if cancel is Cancel.IGNORED:
             assert pacs.answers == len(MANY)
 
@@ -575,7 +575,7 @@ async def test_no_pending_responses() -> None:
                             assert retrieval.progress.completed == 4
 
 
-async def until(holds: Callable[[], bool], patience: float = 5.0) -> None:
+async def until(holds: Callable[[], bool], patience: float = 30.0) -> None:
     """Wait for what another thread does."""
     end = time.monotonic() + patience
     while not holds():

@@ -3,7 +3,7 @@ import struct
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pynetdicom import pdu as oracle
 from pynetdicom.pdu_primitives import (
@@ -323,7 +323,6 @@ def test_what_cannot_be_sent_is_refused() -> None:
         associate.encode(says)
 
 
-@settings(max_examples=200)
 @given(st.data(), st.one_of(REQUESTS, ACCEPTS))
 def test_mutated_requests_raise_nothing_but_pdu_errors(
     data: st.DataObject, says: AssociateRequest | AssociateAccept

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from io import BytesIO
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.filereader import read_dataset
 from pynetdicom import dimse_messages as oracle
@@ -217,7 +217,6 @@ def test_what_is_no_command_set_earns_an_abort_of_the_user(data: bytes) -> None:
     assert (caught.value.source, caught.value.reason) == (AbortSource.USER, 0)
 
 
-@settings(max_examples=300)
 @given(st.data(), COMMANDS)
 def test_mutated_commands_raise_nothing_but_pdu_errors(
     data: st.DataObject, command: Command

@@ -262,9 +262,9 @@ def test_the_number_of_elements_is_limited(data):
 
 def test_warnings_are_few_and_quick():
     data = b"".join(explicit(0x00090000 + n, "??", b"") for n in range(0x1000, 0xF000))
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert len(walk(CLASS + data, EXPLICIT).warnings) == MAX_WARNINGS
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_large_values_are_not_copied():

@@ -3,7 +3,7 @@ import struct
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
@@ -169,7 +169,6 @@ def test_sequences_nest_only_so_deep() -> None:
         read("STUDY", RequestAttributesSequence=[inner])
 
 
-@settings(max_examples=300)
 @given(st.data(), st.sampled_from(SYNTAXES))
 def test_mutated_identifiers_raise_nothing_but_bad_query(data: st.DataObject, syntax: str) -> None:
     whole = dataset(

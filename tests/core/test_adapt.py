@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.contract import made
 from tests.contract.made import Made, uid
@@ -233,7 +233,6 @@ def cripples(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=150, deadline=None)
 @given(queries(), cripples())
 def test_no_query_shows_what_the_far_side_cannot_do(query: Query, switches: dict[str, Any]) -> None:
     async def compare() -> None:

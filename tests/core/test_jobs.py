@@ -128,13 +128,13 @@ def order(study: str = "1", destination: str = "THERE") -> Send:
 
 
 async def until(what: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not what():  # noqa: ASYNC110 - anything may make it true
             await asyncio.sleep(0.001)
 
 
 async def end(sends: BackgroundSends, uid: str) -> Sending:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not (found := (await sends.status(uid)).sending).state.is_final:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.001)
     return found

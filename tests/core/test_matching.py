@@ -39,9 +39,9 @@ def test_a_value_holds_a_wish(element: dict[str, Any] | None, wish: str, *, expe
 
 
 def test_stars_do_not_make_matching_slow() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert not text_holds("*a" * 40 + "*b", "a" * 5000)
-    assert time.monotonic() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,15 @@ FOUR = [made(1, series, number) for series in (1, 2) for number in (1, 2)]
 ONE = f"studies/{uid(1)}"
 UIDS = [uid(1, series, number) for series in (1, 2) for number in (1, 2)]
 MANY = [made(number, PatientName=f"Doe^{number}") for number in range(1, 31)]
-SETTINGS = {  # of the mount: seconds
+LONG = {  # of the mount: seconds, for a slow machine
+    "query_timeout": 20.0,
+    "query_deadline": 60.0,
+    "retrieve_timeout": 20.0,
+    "retrieve_deadline": 60.0,
+    "arrival_timeout": 20.0,
+    "acse_timeout": 20.0,
+}
+SHORT = {  # for a PACS that keeps us waiting for ever
     "query_timeout": 1.5,
     "query_deadline": 3.0,
     "retrieve_timeout": 1.0,
@@ -51,6 +59,18 @@ SETTINGS = {  # of the mount: seconds
     "arrival_timeout": 0.6,
     "acse_timeout": 2.0,
 }
+
+
+def patience(quirks: Quirks) -> dict[str, float]:
+    """How long the mount waits: short only for what never comes."""
+    if quirks.stalls is not None:
+        return SHORT
+    found = dict(LONG)
+    if quirks.endless:
+        found |= {name: SHORT[name] for name in ("query_deadline", "retrieve_deadline")}
+    if quirks != Quirks() and quirks.early_success is None:
+        found["arrival_timeout"] = SHORT["arrival_timeout"]
+    return found
 
 
 @dataclass
@@ -213,7 +233,7 @@ class Brokered:
 
     async def idle(self) -> None:
         """Wait until no slot is in use: at once, or as soon as a peer has been said goodbye to."""
-        until = time.monotonic() + 6
+        until = time.monotonic() + 30
         while self.pool.in_use:
             assert time.monotonic() < until, f"{self.pool.in_use} slots are in use"
             await asyncio.sleep(0.01)
@@ -246,7 +266,7 @@ async def brokering(
             aet=pacs.aet,
             host=HOST,
             port=pacs.port,
-            **{**SETTINGS, **settings},
+            **{**patience(quirks or Quirks()), **settings},
         )
         before = asyncio.all_tasks()
         async with _running(folder, mount, pacs, peers or {}) as running:

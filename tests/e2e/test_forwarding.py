@@ -154,7 +154,7 @@ async def send(broker: Broker, who: Principal) -> None:
 async def fetch(broker: Broker, who: Principal) -> None:
     fetches = broker.fetches(ops.Retrieve(mount="FAR", who=who, refs=(REF,)))
     job = fetches.fetch((REF,))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not fetches.fetching(job.id).ended:  # noqa: ASYNC110 - it is asked, as clients do
             await asyncio.sleep(0.01)
 
@@ -227,7 +227,7 @@ async def test_a_send_that_was_resumed_has_no_token_any_more_and_says_so(tmp_pat
         brokered(tmp_path, mount) as broker,
         open_sends(broker, records) as sends,
     ):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not (await sends.status("1.2")).sending.state.is_final:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
         ended = (await sends.status("1.2")).sending
@@ -244,7 +244,7 @@ async def test_a_send_in_the_background_has_the_token_of_who_asked(tmp_path: Pat
     ):
         operation = ops.Send(mount="FAR", who=ANNA, refs=(REF,), destination="HERE")
         await sends.begin("1.2", operation, "studies")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not (await sends.status("1.2")).sending.state.is_final:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
         assert (await sends.status("1.2")).sending.completed == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import anyio
 import pytest
 from tests.contract.made import uid
-from tests.e2e.quirked import UIDS, brokering
+from tests.e2e.quirked import UIDS, brokering, patience
 from tests.quirks.pacs import Pacs
 from tests.quirky import Claims, Point, Quirks, quirky
 
@@ -113,6 +113,7 @@ async def test_what_the_destination_does_not_take_has_failed(
     tmp_path: Path, way: str, quirks: Quirks
 ) -> None:
     with quirky(aet="THIRD", quirks=quirks) as third:
-        async with brokering(tmp_path, peers={"THIRD": third.port}, **settings(way)) as broker:
+        waits = {**patience(quirks), **settings(way)}
+        async with brokering(tmp_path, peers={"THIRD": third.port}, **waits) as broker:
             status, progress = await broker.move(STUDY, "THIRD")
             assert_true(status, progress, third.taken)

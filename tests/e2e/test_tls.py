@@ -142,7 +142,7 @@ def test_clients_that_are_silent_in_the_handshake_keep_nobody_waiting(doors: Doo
     try:
         began = time.monotonic()
         assert echoscu(doors, "+tla", "+cf", doors.certificate)[0] == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
     finally:
         for each in silent:
             each.close()

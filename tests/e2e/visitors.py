@@ -176,7 +176,7 @@ def called(  # noqa: PLR0913 - a call has that many sides
 
 def refusal(association: Association) -> tuple[int, int, int] | None:
     """Result, source and reason, of one that was rejected."""
-    until = time.monotonic() + 5  # pynetdicom's threads may still be at it
+    until = time.monotonic() + 30  # pynetdicom's threads may still be at it
     while not association.is_rejected:
         if association.is_established or association.is_aborted or time.monotonic() > until:
             return None

@@ -33,7 +33,7 @@ def noise(pixels: Pixels) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize("syntax", LOSSLESS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(1, 70),
     st.integers(1, 70),

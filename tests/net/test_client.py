@@ -5,7 +5,7 @@ import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -84,18 +84,15 @@ async def test_other_errors_are_not_tried_again(status: int) -> None:
 
 @pytest.mark.parametrize("kind", ["seconds", "date"])
 async def test_retry_after_goes_before_the_backoff(kind: str) -> None:
-    when = (
-        "1"
-        if kind == "seconds"
-        else format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
-    )
+    due = int(time.time()) + 2 if kind == "date" else time.time() + 1
+    date = format_datetime(datetime.fromtimestamp(due, UTC), usegmt=True)
+    given = date if kind == "date" else "1"
     async with (
-        lying(always(said(503, b"", "", f"Retry-After: {when}"), OK)) as liar,
+        lying(always(said(503, b"", "", f"Retry-After: {given}"), OK)) as liar,
         client(liar.url) as asked,
     ):
-        began = time.monotonic()
         assert await body(asked, liar.url) == b"good"
-        assert time.monotonic() - began > 0.7
+        assert time.time() > due - 0.1
 
 
 async def test_who_is_told_to_come_much_later_is_told_at_once() -> None:
@@ -104,7 +101,7 @@ async def test_who_is_told_to_come_much_later_is_told_at_once() -> None:
         client(liar.url) as asked,
     ):
         with pytest.raises(errors.OutOfResources, match="later"):
-            await asyncio.wait_for(body(asked, liar.url), 2)
+            await asyncio.wait_for(body(asked, liar.url), 20)
 
 
 async def test_a_connection_that_breaks_before_the_answer_is_tried_again() -> None:
@@ -185,7 +182,7 @@ async def test_a_silent_server_is_a_timeout(answers: object) -> None:
         began = time.monotonic()
         with pytest.raises(errors.BackendTimeout):
             await body(asked, liar.url)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
         assert len(liar.asked) == 1
 
 
@@ -431,10 +428,10 @@ async def test_a_server_that_cannot_be_trusted_is_told_of_at_once(
     context = _tls(ca, "elsewhere.example" if fault == "name" else "127.0.0.1")
     async with (
         lying(always(OK), context) as liar,
-        client(liar.url, ca_file=file, backoff=5.0) as asked,
+        client(liar.url, ca_file=file, backoff=50.0) as asked,
     ):
         with pytest.raises(errors.BackendUnavailable, match="TLS"):
-            await asyncio.wait_for(body(asked, asked.root), 3)
+            await asyncio.wait_for(body(asked, asked.root), 20)
 
 
 async def test_a_server_that_knows_no_tls_is_told_of_at_once() -> None:
@@ -446,9 +443,9 @@ async def test_a_server_that_knows_no_tls_is_told_of_at_once() -> None:
     server = await asyncio.start_server(plain, "127.0.0.1", 0)
     url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        async with client(url, backoff=5.0) as asked:
+        async with client(url, backoff=50.0) as asked:
             with pytest.raises(errors.BackendUnavailable, match="TLS"):
-                await asyncio.wait_for(body(asked, url), 3)
+                await asyncio.wait_for(body(asked, url), 20)
     finally:
         server.close()
 

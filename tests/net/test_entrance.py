@@ -61,7 +61,7 @@ class Pair:
         for piece in pieces:
             writer.write(piece)
             await asyncio.sleep(0.03)
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), 20)
         writer.close()
         await writer.wait_closed()
         return answer.decode()
@@ -118,7 +118,7 @@ async def test_what_anybody_may_have_goes_to_all_in_turn(tmp_path: Path) -> None
         await asyncio.sleep(0.2)
         for _, writer in ends:
             writer.write(whole)
-        answers = [(await asyncio.wait_for(reader.read(), 5)).decode() for reader, _ in ends]
+        answers = [(await asyncio.wait_for(reader.read(), 20)).decode() for reader, _ in ends]
         for _, writer in ends:
             writer.close()
     counts = [sum(each.startswith(str(worker)) for each in answers) for worker in range(2)]
@@ -144,7 +144,7 @@ async def test_without_a_question_it_is_served_at_once(tmp_path: Path) -> None:
 
 
 async def test_closing_does_not_wait_for_who_says_nothing(tmp_path: Path) -> None:
-    async with asyncio.timeout(5), pair(tmp_path, patience=60) as both:
+    async with asyncio.timeout(20), pair(tmp_path, patience=60) as both:
         _, writer = await asyncio.open_connection(*both.address)
         await asyncio.sleep(0.1)
     writer.close()

@@ -57,7 +57,7 @@ async def talk(port: int, data: bytes, *, until: bytes = b"") -> bytes:
     try:
         writer.write(data)
         answer = b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while chunk := await reader.read(65536):
                 answer += chunk
                 if until and until in answer:
@@ -151,7 +151,7 @@ async def test_a_head_that_has_begun_may_take_no_longer_than_a_request_may_pause
                 await writer.drain()
                 await asyncio.sleep(0.05)
 
-    async with serving(application, request_timeout=0.4) as port, asyncio.timeout(5):
+    async with serving(application, request_timeout=0.4) as port, asyncio.timeout(20):
         assert await talk(port, b"GE") == b""
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(2):  # a request that is whole in time; then one that never is
@@ -181,7 +181,7 @@ async def test_a_client_that_stops_reading_is_dropped() -> None:
     async with serving(application, request_timeout=0.5) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await ended.wait()
         del reader
         writer.transport.abort()
@@ -206,7 +206,7 @@ async def test_a_client_that_leaves_is_noticed(where: str) -> None:
         writer.write(data % (9 if where == "in the body" else 0))
         await asyncio.sleep(0.1)
         writer.transport.abort()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await gone.wait()
 
 
@@ -313,3 +313,59 @@ async def test_a_bind_to_all_of_ipv6_takes_ipv4_too() -> None:
 
     async with serving(application, bind="::") as port:
         assert b"200" in await talk(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", until=b"\r\n\r\n")
+
+
+async def test_a_body_that_drips_is_not_waited_for() -> None:
+    async def application(_scope: Message, receive: Receive, send: Send) -> None:
+        if await body_of(receive) is not None:
+            await text(send, 200)
+
+    async with serving(application, request_timeout=0.5) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+        answer = asyncio.create_task(reader.read(1000))  # noqa: TID251 - ends with the test
+        while not answer.done():
+            with suppress(OSError):
+                writer.write(b"x")
+            await asyncio.wait([answer], timeout=0.1)
+        assert answer.result().startswith(b"HTTP/1.1 408 ")
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "status"),
+    [({"max_connections": 2}, 503), ({"max_connections_per_peer": 2}, 429)],
+)
+async def test_one_connection_too_many_is_told_so_and_the_others_go_on(
+    limits: dict[str, int], status: int
+) -> None:
+    async def application(_scope: Message, receive: Receive, send: Send) -> None:
+        await body_of(receive)
+        await text(send, 200)
+
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with serving(application, **limits) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for reader, writer in held:
+            writer.write(request)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        said = await talk(port, request + b"x" * 100_000)
+        assert said.startswith(b"HTTP/1.1 %d " % status)
+        assert b"Retry-After: 5\r\n" in said
+        for _, writer in held:
+            writer.close()
+        while not (await talk(port, request, until=b"\r\n\r\nx")).startswith(b"HTTP/1.1 200"):
+            pass
+
+
+async def test_proxies_of_ours_may_have_any_number_of_connections() -> None:
+    async def application(_scope: Message, receive: Receive, send: Send) -> None:
+        await body_of(receive)
+        await text(send, 200)
+
+    trusted = {"trust_forwarded": True, "trusted_proxies": ("127.0.0.0/8",)}
+    async with serving(application, max_connections_per_peer=1, **trusted) as port:
+        held = await asyncio.open_connection("127.0.0.1", port)
+        request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        assert (await talk(port, request, until=b"\r\n\r\nx")).startswith(b"HTTP/1.1 200")
+        held[1].close()

@@ -28,7 +28,7 @@ async def talking(
     def started(_host: str, bound: int) -> None:
         port.set_result(bound)
 
-    async with asyncio.TaskGroup() as group, asyncio.timeout(10):
+    async with asyncio.TaskGroup() as group, asyncio.timeout(20):
         settings = HttpSettings(port=0, graceful_shutdown=1.0)
         group.create_task(serve(application, settings, started=started, stop=stop))
         try:

@@ -44,7 +44,7 @@ async def test_a_connection_comes_with_what_was_read_of_it(tmp_path: Path, size:
         with theirs:
             with ours:
                 await one.send(1, "http", ours, data)
-            door, taken, read = await asyncio.wait_for(got.get(), 5)
+            door, taken, read = await asyncio.wait_for(got.get(), 20)
             with taken:
                 assert (door, read) == ("http", data)
                 taken.send(b"hello")
@@ -61,7 +61,7 @@ async def test_what_comes_before_all_doors_are_open_waits(tmp_path: Path) -> Non
             await one.send(1, "dimse", ours, b"")
         await asyncio.sleep(0.05)
         other.open("dimse", lambda sock, data: got.put_nowait(("dimse", sock, data)), all_doors=2)
-        door, taken, _ = await asyncio.wait_for(got.get(), 5)
+        door, taken, _ = await asyncio.wait_for(got.get(), 20)
         taken.close()
         assert door == "dimse"
         other.close()
@@ -76,7 +76,7 @@ async def test_a_door_that_is_shut_closes_what_comes(tmp_path: Path) -> None:
             with ours:
                 await one.send(1, "http", ours, b"")
             theirs.settimeout(0)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 assert await asyncio.get_running_loop().sock_recv(theirs, 1) == b""
         other.close()
 

@@ -118,7 +118,7 @@ async def test_a_changed_file_is_seen(tmp_path: Path, monkeypatch: pytest.Monkey
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(renewed.watch())
         written(tmp_path)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while handshake_fails(  # noqa: ASYNC110 - only a handshake tells
                 renewed.context, client(Identity(), settings.certificate)
             ):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 async def test_connections_are_bounded_and_each_is_used_again() -> None:
     async with lying(always(said(200, b"good"))) as liar:
         transport = Transport(await tls(Web()), max_connections=2)
-        async with httpx.AsyncClient(transport=transport, timeout=5) as client:
+        async with httpx.AsyncClient(transport=transport, timeout=20) as client:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(client.get(liar.url)) for _ in range(20)]
             assert {task.result().content for task in tasks} == {b"good"}
@@ -37,7 +37,7 @@ async def test_who_finds_no_free_connection_in_time_is_told_so() -> None:
 async def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> None:
     async with lying(always(said(200, b"good"))) as liar:
         transport = Transport(await tls(Web()), max_connections=1)
-        async with httpx.AsyncClient(transport=transport, timeout=5) as client:
+        async with httpx.AsyncClient(transport=transport, timeout=20) as client:
             before = sockets()
             await client.get(liar.url)
             liar.drop()
@@ -50,7 +50,7 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> No
 async def test_a_body_that_was_left_is_closed_once() -> None:
     async with lying(always(said(200, b"x" * 10)[:-5])) as liar:
         transport = Transport(await tls(Web()), max_connections=1)
-        async with httpx.AsyncClient(transport=transport, timeout=5) as client:
+        async with httpx.AsyncClient(transport=transport, timeout=20) as client:
             for _ in range(3):
                 response = await client.send(client.build_request("GET", liar.url), stream=True)
                 body = response.extensions[BODY]

@@ -14,10 +14,10 @@ async def test_the_first_signal_asks_and_the_second_insists(number: signal.Signa
     stop, enough = asyncio.Event(), asyncio.Event()
     with stops(stop, enough.set):
         os.kill(os.getpid(), number)
-        await asyncio.wait_for(stop.wait(), 5)
+        await asyncio.wait_for(stop.wait(), 20)
         assert not enough.is_set()
         os.kill(os.getpid(), number)
-        await asyncio.wait_for(enough.wait(), 5)
+        await asyncio.wait_for(enough.wait(), 20)
 
 
 async def test_afterwards_signals_mean_what_they_meant_before() -> None:

@@ -142,7 +142,7 @@ async def test_a_connection_that_does_not_come_about_ends_on_time() -> None:
     with deaf() as port, pytest.raises(BackendTimeout, match=r"no connection .* in 0\.3 s"):
         async with associate(at(port, connect_timeout=0.3), [ECHO]):
             pytest.fail("nobody is there")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
 
 
 async def test_a_peer_that_never_answers_is_aborted_on_time() -> None:
@@ -158,7 +158,7 @@ async def test_a_peer_that_never_answers_is_aborted_on_time() -> None:
             async with associate(at(port, QUICK), [ECHO]):
                 pytest.fail("it never answered")
     assert is_ours(words[0])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 async def test_a_peer_that_stops_in_the_middle_of_its_answer_is_aborted_on_time() -> None:
@@ -363,7 +363,7 @@ async def test_a_peer_that_does_not_respond_is_aborted_on_time() -> None:
             async with associate(at(port, QUICK), [ECHO]) as association:
                 await echo(association)
     assert is_ours(words[0])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 async def test_a_peer_that_stops_in_the_middle_of_a_response_is_aborted_on_time() -> None:
@@ -410,7 +410,7 @@ async def test_a_peer_that_does_not_answer_a_release_is_aborted_on_time() -> Non
         pass
     assert isinstance(words[0], pdu.ReleaseRequested)
     assert is_ours(words[1])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 async def test_both_may_ask_for_release_at_once() -> None:

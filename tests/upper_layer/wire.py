@@ -45,7 +45,7 @@ CONTEXTS = (
 )
 FIND_ALL = b"\x08\0\x52\0CS\x06\0STUDY " + b"\x10\0\x10\0PN\0\0"
 ONE_STUDY = b"\x08\0\x52\0CS\x06\0STUDY " + b"\x20\0\x0d\0UI\4\x001.2\0"
-PATIENCE = 10.0  # seconds within which everything here has to happen
+PATIENCE = 30.0  # seconds within which everything here has to happen
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from tests.workshop import failing
 
 from hilum.config.schema import ImagingSettings
 from hilum.model.errors import BadPixels, NotAcceptable, OutOfResources
-from hilum.workshop import job
+from hilum.workshop import job, pool
 from hilum.workshop.pool import Workshop, open_workshop
 
 pytestmark = pytest.mark.anyio
@@ -83,7 +83,7 @@ async def test_work_that_never_ends_is_ended(workshop: Workshop) -> None:
     began = time.monotonic()
     with pytest.raises(OutOfResources, match="too long"):
         await workshop.run(failing.sleep, 60, limit=0.3)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert await workshop.run(failing.good, 1) == 2
 
 
@@ -150,7 +150,7 @@ async def test_the_signals_of_a_terminal_and_a_service_are_left_to_the_broker(
 async def test_too_many_that_wait_are_told_to_come_later() -> None:
     async with open_workshop(ImagingSettings(processes=1, queue=1)) as workshop:
         async with asyncio.TaskGroup() as group:
-            group.create_task(workshop.run(failing.sleep, 0.5))
+            group.create_task(workshop.run(failing.sleep, 1.5))
             await anyio.sleep(0.05)
             waits = group.create_task(workshop.run(failing.good, 1))
             await anyio.sleep(0.05)
@@ -162,7 +162,7 @@ async def test_too_many_that_wait_are_told_to_come_later() -> None:
 async def test_nobody_waits_for_his_turn_longer_than_work_may_take() -> None:
     async with open_workshop(ImagingSettings(processes=1, timeout=0.3)) as workshop:
         async with asyncio.TaskGroup() as group:
-            other = group.create_task(workshop.run(failing.sleep, 0.9, limit=2))
+            other = group.create_task(workshop.run(failing.sleep, 0.9, limit=60))
             await anyio.sleep(0.05)
             with pytest.raises(OutOfResources, match="wait"):
                 await workshop.run(failing.good, 2)
@@ -174,16 +174,17 @@ async def test_a_caller_that_leaves_is_free_at_once_and_its_work_ends(tmp_path: 
     async with open_workshop(ImagingSettings(processes=1)) as workshop:
         began = time.monotonic()
         with anyio.move_on_after(0.3):
-            await workshop.run(failing.sleep_and_mark, str(mark), 5)
-        assert time.monotonic() - began < 1
+            await workshop.run(failing.sleep_and_mark, str(mark), 30)
+        assert time.monotonic() - began < 10
         assert await workshop.run(failing.good, 1) == 2
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 20
     assert not mark.exists()
 
 
 async def test_short_work_that_nobody_waits_for_does_not_cost_its_process(
-    workshop: Workshop,
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pool, "PATIENCE", 20.0)
     before = await workshop.run(failing.pid)
     with anyio.move_on_after(0.05):
         await workshop.run(failing.sleep, 0.2)
@@ -194,7 +195,7 @@ async def test_short_work_that_nobody_waits_for_does_not_cost_its_process(
 async def test_a_caller_that_leaves_while_it_waits_gives_up_its_turn() -> None:
     async with open_workshop(ImagingSettings(processes=1, queue=1)) as workshop:
         async with asyncio.TaskGroup() as group:
-            group.create_task(workshop.run(failing.sleep, 0.5))
+            group.create_task(workshop.run(failing.sleep, 1.5))
             await anyio.sleep(0.05)
             for _ in range(5):
                 with anyio.move_on_after(0.02):

@@ -21,7 +21,7 @@ def data(lent: Lent) -> bytes:
 
 
 async def gone(path: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while Path(path).exists():  # noqa: ASYNC110, ASYNC240 - a test looks from outside
             await asyncio.sleep(0.005)
 

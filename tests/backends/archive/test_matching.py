@@ -172,7 +172,7 @@ def patterns(draw: st.DrawFn) -> str:
     return form.format(text if whole else text[start:end])
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(patterns())
 def test_names_match_as_a_reader_would_match_them(pattern: str) -> None:
     if unicodedata.combining(pattern.lstrip("*?")[:1] or "x") or "\\" in pattern:
@@ -212,7 +212,7 @@ KEYS: dict[tuple[int, ...], list[str]] = {
 }
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(list(Level)),
     st.lists(st.sampled_from(list(KEYS)), max_size=4, unique=True),

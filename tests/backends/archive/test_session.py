@@ -203,7 +203,7 @@ async def test_what_could_never_be_committed_is_there_at_the_next_start(
 async def test_a_moment_later_everybody_sees_what_was_stored(tmp_path: Path) -> None:
     async with opened.archive(tmp_path) as archive:
         await keep(archive, made.made())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while archive._writer.owes:  # noqa: ASYNC110 - a thread does it
                 await asyncio.sleep(0.01)
         with sqlite3.connect(tmp_path / "index.db") as connection:

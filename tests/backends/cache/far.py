@@ -151,7 +151,7 @@ def descriptors() -> int:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not holds():  # noqa: ASYNC110 - a test looks from outside
             await asyncio.sleep(0.005)
 

@@ -44,7 +44,7 @@ async def hilum(backend: object, **settings: object) -> AsyncIterator[str]:
 
 def mount(url: str, **settings: object) -> DicomwebMount:
     return DicomwebMount(
-        backend="dicomweb", url=url, **{"backoff": 0.01, "query_timeout": 5.0, **settings}
+        backend="dicomweb", url=url, **{"backoff": 0.01, "query_timeout": 20.0, **settings}
     )
 
 

@@ -173,7 +173,7 @@ def clean(us: Here) -> None:
     assert not us.spilled.exists() or list(us.spilled.iterdir()) == []
 
 
-async def settled(tasks: set[asyncio.Task[Any]], patience: float = 5.0) -> None:
+async def settled(tasks: set[asyncio.Task[Any]], patience: float = 30.0) -> None:
     """Wait until no others run, as those that serve the PACS' own associations with our door."""
     others = asyncio.all_tasks() - tasks
     if others:

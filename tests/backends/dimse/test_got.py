@@ -139,7 +139,7 @@ async def test_a_peer_that_does_not_end_is_left_when_everything_came(
         clean(us)
     assert found.error is None
     assert len(found.got) == 3
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 20
 
 
 async def test_other_requests_and_odd_instances_are_turned_away_and_do_no_harm(

@@ -190,7 +190,7 @@ async def test_a_peer_that_does_not_answer_a_store_is_given_up_after_its_own_tim
 
     settings = {"store_timeout": 0.3, "query_timeout": 60.0, "retrieve_timeout": 60.0}
     async with lying(script) as port, opened(mount(port, **settings)) as pacs:
-        async with asyncio.timeout(5), pacs.open([NEED]) as session:
+        async with asyncio.timeout(20), pacs.open([NEED]) as session:
             assert isinstance((await session.store(instance())).failure, BackendTimeout)
         nothing_is_left(pacs.pool, port)
 

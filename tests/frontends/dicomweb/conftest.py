@@ -92,7 +92,7 @@ async def cut_off(client: httpx.AsyncClient, path: str, after: int, headers: str
     """Ask on a connection of its own, read some bytes of the answer, then go away."""
     reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         if after:
             await reader.readexactly(after)
         else:

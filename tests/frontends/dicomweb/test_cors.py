@@ -137,7 +137,7 @@ async def test_a_page_can_read_what_the_server_itself_answers(
             f"POST /dicomweb/studies HTTP/1.1\r\nHost: x\r\nOrigin: {VIEWER}\r\n"
             "Content-Type: application/dicom\r\nContent-Length: 1000\r\n\r\nDICM".encode()
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         writer.close()
     assert head.startswith("http/1.1 408 ")

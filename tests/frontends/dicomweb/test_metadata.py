@@ -250,5 +250,5 @@ async def test_a_client_that_leaves_ends_the_description(
     backend.pause = 0.5 if after == 0 else 0.01
     async with served(backend) as client:
         await cut_off(client, STUDY, after)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await backend.left.wait()

@@ -365,7 +365,7 @@ async def test_only_some_run_at_once_and_the_others_wait_in_order(tmp_path: Path
             url = path("instances", f"1.2.{number}")
             keys = {"destination": "SLOW", "SOPInstanceUID": uid(*name)}
             assert (await served.client.post(url, params=keys)).status_code == 202
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not slow.taken:  # noqa: ASYNC110 - it happens elsewhere
                 await asyncio.sleep(0.01)
         assert slow.open_now == 1
@@ -374,7 +374,7 @@ async def test_only_some_run_at_once_and_the_others_wait_in_order(tmp_path: Path
         stopped = await served.client.delete(path("instances", "1.2.2"))
         assert stopped.status_code == 200
         slow.go.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not (await served.sends.status("1.2.3")).sending.state.is_final:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
     assert slow.taken == [uid(*NAMES[0]), uid(*NAMES[1]), uid(*NAMES[3])]

@@ -187,6 +187,6 @@ async def test_a_target_may_name_the_host(served: Served) -> None:
     async with served(Scripted()) as client:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
         writer.write(b"GET http://some.where/aets HTTP/1.1\r\nHost: some.where\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
         writer.transport.abort()

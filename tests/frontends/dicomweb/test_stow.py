@@ -375,7 +375,7 @@ async def test_a_client_that_leaves_midway_stores_no_half(
         await writer.drain()
         await asyncio.sleep(0.1)
         writer.transport.abort()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await backend.left.wait()
     assert backend.stored == []
 

@@ -101,7 +101,7 @@ def linked(answer: httpx.Response) -> str:
 
 
 async def ended(client: httpx.AsyncClient, job: str) -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while (said := (await client.get(job)).json())["state"] == "running":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return dict(said)

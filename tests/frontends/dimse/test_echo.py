@@ -89,13 +89,13 @@ def test_echoscu_gets_its_echoes_without_waiting_for_acknowledgements() -> None:
                 "-aec",
                 "HILUM",
                 "--repeat",
-                "100",
+                "500",
                 HOST,
                 str(server.port),
             ]
         )
         assert done.returncode == 0, done.stdout
-        assert time.monotonic() - began < 3  # a delayed acknowledgement costs 40 ms each
+        assert time.monotonic() - began < 18  # a delayed acknowledgement costs 40 ms each
 
 
 def test_echoscu_hears_that_it_is_not_wanted() -> None:

@@ -42,7 +42,9 @@ async def test_it_says_where_it_listens_once_it_does() -> None:
         stop.set()
 
     settings = Settings(server=ServerSettings(), dimse=DimseSettings(bind=HOST, port=0))
-    await asyncio.wait_for(serve(Broker(Mounts({}, None)), settings, started=started, stop=stop), 9)
+    await asyncio.wait_for(
+        serve(Broker(Mounts({}, None)), settings, started=started, stop=stop), 20
+    )
     [(host, port)] = told
     assert host == HOST
     assert port > 0
@@ -70,7 +72,7 @@ async def test_idle_associations_are_sent_home_when_the_service_stops() -> None:
         began = time.monotonic()
         served.stop.set()
         assert await peer.aborted() == (USER, 0)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 async def test_what_has_not_asked_yet_is_sent_home_when_the_service_stops() -> None:
@@ -106,7 +108,7 @@ async def test_what_takes_longer_than_the_grace_is_cut_off() -> None:
         began = time.monotonic()
         served.stop.set()
         assert await peer.aborted() == (USER, 0)
-        assert 0.2 < time.monotonic() - began < 5
+        assert 0.2 < time.monotonic() - began < 20
         await until(lambda: not finds.held)
 
 
@@ -149,7 +151,7 @@ async def test_a_server_that_is_cancelled_leaves_no_association() -> None:
         for peer in (one, two, three):
             await peer.aborted()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(running, 8)
+            await asyncio.wait_for(running, 20)
     assert (finds.held, keeping.held, gives.held) == (0, 0, 0)
 
 
@@ -169,7 +171,7 @@ async def test_many_associations_are_served_side_by_side() -> None:
         async with asyncio.TaskGroup() as tasks:
             for _ in range(40):
                 tasks.create_task(ask())
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
 
 
 async def test_a_mount_is_opened_once_for_an_association() -> None:

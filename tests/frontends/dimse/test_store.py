@@ -216,7 +216,7 @@ def test_storescu_stores(server: Server, tmp_path: Path, max_pdu: str) -> None:
 
 def test_storescu_with_nagle_on_does_not_wait_for_acknowledgements(tmp_path: Path) -> None:
     tool = peers.dcmtk("storescu")
-    for at, dataset in enumerate(study(instances=50)):
+    for at, dataset in enumerate(study(instances=150)):
         dataset.save_as(tmp_path / f"{at}.dcm", enforce_file_format=True)
     with serving() as server:
         began = time.monotonic()
@@ -225,7 +225,7 @@ def test_storescu_with_nagle_on_does_not_wait_for_acknowledgements(tmp_path: Pat
         )
         took = time.monotonic() - began
     assert done.returncode == 0, done.stdout
-    assert took < 3  # 4 s at least with the delayed acknowledgements of Linux
+    assert took < 10  # 12 s at least with the delayed acknowledgements of Linux
 
 
 def test_storescu_stores_each_sample_in_its_own_syntax() -> None:
