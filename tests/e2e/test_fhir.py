@@ -20,7 +20,7 @@ def made() -> list[Any]:
     return [
         dataset(1, 1, 1, BodyPartExamined="CHEST", SeriesDescription="Lung"),
         dataset(1, 1, 2, BodyPartExamined="CHEST", SeriesDescription="Lung"),
-        dataset(1, 2, 1, Modality="SR"),
+        dataset(1, 2, 1, Modality="SR", PerformingPhysicianName="Wilson^James"),
         dataset(2, 1, 1, Modality="MR", StudyDate="20260303", **second),
         dataset(3, 1, 1, PatientID="P2", Modality="MR", StudyDate="20260404", **second),
     ]
@@ -65,7 +65,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             yield client
 
 
-@pytest.fixture(params=["/aets/ARCHIVE/fhir", "/aets/PACS/fhir", "/aets/WEB/fhir"])
+@pytest.fixture(params=["/aets/ARCHIVE/fhir", "/aets/PACS/fhir"])
 def root(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -136,6 +136,15 @@ def test_a_study_is_read_with_all_that_is_below_it(client: httpx.Client, root: s
         (f"_id={uid(2)},{uid(3)}", [2, 3]),
         ("referrer.family=house", [1, 2, 3]),
         ("referrer.family=doe", []),
+        ("performer.family=wils", [1]),
+        ("performer.name=house", []),
+        (f"series={uid(1, 2)}&bodysite=CHEST", [1]),
+        (f"instance={uid(1, 1, 1)}&modality=MR", []),
+        (f"series={uid(1, 1)},{uid(2, 1)}&started=2026-03-03", [2]),
+        ("interpreter.name=x", []),
+        ("identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|ACSN|A3", [3]),
+        ("patient:identifier=P1", [1]),
+        ("patient:missing=true", []),
         ("status=available", [1, 2, 3]),
         ("status=cancelled", []),
         ("endpoint=Endpoint/wado-rs", [1, 2, 3]),
@@ -314,6 +323,40 @@ def test_forms_of_an_answer(client: httpx.Client) -> None:
     assert read(client.get(f"{url}?_format=application/fhir%2Bjson&_pretty=true", headers=html))
     assert client.options("/fhir/Patient").json()["resourceType"] == "CapabilityStatement"
     assert client.head("/fhir/Patient").content == b""
+
+
+def test_classes_of_studies_are_found(client: httpx.Client, root: str) -> None:
+    url = f"{root}/ImagingStudy?dicom-class"
+    ct, mr = ("urn:oid:1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4")
+    assert sorted(fhir.ids(read(client.get(f"{url}={ct}")))) == [uid(1), uid(2), uid(3)]
+    assert len(fhir.ids(read(client.get(f"{url}:not={mr}")))) == 3
+    for nothing in (f"{url}={mr}", f"{url}:not={ct}", f"{url}:missing=true"):
+        bundle = read(client.get(nothing))
+        assert (bundle["total"], "entry" in bundle) == (0, False)
+    read(client.get(f"{url}=CT"), 400)
+
+
+def test_what_a_far_side_did_not_match_is_refused_strictly(client: httpx.Client) -> None:
+    url = "/aets/PACS/fhir/ImagingStudy?encounter:identifier=V1"
+    bundle = read(client.get(url))
+    strict = client.get(url, headers={"Prefer": "handling=strict"})
+    assert strict.status_code == (400 if fhir.matches(bundle, "outcome") else 200)
+
+
+def test_an_origin_server_is_one_more_of_them(client: httpx.Client) -> None:
+    root = "/aets/WEB/fhir"
+    for query in ("", "modality=MR&_sort=-started", f"series={uid(1, 2)}", "patient.family=müll"):
+        theirs, ours = (
+            read(client.get(f"{each}/ImagingStudy?{query}")) for each in (root, "/fhir")
+        )
+        assert fhir.ids(theirs) == fhir.ids(ours)
+        assert theirs["total"] == ours["total"]
+    theirs, ours = (read(client.get(f"{e}/ImagingStudy/{uid(1)}")) for e in (root, "/fhir"))
+    same = theirs.keys() - {"meta", "subject"}
+    assert {name: theirs[name] for name in same} == {name: ours[name] for name in same}
+    assert theirs["subject"]["reference"] != ours["subject"]["reference"]
+    patient = read(client.get(f"{root}/{theirs['subject']['reference']}"))
+    assert patient["identifier"][0]["value"] == "P1"
 
 
 def test_an_unknown_mount_and_an_empty_one(client: httpx.Client) -> None:

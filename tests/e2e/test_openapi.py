@@ -82,6 +82,7 @@ OPERATIONS: Final = [
     (method.upper(), path)
     for path, item in DOCUMENT["paths"].items()
     for method in sorted(METHODS & item.keys())
+    if not path.startswith("/fhir/")  # the same as below a mount
 ]
 
 

@@ -26,7 +26,7 @@ def _systems(systems: dict[str, str]) -> dict[str, str]:
 def _zone(text: str) -> str:
     try:
         ZoneInfo(text)
-    except (OSError, ValueError):  # no such file, or a name that can be none
+    except (KeyError, OSError, ValueError):  # none of that name, or no name of one
         raise ValueError('not a time zone; write it like "Europe/Berlin"') from None
     return text
 

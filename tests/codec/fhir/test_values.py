@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fhir import PRIMITIVES
 
-from hilum.codec.fhir import values
+from hilum.codec.fhir import times, values
 from hilum.codec.fhir.values import Systems
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -35,7 +35,7 @@ def told(**attributes: Any) -> dict[str, Any]:
 )
 def test_moments(date: str, time: str, offset: str, zone: Any, written: str | None) -> None:
     attributes = told(_00080020=date, _00080030=time, _00080201=offset)
-    assert values.moment(attributes, "00080020", "00080030", zone) == written
+    assert times.moment(attributes, "00080020", "00080030", zone) == written
 
 
 def test_a_name_has_a_text_for_each_group() -> None:
@@ -93,7 +93,7 @@ ANY = st.dictionaries(
 
 @given(ANY)
 def test_whatever_stands_there_becomes_something_that_fhir_takes(attributes: Any) -> None:
-    started = values.moment(attributes, "00080020", "00080030", BERLIN)
+    started = times.moment(attributes, "00080020", "00080030", BERLIN)
     assert started is None or PRIMITIVES["dateTime"].fullmatch(started)
     for name in values.names(attributes, "00100010"):
         assert PRIMITIVES["string"].fullmatch(name["text"])

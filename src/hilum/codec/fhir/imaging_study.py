@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hilum.codec.fhir import patient, values
+from hilum.codec.fhir import patient, times, values
 from hilum.codec.fhir.body_sites import BODY_SITES
 from hilum.codec.fhir.values import DCM, OID, SCT, URI, Attributes, Element, Systems, told
 from hilum.model.identity import is_uid
@@ -66,7 +66,7 @@ def imaging_study(
         "modality": _modalities(study),
         "subject": _patient(study),
         "encounter": _encounter(study, systems),
-        "started": values.moment(study, "00080020", "00080030", systems.zone),
+        "started": times.moment(study, "00080020", "00080030", systems.zone),
         "basedOn": [{"type": "ServiceRequest", "identifier": each} for each in accession],
         "referrer": next(iter(_people(study, "00080090")), None),
         "interpreter": _people(study, "00081060"),
@@ -141,7 +141,7 @@ def _series(
         "numberOfInstances": values.number(series, "00201209"),
         "bodySite": body_site(part) if part else None,
         "laterality": _SIDES.get(values.text(series, "00200060").upper()),
-        "started": values.moment(series, "00080021", "00080031", systems.zone),
+        "started": times.moment(series, "00080021", "00080031", systems.zone),
         "performer": [{"actor": {"display": e}} for e in values.spoken(series, "00081050")],
     }
     if instances is not None:

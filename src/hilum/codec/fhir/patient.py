@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hilum.codec.fhir import values
+from hilum.codec.fhir import times, values
 from hilum.codec.fhir.values import Attributes, Element, Systems
 from hilum.model.query import Path
 
@@ -28,7 +28,7 @@ def patient(attributes: Attributes, systems: Systems) -> Element:
     sex = values.text(attributes, "00100040").upper()
     if sex:
         made["gender"] = _GENDERS.get(sex, "unknown")
-    if born := values.day(values.text(attributes, "00100030")):
+    if born := times.day(values.text(attributes, "00100030")):
         made["birthDate"] = born
     return made
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from hilum.codec.fhir.parameters import Condition, Kind, Offer, plain
-from hilum.codec.fhir.values import TYPES, Element, instant
+from hilum.codec.fhir.times import instant
+from hilum.codec.fhir.values import TYPES, Element
 from hilum.core.fhir import keys
 from hilum.core.fhir.holds import Span, Token, span, tokens
 from hilum.core.fhir.table import Alternatives, Answered, Check, Known, Row, Table, by

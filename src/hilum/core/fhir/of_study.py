@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from hilum.codec.fhir import values
+from hilum.codec.fhir import times, values
 from hilum.codec.fhir.body_sites import TERMS
 from hilum.codec.fhir.parameters import Condition, Kind, Offer, plain
 from hilum.codec.fhir.values import DCM, OID, SCT, Element
@@ -16,6 +16,8 @@ from hilum.model.query import Path
 
 _STUDY, _ACCESSION, _MODALITIES = (0x0020_000D,), (0x0008_0050,), (0x0008_0061,)
 _STARTED, _ADMISSION, _REASONS = (0x0008_0020,), (0x0038_0010,), (0x0008_1084,)
+CLASSES: Final[Path] = (0x0008_0062,)
+"""SOP Classes in Study, which `dicom-class` asks for: they are in no resource."""
 _NO_MODIFIER: Final = frozenset(("",))
 
 
@@ -58,7 +60,7 @@ def _encounter(row: Row) -> Iterator[Token]:
 
 def _started(row: Row) -> Iterator[Span]:
     zone = row.systems.zone
-    found = span(values.moment(row.attributes, "00080020", "00080030", zone) or "")
+    found = span(times.moment(row.attributes, "00080020", "00080030", zone) or "")
     if found is not None:
         yield found
 
@@ -112,13 +114,19 @@ def _reasons(condition: Condition, _known: Known) -> Alternatives:
     return keys.listed((*_REASONS, 0x0008_0100), wanted)
 
 
-def _sop_classes(path: Path) -> keys.Asking:
-    def asked(condition: Condition, known: Known) -> Alternatives:
-        if not all(is_uid(e.value.removeprefix(OID)) for e in tokens(condition)):
-            raise BadQuery("a SOP class is asked for as urn:oid: and its UID")
-        return keys.uids(path)(condition, known)
+def _class_keys(condition: Condition, known: Known) -> Alternatives:
+    """Systems elsewhere are not asked: some tell the classes, and match on them with nothing."""
+    if condition.modifier == "missing":
+        return None
+    if not all(is_uid(e.value.removeprefix(OID)) for e in tokens(condition)):
+        raise BadQuery("a SOP class is asked for as urn:oid: and its UID")
+    return None if known.is_live else keys.uids(CLASSES)(condition, known)
 
-    return asked
+
+def _classes(row: Row) -> Iterator[Token]:
+    for each in values.texts(row.attributes, "00080062"):
+        yield Token(values.URI, OID + each)
+        yield Token("", each)
 
 
 def _body_sites(condition: Condition, _known: Known) -> Alternatives:
@@ -240,9 +248,7 @@ TABLE: Final[Table] = {
     "bodysite": Answered(
         Offer(Kind.TOKEN, modifiers=_NO_MODIFIER), None, _body_sites, Level.SERIES
     ),
-    "dicom-class": Answered(
-        Offer(Kind.TOKEN, modifiers=_NO_MODIFIER), None, _sop_classes((0x0008_0062,)), Level.STUDY
-    ),
+    "dicom-class": Answered(Offer(Kind.TOKEN), by(_classes), _class_keys),
     **{name: _reference(name) for name in _BELOW},
     **{f"{name}.{key}": each for name, (_, below) in _BELOW.items() for key, each in below.items()},
 }

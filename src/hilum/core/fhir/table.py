@@ -66,10 +66,12 @@ class Known:
     Attributes:
         root: FHIR's root of the mount, without a slash at its end.
         patients: whose the ids are that the search names.
+        is_live: a system elsewhere answers, which may not match on everything.
     """
 
     root: str
     patients: Mapping[str, PatientKey] = field(default_factory=dict)
+    is_live: bool = False
 
     def local(self, reference: str, kind: str) -> str:
         """The id of a reference to something of ours: `1`, `Patient/1`, `http://…/Patient/1`."""

@@ -9,9 +9,10 @@ from typing import Final
 
 from hilum.codec.fhir.imaging_study import STUDY_UID
 from hilum.codec.fhir.parameters import Condition, Search
-from hilum.codec.fhir.values import text
+from hilum.codec.fhir.values import text, texts
 from hilum.core.fhir import keys
 from hilum.core.fhir.of_patient import ids_in
+from hilum.core.fhir.of_study import CLASSES
 from hilum.core.fhir.table import Alternatives, Check, Keys, Known, Row
 from hilum.core.operations import Find
 from hilum.frontends.fhir.asked import About
@@ -23,6 +24,7 @@ from hilum.model.query import Query
 _BATCH: Final = 200  # answers looked at in one go
 _IN_A_LIST: Final = 100  # UIDs in one question
 _STUDY: Final = (STUDY_UID,)
+UNTOLD: Final = "The far side did not say SOPClassesInStudy: dicom-class may not have been matched."
 _OF_PATIENTS: Final = frozenset(("_id", "patient", "subject"))
 _BELOW: Final = frozenset((0x0020_000E, 0x0008_0018, 0x0018_0015, 0x0008_1050))
 
@@ -49,6 +51,7 @@ class Finding:
         checks: what each answer must hold.
         strict: whether what a far side did not match is an error.
         wants_times: a check, or the order, needs to know when they were changed.
+        wants_classes: a check needs to know their SOP classes.
     """
 
     about: About
@@ -57,6 +60,7 @@ class Finding:
     checks: list[Check]
     strict: bool
     wants_times: bool = False
+    wants_classes: bool = False
     found: Found = field(default_factory=Found)
 
     @property
@@ -98,6 +102,8 @@ class Finding:
         if about.is_live:
             limit = most + 1
         query = _query(self.searched, match, about, offset, limit)
+        if self.wants_classes:
+            query = replace(query, include=query.include | ({CLASSES} - query.match.keys()))
         async with about.asked.broker.find(about.asked.operation(Find, query=query)) as found:
             async for each in found:
                 count += 1
@@ -120,6 +126,11 @@ class Finding:
 
     def _holds(self, row: Row) -> bool:
         is_known = self.searched.level is not Level.PATIENT or row.key is not None
+        if self.wants_classes and not texts(row.attributes, "00080062"):
+            if self.strict:
+                raise BadQuery(UNTOLD)
+            if UNTOLD not in self.found.warnings:
+                self.found.warnings.append(UNTOLD)
         return is_known and all(check(row) for check in self.checks)
 
     async def _timed(self, rows: Sequence[Row]) -> Sequence[Row]:
@@ -151,7 +162,7 @@ def _query(searched: Searched, match: Keys, about: About, offset: int, limit: in
 
 async def known(about: About, conditions: Sequence[Condition]) -> Known:
     """What the conditions of a search refer to."""
-    nobody = Known(about.root)
+    nobody = Known(about.root, is_live=about.is_live)
     asked = [
         name
         for each in conditions
@@ -160,7 +171,8 @@ async def known(about: About, conditions: Sequence[Condition]) -> Known:
     ]
     if not asked:
         return nobody
-    return Known(about.root, await about.fhir.patients.patients(about.mount.name, asked))
+    whose = await about.fhir.patients.patients(about.mount.name, asked)
+    return replace(nobody, patients=whose)
 
 
 async def finding(about: About, searched: Searched, search: Search, *, strict: bool) -> Finding:
@@ -184,8 +196,8 @@ async def finding(about: About, searched: Searched, search: Search, *, strict: b
         else:
             below.append((answered.level or Level.IMAGE, alternatives))
     asked = {*(each.name for each in search.conditions), *(name for name, _ in search.sort)}
-    wants = "_lastUpdated" in asked
-    made = Finding(about, searched, keys.combined(own), checks, strict, wants_times=wants)
+    made = Finding(about, searched, keys.combined(own), checks, strict)
+    made = replace(made, wants_times="_lastUpdated" in asked, wants_classes="dicom-class" in asked)
     for level, alternatives in below:
         sets = await _above(made, level, alternatives or [])
         made = replace(made, sets=sets)
@@ -200,10 +212,9 @@ async def _above(made: Finding, level: Level, alternatives: Sequence[Keys]) -> l
     """
     if not alternatives or not made.sets:
         return []
-    merged: list[Keys] = [{**each, **other} for each in made.sets for other in alternatives]
-    others = {path for each in alternatives for path in each}
-    taken = any(path[0] in _BELOW for each in made.sets for path in each)
-    if not made.about.is_live and not taken and not others & made.sets[0].keys():
+    above = [{path: v for path, v in each.items() if path[0] not in _BELOW} for each in made.sets]
+    merged: list[Keys] = [{**each, **other} for each in above for other in alternatives]
+    if not made.about.is_live and above == made.sets:
         return merged
     uids = await _studies(made, level, merged)
     return [

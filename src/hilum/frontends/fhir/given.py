@@ -15,7 +15,8 @@ from hilum.codec.fhir.imaging_study import (
 )
 from hilum.codec.fhir.parameters import Search
 from hilum.codec.fhir.patient import PATIENT_ID
-from hilum.codec.fhir.values import Attributes, Element, instant, number, text
+from hilum.codec.fhir.times import instant
+from hilum.codec.fhir.values import Attributes, Element, number, text
 from hilum.core.fhir.patients import PatientKey
 from hilum.core.fhir.table import Check, Keys, Row
 from hilum.core.operations import Find
