@@ -83,7 +83,7 @@ class Plan:
     @contextmanager
     def site(self, work: Path) -> Iterator[Site]:
         """All archives, empty."""
-        choice = Choice(self.given.workers, self.given.peer, self.given.systems)
+        choice = Choice(self.given.workers, self.given.guards, self.given.peer, self.given.systems)
         with (
             tempfile.TemporaryDirectory(dir=work) as folder,
             archives(self.corpus, Path(folder), self.extent, choice) as site,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
+from bench.access import OPEN, Access
 from bench.corpus import BOUNDARY
 from bench.processes import environment
 from bench.system import System
@@ -68,8 +69,8 @@ def run(commands: Iterable[Sequence[str]], *, nodelay: bool = True) -> tuple[flo
 
 def dcmtk(name: str, to: System, *arguments: str) -> list[str]:
     """A DCMTK client's command line."""
-    called = ["-aet", "BENCH", "-aec", to.aet, to.host, str(to.port)]
-    return [program(name), *called, *arguments]
+    called = ["-aet", to.access.title(name), "-aec", to.aet, to.host, str(to.port)]
+    return [program(name), *to.access.of_dcmtk(name), *called, *arguments]
 
 
 def store(
@@ -111,16 +112,16 @@ def _study(study: str) -> list[str]:
     return ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}"]
 
 
-def curl(url: str, accept: str) -> float:
+def curl(url: str, accept: str, access: Access = OPEN) -> float:
     """Seconds until curl has an answer, and forgot it.
 
     Raises:
         NotOffered: the status is another than 200.
     """
-    return _curl([["--header", f"Accept: {accept}", url]])
+    return _curl([[*access.of_curl, "--header", f"Accept: {accept}", url]])
 
 
-def stow(url: str, bodies: Sequence[Path]) -> float:
+def stow(url: str, bodies: Sequence[Path], access: Access = OPEN) -> float:
     """Seconds until curl has posted all bodies, one after another on one connection.
 
     Raises:
@@ -128,7 +129,7 @@ def stow(url: str, bodies: Sequence[Path]) -> float:
     """
     kind = f'Content-Type: multipart/related; type="application/dicom"; boundary={BOUNDARY}'
     post = ["--request", "POST", "--header", kind, "--header", f"Accept: {JSON}"]
-    post += ["--header", "Expect:"]
+    post += ["--header", "Expect:", *access.of_curl]
     return _curl([[*post, "--upload-file", str(body), url] for body in bodies])
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from urllib.parse import urlsplit
 
+from bench.access import OPEN, Access
 from bench.clients import ClientFailed, NotOffered
 
 _BUFFER = 1024 * 1024  # bytes read at a time
@@ -112,6 +113,7 @@ class Reader:
 class _Connection:
     address: tuple[str, int]
     requests: Iterator[bytes]
+    access: Access
     link: socket.socket = field(init=False)
     reader: Reader = field(default_factory=Reader, init=False)
     request: bytes = b""
@@ -121,6 +123,8 @@ class _Connection:
     def open(self) -> None:
         self.link = socket.create_connection(self.address)
         self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.access.context:
+            self.link = self.access.context.wrap_socket(self.link, server_hostname=self.address[0])
         self.answers = 0
 
     def ask(self) -> None:
@@ -130,18 +134,20 @@ class _Connection:
         self.link.sendall(self.request)
 
 
-def requests_for(urls: Sequence[str], accept: str) -> list[bytes]:
+def requests_for(urls: Sequence[str], accept: str, access: Access = OPEN) -> list[bytes]:
     """GET requests, ready to be sent."""
-    made = []
+    made, more = [], f"{access.header}\r\n" if access.header else ""
     for url in urls:
         parts = urlsplit(url)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
-        head = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: {accept}\r\n\r\n"
+        head = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: {accept}\r\n{more}\r\n"
         made.append(head.encode())
     return made
 
 
-def load(urls: Sequence[str], accept: str, connections: int, seconds: float) -> Load:
+def load(
+    urls: Sequence[str], accept: str, connections: int, seconds: float, access: Access = OPEN
+) -> Load:
     """Ask for the URLs, again and again, for so long; the last answers are waited for.
 
     Raises:
@@ -150,14 +156,14 @@ def load(urls: Sequence[str], accept: str, connections: int, seconds: float) -> 
     """
     parts = urlsplit(urls[0])
     address = (parts.hostname or "", parts.port or 80)
-    requests = cycle(requests_for(urls, accept))
+    requests = cycle(requests_for(urls, accept, access))
     buffer = memoryview(bytearray(_BUFFER))
     times: list[float] = []
     with selectors.DefaultSelector() as selector:
         try:
             began, cpu = time.perf_counter(), time.process_time()
             for _ in range(connections):
-                _begin(_Connection(address, requests), selector)
+                _begin(_Connection(address, requests, access), selector)
             while selector.get_map():
                 for each in _ready(selector):
                     took = _receive(each, buffer, selector)

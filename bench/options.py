@@ -4,6 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from bench.access import Guard
 from bench.systems.given import given
 
 HERE = Path(__file__).parent
@@ -17,6 +18,14 @@ def _numbers(text: str) -> list[int]:
     if not all(each > 0 for each in numbers):
         raise argparse.ArgumentTypeError(f"{text!r} has a number that is not positive")
     return numbers
+
+
+def _guards(text: str) -> list[Guard]:
+    try:
+        return [Guard(each) for each in _names(text)]
+    except ValueError:
+        known = ", ".join(each.value for each in Guard)
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {known}") from None
 
 
 def _names(text: str) -> list[str]:
@@ -55,6 +64,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         default=[1],
         metavar="N,…",
         help="processes of Hilum; one column for each number",
+    )
+    add(
+        "--guards",
+        type=_guards,
+        default=[],
+        metavar="NAME,…",
+        help="one more column each: auth (tokens), tls (both doors)",
     )
     add(
         "--peer",

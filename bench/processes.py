@@ -67,6 +67,17 @@ def server(
                 process.wait()
 
 
+def run_once(command: Sequence[str]) -> None:
+    """A program that is run to its end.
+
+    Raises:
+        CannotStart: it does not end well.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CannotStart(f"{Path(command[0]).name}: {done.stdout[-500:]}{done.stderr[-500:]}")
+
+
 def _wait_for(
     port: int, process: subprocess.Popen[bytes], command: Sequence[str], log: IO[bytes]
 ) -> None:

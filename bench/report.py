@@ -1,11 +1,13 @@
 """RESULTS.md: what was measured, as tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from bench.access import Guard
 from bench.growth.table import growth_tables
 from bench.measure import key
 from bench.results import Measured, Results, Samples, best
 from bench.row import FLOOR, MEGABYTES, OURS, RATE, Row, Unit, faster
+from bench.systems.hilum import guarded_title
 
 _INTRODUCTION = """# What was measured
 
@@ -15,6 +17,9 @@ median of the rounds and, in brackets, the distance from the least to the greate
 In the table of the archive 2.0 says that Hilum is twice as fast; in those of SCU and broker it says
 that Hilum takes twice as long.
 """
+_KEPT = {Guard.AUTH: 0.95, Guard.TLS: 0.65}
+"""The part of its speed that a row keeps at least."""
+_GUARDED = {guarded_title(guard): guard for guard in Guard}
 _RATIOS = {
     "archive": ("times as fast as the best other", "as the floor"),
     "SCU": ("time as a multiple of DCMTK's", "of the floor's"),
@@ -34,6 +39,7 @@ def report(results: Results, rows: Sequence[Row]) -> str:
         known = [row for row in rows if row.group == group and key(row) in results.rows]
         if known:
             parts += [title, "", *_table(known, results), "", *_costs(known, results), ""]
+    parts += _guards(rows, results)
     parts += _legend([row for row in rows if key(row) in results.rows])
     parts += growth_tables(results.growth)
     return "\n".join(parts).rstrip() + "\n"
@@ -55,8 +61,9 @@ def _about(results: Results) -> Iterator[str]:
 
 
 def _names(rows: Sequence[Row], results: Results) -> list[str]:
-    """All contestants: ours first, the floor last."""
+    """All contestants but those with a guard: ours first, the floor last."""
     found = [name for row in rows for name in results.rows[key(row)].samples]
+    found = [name for name in found if name not in _GUARDED]
     order = {name: at for at, name in enumerate(dict.fromkeys(found))}
     return sorted(order, key=lambda name: (name == FLOOR, not name.startswith(OURS), order[name]))
 
@@ -150,6 +157,39 @@ def _cost(samples: Samples | None) -> str:
     spent = samples.cpu_median
     time = f"{spent / count * 1000:.2f} ms" if samples.client is not None else f"{spent:.2f} s"
     return f"{time}, {samples.peak:.0f} MB" if samples.peak is not None else time
+
+
+def _guards(rows: Sequence[Row], results: Results) -> Iterator[str]:
+    """What tokens and TLS cost."""
+    known = [row for row in rows if key(row) in results.rows and row.unit is not MEGABYTES]
+    asked = [row for row in known if _GUARDED.keys() & results.rows[key(row)].samples.keys()]
+    if not asked:
+        return
+    yield "## What tokens and TLS cost"
+    yield ""
+    yield "The part of its speed that each row keeps, in the same run; DCMTK's getscu and movescu"
+    yield "speak no TLS, and they and findscu show no token: with tokens they come by AE title."
+    yield ""
+    yield f"| row | Hilum | {' | '.join(f'{each} | kept' for each in _GUARDED)} |"
+    yield "|" + "---|" * (2 + 2 * len(_GUARDED))
+    for row in asked:
+        samples = results.rows[key(row)].samples
+        cells = [_cell(samples.get(OURS), row.unit)]
+        for name, guard in _GUARDED.items():
+            cells += [_cell(samples.get(name), row.unit), _kept(row, samples, name, guard)]
+        yield f"| {' | '.join((row.name, *cells))} |"
+    yield ""
+
+
+def _kept(row: Row, samples: Mapping[str, Samples], name: str, guard: Guard) -> str:
+    ours = samples[OURS].median if OURS in samples else None
+    theirs = samples[name].median if name in samples else None
+    if ours is None or theirs is None:
+        return "-"
+    part = faster(row.unit, theirs, ours)
+    return f"{part * 100:.0f} %" + (
+        "" if part >= _KEPT[guard] else f" (**below {_KEPT[guard] * 100:.0f}**)"
+    )
 
 
 def _legend(rows: Sequence[Row]) -> Iterator[str]:

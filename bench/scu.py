@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Self
@@ -30,7 +30,8 @@ from hilum.backends.dimse.find import CONTEXTS as FIND
 from hilum.backends.dimse.find import find
 from hilum.backends.dimse.retrieve import GET_CONTEXTS, get
 from hilum.backends.dimse.store import PeerStores
-from hilum.cli.intake.files import opened
+from hilum.cli.intake.ahead import Ahead
+from hilum.cli.intake.files import Unreadable
 from hilum.model.errors import HilumError
 from hilum.model.identity import Level
 from hilum.model.instance import Instance
@@ -86,14 +87,22 @@ async def _get(remote: Remote, study: str) -> int:
     return into.count
 
 
+async def _each(paths: Sequence[Path]) -> AsyncIterator[Path]:
+    for path in paths:
+        yield path
+
+
 async def _store(remote: Remote, paths: Sequence[Path]) -> int:
-    limiter = CapacityLimiter(2)
     need = [(CTImageStorage, ExplicitVRLittleEndian)]
     count = 0
-    async with PeerStores(remote).open(need) as session:
-        for path in paths:
-            async with opened(path, limiter) as instance:
-                stored = await session.store(instance)
+    async with (
+        PeerStores(remote).open(need) as session,
+        Ahead(_each(paths), CapacityLimiter(2)) as ahead,
+    ):
+        async for _, instance in ahead:
+            if isinstance(instance, Unreadable):
+                raise ClientFailed(str(instance))
+            stored = await session.store(instance)
             if stored.failure is not None:
                 raise stored.failure
             count += 1

@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from bench import clients
+from bench.access import Guard
 from bench.copies import copies
 from bench.corpus import Corpus
 from bench.processes import free_port, say, server, together
@@ -108,7 +109,7 @@ def warm(site: Site) -> None:
             clients.run([clients.get(system, study)])
         if Ability.WEB in system.abilities:
             with suppress(clients.ClientFailed, clients.NotOffered):
-                clients.curl(f"{system.web}/studies/{study}", clients.PARTS)
+                clients.curl(f"{system.web}/studies/{study}", clients.PARTS, system.access)
     with suppress(clients.ClientFailed):
         if site.far is not None:
             site.scu.ask("get", site.far, study)
@@ -130,11 +131,13 @@ class Choice:
 
     Attributes:
         workers: processes of Hilum; one archive for each number.
+        guards: of Hilum with one process; one more archive for each.
         given: archives that are running already.
         names: names, or beginnings of names, of those that are started; none: all.
     """
 
     workers: Sequence[int] = (1,)
+    guards: Sequence[Guard] = ()
     given: Sequence[System] = ()
     names: Sequence[str] = ()
 
@@ -153,6 +156,11 @@ def archives(corpus: Corpus, work: Path, extent: Extent, choice: Choice) -> Iter
         starting = [
             hilum.archive(work / f"hilum{number}", port, number)
             for number in choice.workers
+            if has(hilum.NAME)
+        ]
+        starting += [
+            hilum.archive(work / f"hilum-{guard.value}", port, guard=guard)
+            for guard in choice.guards
             if has(hilum.NAME)
         ]
         if not orthanc.MISSING and has(orthanc.NAME):

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from bench.access import OPEN, Access
+
 
 class Ability(Enum):
     """What a system can be asked."""
@@ -31,6 +33,7 @@ class System:
         pid: of its process, where its CPU and memory can be read.
         durability: what it does before it says that an instance is stored, as documented.
         abilities: what it is asked.
+        access: how clients come in.
         ours: it is Hilum.
     """
 
@@ -42,6 +45,7 @@ class System:
     pid: int | None = None
     durability: str = ""
     abilities: frozenset[Ability] = ALL
+    access: Access = OPEN
     ours: bool = False
 
 

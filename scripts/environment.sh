@@ -44,8 +44,12 @@ install_packages() { # Debian packages, as root; the services they bring are not
     fi
     status=0
     {
-        DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
-            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+        get() { # a mirror that fails is asked again; another apt-get is waited for
+            DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=5 \
+                -o Acquire::http::Timeout=60 -o DPkg::Lock::Timeout=120 "$@"
+        }
+        get update || say "apt-get update failed; going on with the lists that are here."
+        get install -y --no-install-recommends "$@"
     } >&2 || status=$?
     if [ -n "$made" ]; then
         rm -f "$policy"
@@ -90,6 +94,14 @@ environment() { # .venv with the project and the named extras; quick when nothin
     now=$("$venv/bin/python" -V && cksum <"$root/pyproject.toml" && printf '%s\n' "$root")
     if [ "$(cat "$stamp" 2>/dev/null)" = "$now" ]; then return; fi
     say "Installing Hilum and what it needs into .venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$root$extras"
+    install_project() {
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+            --retries 10 --timeout 60 --editable "$root$extras"
+    }
+    install_project || {
+        say "That failed; trying once more."
+        sleep 10
+        install_project
+    }
     printf '%s\n' "$now" >"$stamp"
 }

@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.events import EventType
+from tests import warm
 
 HOST = "127.0.0.1"
 SOURCES = Path(__file__).parents[1] / "src"
@@ -98,7 +99,7 @@ class Peer:
     port: int
     log: Path
     folder: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | warm.Forked
     host: str = HOST
 
     @property
@@ -143,8 +144,19 @@ def running(  # noqa: PLR0913 - a process has that many sides
     ready: Callable[[Peer], bool] | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float = START,
+    start: Callable[..., subprocess.Popen[bytes] | warm.Forked] = subprocess.Popen,
 ) -> Iterator[Peer]:
     """A process, from when it is `ready` (else: listens at `port`) to its end.
+
+    Args:
+        command: its command line.
+        aet: its AE title.
+        port: where it listens.
+        folder: where it works.
+        ready: whether it can be used.
+        env: more of the environment.
+        timeout: seconds it may take until then.
+        start: what starts it, with the command and these arguments of `subprocess.Popen`.
 
     Raises:
         AssertionError: it ended, or was not ready in time; with what it wrote.
@@ -153,10 +165,10 @@ def running(  # noqa: PLR0913 - a process has that many sides
     number = len(list(folder.parent.glob(f"{folder.name}*.log")))
     log = folder.parent / f"{folder.name}{number}.log"
     with log.open("wb") as out:
-        process = subprocess.Popen(
+        process = start(
             [str(part) for part in command],
             stdout=out,
-            stderr=subprocess.STDOUT,
+            stderr=out,
             stdin=subprocess.DEVNULL,
             cwd=folder,
             env={**os.environ, **(env or {})},
@@ -377,13 +389,14 @@ def configuration(  # noqa: PLR0913 - one for each section
 
 
 @contextmanager
-def hilum(
+def hilum(  # noqa: PLR0913 - as above
     folder: Path,
     config: str | None = None,
     *,
     env: Mapping[str, str] | None = None,
     prefix: Sequence[str | Path] = (),
     timeout: float = START,
+    cold: bool = False,
 ) -> Iterator[Hilum]:
     """The broker, started as a user starts it; from "Hilum is ready" to its end.
 
@@ -392,20 +405,24 @@ def hilum(
         config: text of the configuration; None: what the run before left there, else a plain one.
         env: more of the environment.
         prefix: a program that starts it (strace).
+        timeout: seconds it may take until it is ready.
+        cold: start it from nothing, not from where all is imported.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "config.toml"
     if config is not None or not file.exists():
         file.write_text(config if config is not None else configuration())
     command = [*prefix, sys.executable, "-m", "hilum", "run", "--config", file]
+    from_nothing = cold or prefix or not warm.POSSIBLE
     environment = {"PYTHONPATH": str(SOURCES), "PYTHONUNBUFFERED": "1", **(env or {})}
 
     def ready(peer: Peer) -> bool:
         return "Hilum is ready" in peer.said
 
     with running(
-        command, aet="HILUM", port=0, folder=folder, ready=ready, env=environment, timeout=timeout
-    ) as peer:
+        command, aet="HILUM", port=0, folder=folder, ready=ready, env=environment, timeout=timeout,
+        start=subprocess.Popen if from_nothing else warm.start,
+    ) as peer:  # fmt: skip
         said = peer.said
         dimse = re.search(r"^  DIMSE +\S+:(\d+)$", said, re.MULTILINE)
         web = re.search(r"^  DICOMweb +(http\S+)$", said, re.MULTILINE)
@@ -440,10 +457,12 @@ def pynetdicom(
         server.shutdown()
 
 
-def command(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
-    """`hilum …`, as a user calls it; `options` are those of `run`."""
+def command(*arguments: str | Path, **options: float) -> subprocess.CompletedProcess[str]:
+    """`hilum …`, as a user calls it; `timeout` may be among the options."""
     env = {"PYTHONPATH": str(SOURCES), "NO_COLOR": "1", "COLUMNS": "200"}
-    return run([sys.executable, "-m", "hilum", *arguments], env=env, **options)  # type: ignore[arg-type]  # as they are
+    if warm.POSSIBLE:
+        return warm.run(arguments, env={**os.environ, **env}, apart=False, **options)
+    return run([sys.executable, "-m", "hilum", *arguments], env=env, **options)
 
 
 def clear(folder: Path) -> None:

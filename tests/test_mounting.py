@@ -27,7 +27,10 @@ def settings(folder: Path) -> Settings:
             ),
             "CLOUD": DicomwebMount(backend="dicomweb", url="http://127.0.0.1:1/root", send=True),
         },
-        peers={"V": Peer(aet="VIEWER", host="127.0.0.1", port=1)},
+        peers={
+            "V": Peer(aet="VIEWER", host="127.0.0.1", port=1),
+            "P": Peer(aet="P", host="127.0.0.1", port=1),
+        },
     )
 
 
@@ -36,10 +39,11 @@ async def test_every_kind_of_mount_offers_everything(tmp_path: Path) -> None:
         for mount in found.mounts:
             offered = (mount.echoes, mount.finds, mount.retrieves, mount.describes, mount.lends)
             assert None not in (*offered, mount.stores, mount.fetches), mount.name
-        assert sorted(found.destinations) == ["VIEWER"]
+        assert sorted(found.destinations) == ["P", "VIEWER"]
         kept, pacs, cloud = (found.mounts[name] for name in ("KEPT", "PACS", "CLOUD"))
         assert (kept.sends, kept.asks) == (None, None)
         assert pacs.passed_on == {"VIEWER"}
+        assert pacs.itself == {"P", "PACS"}
         assert pacs.sends is not None
         assert cloud.passed_on is None
         assert cloud.sends is not None

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from bench import clients
+from bench.access import OPEN, Access
 from bench.clients import FRAME, PARTS
 from bench.corpus import Corpus, uid
 from bench.floors import wire
@@ -51,15 +52,15 @@ def small(
     Args:
         paths: below the root of the service, asked in turn."""
 
-    def ask(site: Site, urls: Sequence[str]) -> Taken:
-        done = load(urls, accept, connections, site.extent.seconds)
+    def ask(site: Site, urls: Sequence[str], access: Access = OPEN) -> Taken:
+        done = load(urls, accept, connections, site.extent.seconds, access)
         return Taken(done.rate if unit is RATE else done.p50, done.count, done.client)
 
     def contestants(site: Site) -> Turns:
         asked = paths(site.corpus)
         for system in able(site.systems, Ability.WEB):
             urls = [system.web + path for path in asked]
-            yield Contestant(system.name, partial(ask, site, urls), system.pid)
+            yield Contestant(system.name, partial(ask, site, urls, system.access), system.pid)
         floor = site.answer(asked[0], accept)
         if floor:
             yield Contestant(FLOOR, partial(ask, site, [floor]))
@@ -109,7 +110,7 @@ def first_frame(site: Site) -> Turns:
     def ask(system: System) -> Taken:
         clients.store(system, [site.corpus.multi_frame])
         url = system.web + frames(site.corpus)[0]
-        return Taken(load([url], FRAME, 1, 0).p50 * 1000)
+        return Taken(load([url], FRAME, 1, 0, system.access).p50 * 1000)
 
     for system in able(site.systems, Ability.WEB, Ability.STORE):
         yield Contestant(system.name, partial(ask, system), system.pid)
@@ -119,11 +120,12 @@ def wado_study(site: Site) -> Turns:
     """The CT study by curl."""
     path = f"/studies/{site.corpus.ct_study}"
 
-    def ask(url: str) -> Taken:
-        return Taken(clients.curl(url, PARTS))
+    def ask(url: str, access: Access = OPEN) -> Taken:
+        return Taken(clients.curl(url, PARTS, access))
 
     for system in able(site.systems, Ability.WEB):
-        yield Contestant(system.name, partial(ask, system.web + path), system.pid)
+        asked = partial(ask, system.web + path, system.access)
+        yield Contestant(system.name, asked, system.pid)
     floor = site.answer(path, PARTS)
     if floor:
         ask(floor)  # it reads the answer when it is first asked
@@ -162,7 +164,7 @@ def big_object(site: Site, at: System) -> Taken:
     clients.store(at, [site.corpus.multi_frame])
     study = site.corpus.frames_study
     if Ability.WEB in at.abilities:
-        clients.curl(f"{at.web}/studies/{study}", PARTS)
+        clients.curl(f"{at.web}/studies/{study}", PARTS, at.access)
     if Ability.GET in at.abilities:
         clients.run([clients.get(at, study)])
     return Taken(_known(None if at.pid is None else peak(at.pid)))

@@ -72,7 +72,7 @@ def stow(each: int | None) -> Contestants:
                 bodies = list(stow_bodies(made, each or len(made), folder))
 
                 def ask(to: System) -> Taken:
-                    return Taken(clients.stow(f"{to.web}/studies", bodies), len(made))
+                    return Taken(clients.stow(f"{to.web}/studies", bodies, to.access), len(made))
 
                 for system in able(site.systems, Ability.WEB):
                     yield Contestant(system.name, partial(ask, system), system.pid)

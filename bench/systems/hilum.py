@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.access import OPEN, Guard, guarded
 from bench.processes import free_port, server
-from bench.system import System
+from bench.system import ALL, Ability, System
 
 NAME = "Hilum"
 ARCHIVE, PACS, CLOUD, DESTINATION = "ARCHIVE", "PACS", "CLOUD", "SINK"
@@ -21,9 +22,18 @@ def title(workers: int) -> str:
     return NAME if workers == 1 else f"{NAME}, {workers} workers"
 
 
+def guarded_title(guard: Guard) -> str:
+    """Its name in the tables, with a guard."""
+    return f"{NAME}, {guard.value}"
+
+
 @contextmanager
 def archive(
-    folder: Path, sink: int, workers: int = 1, path: Path | None = None
+    folder: Path,
+    sink: int,
+    workers: int = 1,
+    path: Path | None = None,
+    guard: Guard | None = None,
 ) -> Iterator[System]:
     """The archive, with its defaults.
 
@@ -32,6 +42,7 @@ def archive(
         sink: port of a Storage SCP that C-MOVE may send to.
         workers: processes.
         path: of an archive that is there already.
+        guard: what is asked of who comes.
     """
     mounts = f"""[mounts.{ARCHIVE}]
 backend = "archive"
@@ -42,15 +53,19 @@ aet = "{DESTINATION}"
 host = "127.0.0.1"
 port = {sink}
 """
-    with _running(folder, mounts, workers) as (dimse, web, pid):
+    access, tables = (OPEN, "") if guard is None else guarded(folder, guard)
+    tls = guard is Guard.TLS
+    with _running(folder, mounts + tables, workers, tls=tls) as (dimse, web, pid):
         yield System(
-            name=title(workers),
+            name=title(workers) if guard is None else guarded_title(guard),
             port=dimse,
             aet=ARCHIVE,
-            web=f"http://127.0.0.1:{web}/aets/{ARCHIVE}",
+            web=f"http{'s' if tls else ''}://127.0.0.1:{web}/aets/{ARCHIVE}",
             pid=pid,
             durability=_DURABILITY,
+            abilities=ALL - {Ability.GET, Ability.MOVE} if tls else ALL,  # DCMTK has no TLS there
             ours=True,
+            access=access,
         )
 
 
@@ -77,9 +92,12 @@ url = "{far.web}"
 
 
 @contextmanager
-def _running(folder: Path, mounts: str, workers: int) -> Iterator[tuple[int, int, int]]:
+def _running(
+    folder: Path, mounts: str, workers: int, *, tls: bool = False
+) -> Iterator[tuple[int, int, int]]:
     """A process of Hilum: port of DIMSE, port of HTTP, process id."""
     dimse, web = free_port(), free_port()
+    door = f"port = {free_port()}\ntls_port = {dimse}" if tls else f"port = {dimse}"
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "hilum.toml"
     config.write_text(
@@ -87,11 +105,12 @@ def _running(folder: Path, mounts: str, workers: int) -> Iterator[tuple[int, int
 data = "{folder}/data"
 {f"workers = {workers}" if workers > 1 else ""}
 [dimse]
-port = {dimse}
+{door}
 accept_unknown_callers = true
 max_associations_per_peer = 100
 [http]
 port = {web}
+{"tls = true" if tls else ""}
 [logging]
 level = "warning"
 {mounts}"""

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from hilum.authorising import CannotAuthorise, open_login
+from hilum.auditing import CannotAudit, open_audit
+from hilum.authorising import CannotAuthorise, audited, open_login
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.core.jobs import open_sends
@@ -52,10 +53,14 @@ async def serve(
         CannotStart: a folder, a lock or a port is not to be had.
     """
     async with AsyncExitStack() as stack:
+        number = 0 if worker is None else worker.number
+        try:
+            audits = await stack.enter_async_context(open_audit(settings, is_first=not number))
+        except CannotAudit as error:
+            raise CannotStart(str(error)) from error
         crowd = None if worker is None else worker.crowd
         workers = 1 if worker is None else worker.workers
         workshop = await stack.enter_async_context(open_workshop(settings.imaging, workers))
-        number = 0 if worker is None else worker.number
         transcodes = Transcoder(workshop, settings.imaging, settings.transcoding / str(number))
         inbox = Inbox(settings.server.aet, settings.spill, crowd)
         try:
@@ -63,20 +68,23 @@ async def serve(
         except CannotMount as error:
             raise CannotStart(str(error)) from error
         state = await _state(settings, stack, worker) if settings.has_state else None
-        issued = None if state is None else state.tokens
+        issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
+        told = audited(audits)
         try:
-            login = await stack.enter_async_context(open_login(settings.auth, issued))
+            opening_login = open_login(settings.auth, issued, told, sessions=sessions)
+            login = await stack.enter_async_context(opening_login)
         except CannotAuthorise as error:
             raise CannotStart(str(error)) from error
-        broker = Broker(found.mounts, found.destinations, login.policy, transcodes)
+        broker = Broker(found.mounts, found.destinations, login.policy, transcodes, audits)
         sends = None
         if state is not None and settings.has_http:
             mine = worker.is_home_of if worker is not None else lambda _mount: True
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
         tls = await stack.enter_async_context(_renewed(settings))
+        patients = None if state is None else state.patients
         doors = Doors(
-            settings, broker, inbox, sends, workshop, stop, worker, tls, login=login
+            settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients
         ).open()
         listening = Listening()
 

@@ -2,13 +2,16 @@
 
 import ipaddress
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from hilum.config.auth import AuthSettings, RuleSettings
-from hilum.core.login import OPEN, Login
+from hilum.core.audit import Audits
+from hilum.core.login import OPEN, KeepsSessions, Login
 from hilum.core.operations import Operation
 from hilum.core.policy import Decision, Policy, Rule, Told, needs
+from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.principal import Grant, Right
 from hilum.net.keys import CannotVerify, open_keys
 from hilum.net.remembered import Remembered
@@ -22,16 +25,40 @@ class CannotAuthorise(Exception):
 
 
 def noted(operation: Operation, decision: Decision) -> None:
-    """One line for a decision against."""
-    rights = " or ".join(sorted(needs(operation)))
+    """One line in the log for a decision against."""
     who = operation.who
     _log.info(
-        "%s: %s from %s may not %s on %s: %s",
+        "%s: %s from %s %s",
         operation.request_id,
         who.name or "nobody",
         who.address or "somewhere",
-        *(rights, operation.mount, decision.by),
+        _against(operation, decision),
     )
+
+
+def audited(audits: Audits) -> Told:
+    """One line in the log, and one in the audit."""
+
+    def told(operation: Operation, decision: Decision) -> None:
+        noted(operation, decision)
+        who = operation.who
+        is_known = who.is_known and not who.has_expired(time.time())
+        event = Event(
+            kind=Kind.DENIED if is_known else Kind.LOGIN,
+            who=who,
+            mount=operation.mount,
+            request_id=operation.request_id,
+            outcome=Outcome.MINOR,
+            why=_against(operation, decision),
+        )
+        audits(event)
+
+    return told
+
+
+def _against(operation: Operation, decision: Decision) -> str:
+    rights = " or ".join(sorted(needs(operation)))
+    return f"may not {rights} on {operation.mount}: {decision.by}"
 
 
 def policy(settings: AuthSettings, told: Told = noted) -> Policy:
@@ -60,7 +87,10 @@ def _rule(name: str, settings: RuleSettings) -> Rule:
 
 @asynccontextmanager
 async def open_login(
-    settings: AuthSettings, issued: Issued | None = None, told: Told = noted
+    settings: AuthSettings,
+    issued: Issued | None = None,
+    told: Told = noted,
+    sessions: KeepsSessions | None = None,
 ) -> AsyncIterator[Login]:
     """What every door asks, until the block is left.
 
@@ -68,6 +98,7 @@ async def open_login(
         settings: whether there are logins, and what they allow.
         issued: knows our own tokens; None: there are none.
         told: is told of each decision against.
+        sessions: of browsers that log in; None: they cannot.
 
     Raises:
         CannotAuthorise: the key that verifies tokens cannot be used.
@@ -82,4 +113,5 @@ async def open_login(
                 keys = await stack.enter_async_context(open_keys(settings.token))
             except CannotVerify as error:
                 raise CannotAuthorise(str(error)) from error
-        yield Login(policy(settings, told), Remembered(Tokens(settings.token, keys, issued)))
+        tokens = Remembered(Tokens(settings.token, keys, issued))
+        yield Login(policy(settings, told), tokens, sessions, settings.session)

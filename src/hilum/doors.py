@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from hilum.config.schema import Settings
+from hilum.core.audit import unspoken
 from hilum.core.broker import Broker
+from hilum.core.fhir.patients import PatientIds
 from hilum.core.jobs import BackgroundSends
 from hilum.core.login import OPEN, Login
 from hilum.net.guard import Application
@@ -29,6 +31,7 @@ class Doors:
         worker: which of several processes this is; None: there is one.
         tls: to speak TLS with, where a door does.
         login: how it is known who comes, and what is allowed.
+        patients: the ids of FHIR's Patients; None: FHIR is not offered.
         answered: set when the web door has answered all that it was asked.
     """
 
@@ -41,6 +44,7 @@ class Doors:
     worker: Worker | None
     tls: ssl.SSLContext | None
     login: Login = OPEN
+    patients: PatientIds | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def open(self) -> dict[str, Door]:
@@ -69,6 +73,7 @@ class Doors:
 
     async def _http(self, started: Started) -> None:
         from hilum.frontends.dicomweb.app import application  # noqa: PLC0415 - only where that door opens
+        from hilum.frontends.fhir.service import fhir  # noqa: PLC0415 - as above
         from hilum.net import http  # noqa: PLC0415 - only where that door opens
 
         settings, worker = self.settings, self.worker
@@ -83,6 +88,7 @@ class Doors:
             viewer,
             settings.spill,
             self.login,
+            None if self.patients is None else fhir(settings, self.patients),
         )
         elsewhere = entrance = None
         if worker is not None:
@@ -97,6 +103,7 @@ class Doors:
                 entrance=entrance,
                 elsewhere=elsewhere,
                 tls=self.tls if settings.http.tls else None,
+                refused=unspoken(self.broker.audits),
             )
         finally:
             self.answered.set()

@@ -1,6 +1,6 @@
 """What stands behind each mount of the configuration: backends, opened and put together."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -124,6 +124,7 @@ async def _archive(
         describes=archive,
         lends=archive,
         versions=archive,
+        changes=archive,
         stores=archive,
         deletes=archive if mount.delete else None,
         stores_at_once=STORES_AT_ONCE,
@@ -157,9 +158,21 @@ async def _pacs(  # noqa: PLR0913, PLR0917 - called in one place
         describes=described,
         describes_moves=not asks_first,
         behind=frozenset((mount.aet, *mount.senders)),
+        itself=frozenset(_same(settings, mount)),
         sends=pacs if mount.destinations else None,
         passed_on=frozenset(mount.destinations),
     )
+
+
+def _same(settings: Settings, mount: DimseMount) -> Iterator[str]:
+    """The destinations that are the PACS of a mount: this and other mounts, and peers."""
+    place = mount.aet, mount.host, mount.port
+    for name, other in settings.mounts.items():
+        if isinstance(other, DimseMount) and (other.aet, other.host, other.port) == place:
+            yield name
+    for peer in settings.peers.values():
+        if (peer.aet, peer.host, peer.port) == place and peer.aet not in settings.mounts:
+            yield peer.aet
 
 
 async def _origin(

@@ -36,7 +36,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_row_comes_out_with_numbers(tmp_path: Path) -> None:
     out = tmp_path / "out" / "results.json"
     places = ["--corpus", str(tmp_path / "corpus"), "--work", str(tmp_path), "--json", str(out)]
-    done = run("--quick", *TINY, *places)
+    done = run("--quick", *TINY, *places, "--guards", "auth,tls")
     assert done.returncode == 0, done.stderr
     rows = json.loads(out.read_text("utf-8"))["rows"]
     assert set(rows) == {key(row) for row in ROWS}
@@ -54,6 +54,7 @@ def test_every_row_comes_out_with_numbers(tmp_path: Path) -> None:
             assert all(value > 0 for value in found["values"]), (name, key(row))
     page = out.with_name("RESULTS.md").read_text("utf-8")
     assert all(f"| {row.name} |" in page for row in ROWS)
+    assert "## What tokens and TLS cost" in page
     assert str(tmp_path) not in page
     assert not re.search(r"(?<![\w.])/(home|root|tmp|usr)/", page)
 

@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
+from tests import warm
 from tests.peers import free_port
+
+Process: TypeAlias = "subprocess.Popen[bytes] | warm.Forked"
 
 READY = "Hilum is ready"
 PATIENCE = 60  # seconds until it is ready, or gone
@@ -28,7 +32,7 @@ class Broker:
 
     config: Path
     said: list[str]
-    process: "subprocess.Popen[str]"
+    process: Process
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask it to stop, and give its exit code."""
@@ -70,43 +74,55 @@ def hilum(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "hilum", *map(str, arguments)]
 
 
+def ran(*arguments: str | Path, timeout: float = 120.0) -> "subprocess.CompletedProcess[str]":
+    """`hilum …` from begin to end."""
+    if warm.POSSIBLE:
+        return warm.run(arguments, env=environment(), timeout=timeout)
+    return subprocess.run(
+        hilum(*arguments),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=environment(),
+        check=False,
+    )
+
+
 def environment(**more: str) -> dict[str, str]:
     """Ours, without settings of a broker."""
     return {key: value for key, value in os.environ.items() if not key.startswith("HILUM_")} | more
 
 
 @contextmanager
-def running(config: Path, *arguments: str) -> Iterator[Broker]:
-    """A broker with that configuration, until the block ends."""
-    log = config.with_suffix(".log")
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(
+def running(config: Path, *arguments: str, cold: bool = False) -> Iterator[Broker]:
+    """A broker with that configuration, until the block ends; `cold`: started from nothing."""
+    said, log = config.with_suffix(".out"), config.with_suffix(".log")
+    start = subprocess.Popen if cold or not warm.POSSIBLE else warm.start
+    with said.open("wb") as out, log.open("wb") as errors:
+        process = start(
             hilum("run", "--config", config, *arguments),
-            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
             stderr=errors,
-            text=True,
+            cwd=Path.cwd(),
             env=environment(),
-        ) as process,
-    ):
-        try:
-            yield Broker(config, _until_ready(process, log), process)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(PATIENCE)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+        )
+    try:
+        yield Broker(config, _until_ready(process, said, log), process)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
-def _until_ready(process: "subprocess.Popen[str]", log: Path) -> list[str]:
-    assert process.stdout is not None
-    said: list[str] = []
-    began = time.monotonic()
-    for line in process.stdout:
-        said.append(line.rstrip("\n"))
-        if line.startswith(READY):
-            return said
-        assert time.monotonic() - began < PATIENCE
-    raise AssertionError(f"it did not start: {log.read_text()}")
+def _until_ready(process: Process, said: Path, log: Path) -> list[str]:
+    until = time.monotonic() + PATIENCE
+    while READY not in (lines := said.read_text().splitlines()):
+        assert process.poll() is None, f"it did not start: {log.read_text()}"
+        assert time.monotonic() < until, f"it was not ready in time: {log.read_text()}"
+        time.sleep(0.02)
+    return lines

@@ -3,20 +3,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.process import configured, environment, hilum, running
+from tests.cli.process import configured, ran, running
 
 from hilum.cli.walk.rows import ROWS
 
 
 def demo(config: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        hilum("demo", "--config", config, *arguments),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=environment(),
-        check=False,
-    )
+    return ran("demo", "--config", config, *arguments)
 
 
 def test_every_operation_works_twice_over(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests import samples
-from tests.cli.process import configured, environment, hilum, running
+from tests.cli.process import configured, environment, hilum, ran, running
 
 from hilum.cli.walk.study import study
 from hilum.config.load import load
@@ -17,14 +17,7 @@ MADE = study("IMPORT")
 
 
 def bring(config: Path, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        hilum("import", "--config", config, *arguments),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=environment(),
-        check=False,
-    )
+    return ran("import", "--config", config, *arguments)
 
 
 @pytest.fixture

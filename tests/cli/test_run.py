@@ -1,13 +1,12 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.cli.process import configured, environment, hilum, running
+from tests.cli.process import configured, ran, running
 
 from hilum.app import Listening
 from hilum.cli.run import place, tries, web_root, where
@@ -20,14 +19,7 @@ BOTH = Listening({"dimse": ("127.0.0.1", 104), "http": ("::", 80)})
 
 
 def failing(config: Path) -> list[str]:
-    done = subprocess.run(
-        hilum("run", "--config", config),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(),
-        check=False,
-    )
+    done = ran("run", "--config", config)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     return done.stderr.splitlines()
@@ -77,7 +69,7 @@ def test_it_serves_both_doors_until_it_is_told_to_stop(
 ) -> None:
     config = configured(tmp_path)
     settings = load(config, {})
-    with running(config) as broker:
+    with running(config, cold=True) as broker:
         assert f"  DIMSE      127.0.0.1:{settings.dimse.port}" in broker.said
         root = f"http://127.0.0.1:{settings.http.port}"
         assert f"  DICOMweb   {root}/dicomweb" in broker.said

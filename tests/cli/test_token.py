@@ -1,10 +1,9 @@
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.process import configured, environment, hilum, running
+from tests.cli.process import configured, ran, running
 from typer.testing import CliRunner
 
 from hilum.cli.main import app
@@ -89,14 +88,7 @@ def test_a_folder_that_cannot_be_used(config: Path, tmp_path: Path) -> None:
 
 def test_it_works_beside_a_running_broker(config: Path) -> None:
     def run(*arguments: str) -> Any:
-        done = subprocess.run(
-            hilum("token", *arguments, "--json", "--config", config),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env=environment(),
-            check=True,
-        )
+        done = ran("token", *arguments, "--json", "--config", config)
         return json.loads(done.stdout)
 
     with running(config):

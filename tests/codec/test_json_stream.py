@@ -111,3 +111,13 @@ def test_random_cuts_of_random_rubbish_never_raise_anything_else() -> None:
             objects(text, seeded.randrange(1, 5))
         except (BadDataset, json.JSONDecodeError):
             continue
+
+
+def test_crumbs_cost_no_more_behind_a_big_object() -> None:
+    stream = JsonStream()
+    assert list(stream.feed(b'[{"x": "' + b"a" * 16_000_000)) == []
+    began = time.monotonic()
+    for _ in range(20_000):
+        list(stream.feed(b"a"))
+    assert time.monotonic() - began < 10  # a copy of all for each takes half a minute
+    assert [len(each) for each in stream.feed(b'"}]')] == [16_020_009]

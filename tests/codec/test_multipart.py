@@ -161,3 +161,10 @@ def test_no_more_than_a_delimiter_is_held_back() -> None:
             len(event.data) for event in reader.feed(b"\r" * 1000) if isinstance(event, PartData)
         )
     assert given >= 100_000 - 80
+
+
+@pytest.mark.parametrize(
+    ("said", "size"), [("5", 5), ("0005", 5), ("", None), ("-5", None), ("5" * 5000, None)]
+)
+def test_a_size_is_believed_where_it_is_one(said: str, size: int | None) -> None:
+    assert PartStarted({"content-length": said}).size == size

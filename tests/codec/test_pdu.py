@@ -250,3 +250,22 @@ def test_fragments_are_even_and_fit_what_the_peer_takes(peer: int) -> None:
     assert size % 2 == 0
     assert 0 < size + 6 <= (peer or pdu.MAX_OURS)
     assert size + 6 <= pdu.MAX_OURS
+
+
+@given(st.lists(st.lists(st.binary(max_size=40), max_size=4), max_size=4), st.sampled_from([2, 58]))
+def test_pieces_fill_fragments_wherever_they_were_cut(
+    batches: list[list[bytes]], size: int
+) -> None:
+    data = b"".join(map(b"".join, batches))
+    stream = b""
+    rest: list[bytes | memoryview] = []
+    for batch in batches:
+        parts, rest = pdu.encode_pieces(1, [*rest, *batch], last=False, size=size)
+        stream += b"".join(parts)
+        assert sum(map(len, rest)) <= size
+    parts, rest = pdu.encode_pieces(1, rest, last=True, size=size)
+    stream += b"".join(parts)
+    assert rest == []
+    assert read(stream, [], size + 6) == [whole(1, data)]
+    fragments = -(-len(data) // size) or 1
+    assert len(stream) == len(data) + 12 * fragments

@@ -188,6 +188,8 @@ def test_housekeeping_is_no_key() -> None:
     ("parameter", "text"),
     [
         (("PatientNam", "A"), "PatientNam is neither .* did you mean PatientName?"),
+        (("StudyIntanceUID", "1"), "did you mean StudyInstanceUID?"),
+        (("atientName", "A"), "did you mean PatientName?"),
         (("limt", "1"), "limt is neither"),
         (("00100010.00100020", "A"), "PatientName is not a sequence"),
         (("RequestAttributesSequence.", "A"), "neither"),

@@ -58,7 +58,7 @@ def test_a_success_of_our_own_frontend_names_study_and_series() -> None:
     ("reason", "kind"),
     [
         (0x0110, errors.BackendFault), (0x0111, errors.Conflict), (0x0122, errors.ClassRefused),
-        (0x0124, errors.BackendFault), (0xA700, errors.OutOfResources),
+        (0x0124, errors.CredentialsRefused), (0xA700, errors.OutOfResources),
         (0xA702, errors.OutOfResources), (0xA900, errors.ClassMismatch),
         (0xA901, errors.StudyMismatch), (0xB00E, errors.Conflict), (0xC000, errors.BadDataset),
         (0xC122, errors.SyntaxRefused), (0x9999, errors.BackendFault),
@@ -95,8 +95,8 @@ def test_a_warning_is_kept() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (200, None), (204, None), (400, errors.BadDataset), (401, errors.BackendFault),
-        (403, errors.BackendFault), (404, errors.BackendFault), (405, errors.NotOffered),
+        (200, None), (204, None), (400, errors.BadDataset), (401, errors.CredentialsRefused),
+        (403, errors.CredentialsRefused), (404, errors.BackendFault), (405, errors.NotOffered),
         (409, errors.BackendFault), (413, errors.TooLarge), (415, errors.UnsupportedMedia),
         (429, errors.OutOfResources), (500, errors.BackendFault), (502, errors.BackendUnavailable),
         (503, errors.OutOfResources), (504, errors.BackendTimeout), (507, errors.OutOfResources),
@@ -154,6 +154,8 @@ def test_xml_is_understood_from_those_who_speak_nothing_else() -> None:
     "body",
     [
         b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x>&b;</x>', b"<", b"<a><b></a>",
+        f'<!DOCTYPE x [<!ENTITY a "{UID}">]>{XML.decode()}'.encode("utf-16"),
+        XML.replace(b"utf-8", b"F-8"), b"<NativeDicomModel>" + 5000 * b"<Item>",
         b'{"00081198": 7}', b'{"00081198": {"Value": 7}}', b'{"00081198": {"Value": [7]}}',
         b'{"00081198": {"Value": [{"00081197": {"Value": ["x"]}}]}}',
     ],

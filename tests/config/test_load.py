@@ -324,3 +324,13 @@ password = { env = "LOGIN" }
         "mounts.CLOUD.bearer: does not go with username: a request has one Authorization",
         "destinations.FAR.username: is missing, as there is a password",
     ]
+
+
+@pytest.mark.parametrize(
+    "text", [f"x = {'9' * 5000}", f"x = {5000 * '['}{5000 * ']'}", "x = 1979-13-01"]
+)
+def test_numbers_and_depths_beyond_bounds_are_told_of(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="not TOML"):
+        load(path, {})

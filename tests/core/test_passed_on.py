@@ -40,13 +40,23 @@ class Sender:
 
 
 async def sent(
-    far: Sender, destination: str, passed_on: frozenset[str] | None
+    far: Sender,
+    destination: str,
+    passed_on: frozenset[str] | None,
+    itself: frozenset[str] = frozenset(),
 ) -> tuple[Progress, Memory]:
     """The last progress, and what a peer and a mount of ours got: the same memory."""
     source, here = Memory(), Memory()
     await source.store(made(1, 1, 1).instance())
     mounts = {
-        "FAR": Mount(name="FAR", backend="dimse", retrieves=source, sends=far, passed_on=passed_on),
+        "FAR": Mount(
+            name="FAR",
+            backend="dimse",
+            retrieves=source,
+            sends=far,
+            passed_on=passed_on,
+            itself=itself,
+        ),
         "OURS": Mount(name="OURS", backend="archive", stores=here),
     }
     broker = Broker(Mounts(mounts, None), {"PEER": here})
@@ -88,3 +98,10 @@ async def test_who_sends(
 async def test_a_destination_that_nobody_knows_is_told() -> None:
     with pytest.raises(UnknownDestination):
         await sent(Sender([]), "NOBODY", None)
+
+
+async def test_nothing_is_fetched_to_be_stored_where_it_is() -> None:
+    with pytest.raises(UnknownDestination, match="there already"):
+        await sent(Sender([]), "PEER", frozenset(), frozenset({"PEER"}))
+    last, here = await sent(Sender(["PEER"]), "PEER", frozenset({"PEER"}), frozenset({"PEER"}))
+    assert (last.completed, here._kept) == (1, {})  # somebody said that it is to be asked for that

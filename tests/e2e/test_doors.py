@@ -1,5 +1,6 @@
 """Every door: each HTTP route and DIMSE service, with every kind of caller, plain and by TLS."""
 
+import re
 import socket
 import ssl
 import time
@@ -12,6 +13,7 @@ import pytest
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from tests import peers
 from tests.contract.made import uid
+from tests.e2e.recorded import events
 from tests.e2e.visitors import (
     AUDIENCE,
     ISSUER,
@@ -30,6 +32,7 @@ from tests.e2e.visitors import (
 
 from hilum.frontends.dicomweb.resources import MOUNTS, OF_A_MOUNT, OF_THE_SERVICE, Resource
 from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT
+from hilum.frontends.fhir.resources import OF_FHIR, ROOTS
 
 REJECTED = (1, 2, 1)  # permanent, by the service provider (ACSE), no reason given
 BAD = (
@@ -49,6 +52,8 @@ SERVICES = (
     ),
     Service("C-STORE", "store", "POST", "/aets/ARCHIVE/studies", content=file()),
 )
+LOGIN = ("/login", "/logout")
+"""What gives and takes a session; see below."""
 PLACES = {
     "mount": "{name}",
     "study": uid(1),
@@ -59,6 +64,7 @@ PLACES = {
     "job": "0" * 32,
     "transaction": "2.25.17",
     "file": "page.js",
+    "id": uid(1),
 }
 
 
@@ -102,6 +108,10 @@ def opened(folder: Path, issuer: Issuer, more: str = "", *, tls: bool) -> Iterat
                 )
                 assert stored.status_code == 200, stored.text
         yield place
+    refused = re.findall(r"access: .*: 40[13], |: rejected: |authorising: A", hilum.said)
+    recorded = events(hilum.data)
+    kinds = ("login", "node authentication", "use of restricted function")
+    assert sum(recorded.get(each, 0) for each in kinds) >= len(refused)
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])
@@ -117,8 +127,11 @@ def routes() -> Iterator[tuple[str, str, Resource]]:
     """Method, path and resource of all that is served."""
     every = [(each.path, each) for each in OF_THE_SERVICE]
     every += [(mount + each.path, each) for mount in MOUNTS for each in OF_A_MOUNT]
+    every += [(root + each.path, each) for root in ROOTS for each in OF_FHIR]
     for pattern, resource in every:
         path = pattern.replace("{aet}", "ARCHIVE")
+        if pattern in LOGIN:
+            continue
         for name, value in PLACES.items():
             path = path.replace(f"{{{name}}}", value)
         assert "{" not in path, path
@@ -142,14 +155,15 @@ def needs(method: str, resource: Resource) -> frozenset[str]:
 
 
 def test_every_route_says_what_it_needs() -> None:
-    for resource in (*OF_THE_SERVICE, *OF_A_MOUNT):
+    for resource in (*OF_THE_SERVICE, *OF_A_MOUNT, *OF_FHIR):
         assert resource.needs.keys() == resource.methods.keys()
     are_open = {each.path for each in OF_THE_SERVICE if NOT_LOOKED_AT in each.needs.values()}
     assert are_open == {
         *("/", "/ui/{file}", "/livez", "/readyz", "/viewer", "/viewer/{path:path}"),
-        *("/openapi.yaml", "/openapi.json"),
+        *("/openapi.yaml", "/openapi.json", "/login", "/logout"),
     }
-    assert not [each for each in OF_A_MOUNT if NOT_LOOKED_AT in each.needs.values()]
+    below = (*OF_A_MOUNT, *OF_FHIR)
+    assert not [each for each in below if NOT_LOOKED_AT in each.needs.values()]
 
 
 @pytest.mark.parametrize("why", BAD)
@@ -163,6 +177,7 @@ def test_no_route_lets_in_who_shows_nothing_good(place: Place, why: str) -> None
             if is_refused is not bool(needs(method, resource)) or answer.status_code >= 500:
                 wrong.append((method, path, answer.status_code))
             if is_refused:
+                assert ("fhir" in path) is ("fhir" in answer.headers["Content-Type"])
                 bearer = "Bearer" if token is None else 'Bearer error="invalid_token"'
                 assert answer.headers["WWW-Authenticate"] == bearer
         for mount in ("ARCHIVE", "NONESUCH"):
@@ -177,6 +192,9 @@ def test_no_route_lets_in_who_lacks_the_scope(place: Place) -> None:
         others = [each for each in RIGHTS if each not in wanted]
         with place.client(place.issuer.token(*others)) as client:
             answer = asked(client, method, path)
+        assert answer.status_code != 403 or ("/fhir" in path) is (
+            "fhir" in answer.headers["Content-Type"]
+        )
         if (answer.status_code == 403) is not bool(wanted) or answer.status_code >= 500:
             wrong.append((method, path, answer.status_code))
     assert not wrong
@@ -196,7 +214,7 @@ def test_every_route_lets_in_who_has_the_scope_at_that_mount(place: Place) -> No
 def test_a_scope_at_one_mount_is_none_at_another(place: Place) -> None:
     with place.client(place.issuer.token(*(f"{each}:OTHER" for each in RIGHTS))) as client:
         for method, path, resource in routes():
-            if path.startswith(("/aets/ARCHIVE", "/dicomweb")):
+            if path.startswith(("/aets/ARCHIVE", "/dicomweb", "/fhir")):
                 assert asked(client, method, path).status_code == 403, (method, path, resource)
         assert client.options("/aets/ARCHIVE/studies").status_code == 403
         assert client.options("/aets/OTHER/studies").status_code == 200
@@ -290,6 +308,56 @@ def test_what_was_made_for_one_is_not_given_to_another(place: Place) -> None:
             with place.client(token) as client:
                 assert client.get(path).status_code == status
                 assert client.get(path, headers=tag).status_code == status
+
+
+def named(place: Place) -> str:
+    """The name of the cookie."""
+    port = place.hilum.root.rpartition(":")[2]
+    return f"hilum-{port}" if place.tls is None else f"__Host-hilum-{port}"
+
+
+@contextmanager
+def logged_in(place: Place, token: str) -> Iterator[httpx.Client]:
+    """A browser that has logged in, and shows its cookie from our own page."""
+    with place.client() as client:
+        begun = client.post("/login", headers={"Authorization": f"Bearer {token}"})
+        assert begun.status_code == 204, begun.text
+        assert token not in str(begun.headers)
+        client.headers["Origin"] = place.hilum.root
+        yield client
+
+
+def test_nobody_logs_in_who_shows_nothing_good(place: Place) -> None:
+    with place.client() as client:
+        client.headers["Origin"] = place.hilum.root
+        for why, token in place.bad().items():
+            answers = [client.post("/login", data={"token": token or ""})]
+            if token is not None:
+                shown = {"Authorization": f"Bearer {token}"}
+                answers.append(client.post("/login", headers=shown))
+            for answer in answers:
+                assert answer.status_code == 401, why
+                assert "set-cookie" not in answer.headers
+                assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_session_opens_what_its_token_opens(place: Place) -> None:
+    wrong: list[tuple[str, str, int]] = []
+    rights = ("query", "retrieve", "store")
+    with logged_in(place, place.issuer.token(*rights)) as client:
+        for method, path, resource in routes():
+            answer = asked(client, method, path)
+            wanted = needs(method, resource)
+            is_refused = answer.status_code in {401, 403}
+            if is_refused is bool(not wanted or wanted & {*rights}) or answer.status_code >= 500:
+                wrong.append((method, path, answer.status_code))
+        assert client.get("/login").json() == {"logins": True, "name": "ann"}
+        secret = next(iter(client.cookies.jar)).value
+        assert client.post("/logout").status_code == 303
+    with place.client() as client:
+        client.headers["Cookie"] = f"{named(place)}={secret}"
+        assert client.get("/dicomweb/studies").status_code == 401
+    assert not wrong
 
 
 def test_a_token_in_the_url_is_none(place: Place) -> None:

@@ -1,7 +1,6 @@
 """Tokens: of our own, and of a real provider, through whole brokers, one behind the other."""
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +10,11 @@ from typing import Any
 import httpx
 import pytest
 from tests import peers
-from tests.cli.process import environment, hilum
+from tests.cli.process import ran
 from tests.contract.made import dataset, encoded, uid
-from tests.e2e.visitors import called, web_token
+from tests.e2e.recorded import events
+from tests.e2e.test_doors import SERVICES
+from tests.e2e.visitors import NOT_AUTHORIZED, called, web_token
 from tests.net.openid import SECRET, Provider, Signer, provider
 
 from hilum.codec.part10 import encode_meta
@@ -31,14 +32,7 @@ def configuration(folder: Path, *more: str, workers: int = 1, http: int = 0) -> 
 
 
 def token(config: Path, *arguments: str) -> Any:
-    done = subprocess.run(
-        hilum("token", *arguments, "--json", "--config", config),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(),
-        check=True,
-    )
+    done = ran("token", *arguments, "--json", "--config", config)
     return json.loads(done.stdout)
 
 
@@ -80,11 +74,19 @@ def test_a_token_of_ours_opens_what_it_grants_until_it_is_revoked(
         assert echoes(here.port, made["token"])
         assert not echoes(here.port, "hilum_0000000000000000_" + "A" * 43)
         assert token(here.config, "list")[0]["last_used"] is not None
-        token(here.config, "revoke", "viewer")
-        time.sleep(5.0)
+        with called(here.port, web_token(made["token"]), title="ARCHIVE") as association:
+            asked = SERVICES[:2]
+            assert [each.dimse(association) for each in asked] == [0, 0]
+            token(here.config, "revoke", "viewer")
+            time.sleep(5.0)
+            assert [each.dimse(association) for each in asked] == [NOT_AUTHORIZED] * 2
+            assert association.is_established
         for _ in range(5 * workers):  # whichever worker answers
             assert status(here.root, made["token"]) == 401
             assert not echoes(here.port, made["token"])
+    recorded = events(here.data)
+    assert (recorded["application start"], recorded["application stop"]) == (1, 1)
+    assert recorded["login"] >= 10 * workers
 
 
 def test_a_token_of_ours_opens_a_broker_that_speaks_dimse_only(tmp_path: Path) -> None:

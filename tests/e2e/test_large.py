@@ -75,7 +75,7 @@ def pair(
         config = peers.configuration(dimse="accept_unknown_callers = true", more=more)
         config = config.replace("port = 0", f"port = {port}", 1)
         config = config.replace("port = 0", f"port = {web}", 1)
-        with peers.hilum(folder / "near", config) as broker:
+        with peers.hilum(folder / "near", config, cold=True) as broker:
             yield broker, pacs
 
 
@@ -209,7 +209,7 @@ def test_bulk_data_beside_its_metadata_in_by_stow(
             yield piece
         yield closing("b")
 
-    with peers.hilum(tmp_path / "stow", peers.configuration()) as broker:
+    with peers.hilum(tmp_path / "stow", peers.configuration(), cold=True) as broker:
         kind = 'multipart/related; type="application/dicom+json"; boundary=b'
         url = f"{broker.dicomweb}/studies"
         answer = httpx.post(url, content=body(), headers={"Content-Type": kind}, timeout=600)

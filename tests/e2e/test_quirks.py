@@ -109,6 +109,31 @@ async def test_arrivals_find_who_waits_for_them(tmp_path: Path, quirks: Quirks, 
 
 
 @WAYS
+@pytest.mark.parametrize("sharing", [True, False])
+async def test_what_is_not_there_is_not_found_also_where_the_pacs_fails_at_it(
+    tmp_path: Path, way: str, *, sharing: bool
+) -> None:
+    kept = {"cache": {"max_age": 60}} if sharing else {}
+    async with brokering(tmp_path, Quirks(unknown=0xC000), retrieve=way, **kept) as broker:
+        below = f"{ONE}/series/{uid(1, 1)}/instances/{uid(1, 1, 99)}"
+        for path in (below, f"{below}/metadata", f"{below}/rendered", f"{below}/frames/1"):
+            assert (await broker.qido(path)).status_code == 404, path
+
+
+@WAYS
+async def test_a_pacs_that_never_has_the_resources_is_asked_once_more_and_no_more(
+    tmp_path: Path, way: str
+) -> None:
+    quirks = Quirks(nothing=True, unknown=A702)
+    async with brokering(tmp_path, quirks, retrieve=way) as broker:
+        answer = await broker.qido(ONE)
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+        asked = len(broker.pacs.of("C-GET") + broker.pacs.of("C-MOVE"))
+        assert asked == 1 + 2  # for the study, and for what is missing of each series
+        assert (await broker.get(Ref(study=uid(1)))).status == A702
+
+
+@WAYS
 @BOTH
 async def test_success_of_nothing_is_no_success(tmp_path: Path, way: str, make: Make) -> None:
     async with brokering(tmp_path, Quirks(nothing=True), make=make, retrieve=way) as broker:

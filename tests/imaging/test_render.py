@@ -19,6 +19,7 @@ from tests import samples
 
 from hilum.codec.elements import walk
 from hilum.codec.part10 import read_head
+from hilum.imaging import render
 from hilum.imaging.grey import grey_of
 from hilum.imaging.pixels import Pixels
 from hilum.imaging.render import shown
@@ -103,7 +104,8 @@ def shades(dataset: pydicom.Dataset, frame: NDArray[Any], pixels: Pixels) -> NDA
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_it_looks_as_pydicom_has_it(path: Path) -> None:
+def test_it_looks_as_pydicom_has_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "height_of_pixel", lambda *_: 1.0)  # pydicom shows what is stored
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset, frame, pixels, header = decoded(path)
@@ -121,6 +123,13 @@ def test_it_looks_as_pydicom_has_it(path: Path) -> None:
     if padding is not None:
         off[(frame >= padding[0]) & (frame <= padding[1])] = 0
     assert off.max() <= (2 if pixels.samples == 3 else 1), off.max()
+
+
+def test_what_is_seen_has_the_shape_of_what_was_there() -> None:
+    path = next(path for path in FILES if path.name == "color-pl.dcm")  # pixels of 4 to 3
+    _, frame, pixels, header = decoded(path)
+    assert shown(frame, pixels, header, 0, Wish()).size == (256, 160)
+    assert shown(frame, pixels, header, 0, Wish(viewport=Viewport(128, 128))).size == (128, 80)
 
 
 def test_a_viewport_is_a_box_that_nothing_leaves() -> None:

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hilum.imaging.viewport import fitting, seen
+from hilum.imaging import viewport as module
+from hilum.imaging.viewport import WHOLE, fitting, seen
 from hilum.imaging.wish import Viewport
 from hilum.model.errors import BadRequest
 
@@ -35,3 +36,24 @@ def test_flipped_where_a_size_is_below_zero() -> None:
     assert seen(image, Viewport(256, 256, 0, 0, -256, 256)).tobytes() == image.tobytes()
     upside = seen(image, Viewport(256, 256, 0, 0, 256, -256))
     assert (upside.getpixel((0, 0)), upside.getpixel((0, 255))) == (255, 0)
+
+
+@pytest.mark.parametrize(
+    ("viewport", "pixel", "size"),
+    [
+        (WHOLE, 1.0, (200, 100)),
+        (WHOLE, 2.0, (200, 200)),
+        (WHOLE, 0.5, (400, 100)),
+        (Viewport(50, 50), 2.0, (50, 50)),
+        (Viewport(50, 50), 1.0, (50, 25)),
+        (Viewport(0, 0, 100, 50), 2.0, (100, 100)),
+        (Viewport(80, 80, 0, 0, 100, 100), 0.5, (80, 40)),
+    ],
+)
+def test_pixels_become_square(viewport: Viewport, pixel: float, size: tuple[int, int]) -> None:
+    assert seen(Image.new("L", (200, 100)), viewport, pixel).size == size
+
+
+def test_what_would_be_too_large_is_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_PIXELS", 20_000)
+    assert seen(Image.new("L", (200, 100)), WHOLE, 4.0).size == (100, 200)

@@ -223,6 +223,19 @@ async def test_a_redirection_elsewhere_is_not_followed_and_takes_no_credentials_
         assert thief.asked == []
 
 
+@pytest.mark.parametrize(
+    "location", ["http://[x", "//[::1", "http://{host}/a{long}", "file:///etc/passwd", "http://@"]
+)
+async def test_a_redirection_that_leads_nowhere_is_an_error_of_the_server(location: str) -> None:
+    async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+        target = location.format(host=request.headers["host"], long="a" * 70_000)
+        writer.write(said(302, b"", "", f"Location: {target}"))
+
+    async with lying(answer) as liar, client(liar.url) as asked:
+        with pytest.raises(errors.BackendError):
+            await body(asked, liar.url)
+
+
 async def test_redirections_in_a_circle_end() -> None:
     async with (
         lying(always(said(302, b"", "", "Location: /web"))) as liar,

@@ -60,6 +60,7 @@ def test_an_archive_is_served_by_all_and_the_others_at_home_only() -> None:
         ("/aets/ARCHIVE/studies/send-requests/1.2", "ARCHIVE"),
         ("/dicomweb/studies/1/series/send-requests/1.2", "ARCHIVE"),
         ("/dicomweb/studies", None),
+        ("/aets/ARCHIVE/fhir/Patient", None),
         ("/aets/ARCHIVE/studies/1", None),
         ("/aets", None),
         ("/aets/NONE/studies", None),
@@ -88,6 +89,7 @@ def test_paths_begin_behind_the_base_path() -> None:
 def test_the_default_mount_is_meant_by_its_own_path() -> None:
     found = homes(ONE=pacs(1, default=True), ARCHIVE=ArchiveMount())
     assert found.of_path("/dicomweb/studies") == found.of("ONE")
+    assert found.of_path("/fhir/Patient") == found.of("ONE")
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,8 @@ def test_only_without_a_connection_is_nothing_sent() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (301, errors.BackendFault), (400, errors.BackendFault), (401, errors.BackendFault),
-        (403, errors.BackendFault), (404, errors.NotFound), (405, errors.NotOffered),
+        (301, errors.BackendFault), (400, errors.BackendFault), (401, errors.CredentialsRefused),
+        (403, errors.CredentialsRefused), (404, errors.NotFound), (405, errors.NotOffered),
         (406, errors.BackendFault), (410, errors.NotFound), (413, errors.TooLarge),
         (429, errors.OutOfResources), (500, errors.BackendFault), (501, errors.NotOffered),
         (502, errors.BackendUnavailable), (503, errors.OutOfResources),

@@ -290,6 +290,9 @@ class _Talk:
             await self.answer(message, UNKNOWN_DESTINATION)
             return
         held = [] if quirks.nothing else await self.pacs.holding.chosen(refs, quirks)
+        if not held and quirks.unknown:
+            await self.answer(message, quirks.unknown)
+            return
         while quirks.endless:
             await self._pause()
             await self.answer(message, PENDING, progress=Progress(remaining=max(len(held), 1)))

@@ -51,6 +51,7 @@ class Quirks:
         wrong_message_id: their Move Originator Message ID is another one.
         store_title: the AE title by which its C-STOREs come; "": its own.
         nothing: every C-GET and C-MOVE is a Success of zero sub-operations.
+        unknown: status answered to one that asks for what is not there.
         fails: so many sub-operations, the last ones, are not done.
         claims: what is said of them.
         only: the most instances that a C-GET or C-MOVE speaks of; the others are not there.
@@ -97,6 +98,7 @@ class Quirks:
     wrong_message_id: bool = False
     store_title: str = ""
     nothing: bool = False
+    unknown: int = 0
     fails: int = 0
     claims: Claims = Claims.TRUTH
     only: int | None = None

@@ -7,7 +7,6 @@ from hilum.codec.sop_class import IMPLICIT_LE, VERIFICATION
 from hilum.model.errors import BackendFault, BackendTimeout, TooLarge
 from hilum.upper_layer.link import UNREAD_HIGH
 from hilum.upper_layer.messages import (
-    GATHERED,
     MESSAGE_COST,
     PIECE_COST,
     Context,
@@ -18,6 +17,7 @@ from hilum.upper_layer.messages import (
 
 pytestmark = pytest.mark.anyio
 
+ENOUGH = 768 * 1024  # bytes
 CONTEXT = Context(1, VERIFICATION, IMPLICIT_LE, we_may_ask=True, peer_may_ask=True)
 
 
@@ -181,7 +181,7 @@ async def test_who_wants_several_is_woken_once_all_has_come() -> None:
     woken: list[int] = []
 
     async def read() -> None:
-        while pieces := await stream.several():
+        while pieces := await stream.several(ENOUGH):
             woken.append(len(pieces))
 
     async with asyncio.TaskGroup() as tasks:
@@ -199,7 +199,7 @@ async def test_who_wants_several_gets_them_before_the_peer_is_stopped(length: in
     stream = account.stream()
     came = 0
     async with asyncio.TaskGroup() as tasks:
-        reading = tasks.create_task(stream.several())
+        reading = tasks.create_task(stream.several(ENOUGH))
         while not reading.done():
             assert account.unread < UNREAD_HIGH
             stream.put(bytes(length), last=False)
@@ -214,16 +214,16 @@ async def test_who_wants_several_is_told_what_fails() -> None:
     stream.put(b"a", last=False)
     asyncio.get_running_loop().call_later(0.01, stream.fail, BackendFault("gone"))
     with pytest.raises(BackendFault, match="gone"):
-        await stream.several()
+        await stream.several(ENOUGH)
     stream.discard()
-    assert await stream.several() == []
+    assert await stream.several(ENOUGH) == []
 
 
 async def test_after_several_the_rest_comes_one_by_one() -> None:
     account = Account()
     stream = account.stream()
-    stream.put(bytes(GATHERED), last=False)
-    assert [len(each) for each in await stream.several()] == [GATHERED]
+    stream.put(bytes(ENOUGH), last=False)
+    assert [len(each) for each in await stream.several(ENOUGH)] == [ENOUGH]
     async with asyncio.TaskGroup() as tasks:
         reading = tasks.create_task(anext(stream))
         await asyncio.sleep(0)

@@ -15,6 +15,7 @@ from tests.upper_layer.ends import Both, both
 from tests.upper_layer.wire import message
 
 from hilum.codec.dimse import Command, Service
+from hilum.codec.pdu import MAX_OURS
 from hilum.codec.sop_class import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from hilum.config.schema import ImagingSettings
 from hilum.core.operations import Originator
@@ -23,6 +24,10 @@ from hilum.model.errors import (
     BackendFault,
     BadDataset,
     BadRequest,
+    ClassMismatch,
+    ClassRefused,
+    Conflict,
+    CredentialsRefused,
     OutOfResources,
     SyntaxRefused,
 )
@@ -43,8 +48,10 @@ def context(number: int, syntax: str, *, we_may_ask: bool = True, uid: str = CT)
     return Context(number, uid, syntax, we_may_ask=we_may_ask, peer_may_ask=True)
 
 
-def encoded(syntax: str) -> bytes:
+def encoded(syntax: str, study: str = "", series: str = "") -> bytes:
     dataset = Dataset()
+    if study:
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, series
     dataset.SOPClassUID, dataset.SOPInstanceUID = CT, "1.2.3"
     dataset.PatientName, dataset.Rows = "Doe^Jane", 512
     dataset.BitsAllocated = 16
@@ -69,11 +76,16 @@ def instance(syntax: str = EXPLICIT_LE, chunks: AsyncIterator[bytes] | None = No
 
 
 async def stored(
-    ends: Both, what: Instance, status: int | None = 0, originator: Originator | None = None
+    ends: Both,
+    what: Instance,
+    status: int | None = 0,
+    originator: Originator | None = None,
+    *,
+    looks: bool = False,
 ) -> tuple[Stored, Command, bytes]:
     """What became of it, and what the peer saw."""
     async with asyncio.TaskGroup() as tasks:
-        storing = tasks.create_task(store_on(ends.ours, what, originator))
+        storing = tasks.create_task(store_on(ends.ours, what, originator, looks=looks))
         command, data = await ends.peer.message()
         answer = Command(
             command_field=0x8001,
@@ -93,6 +105,20 @@ async def test_an_instance_goes_out_as_it_is() -> None:
         assert command.move_originator_ae_title is None
         assert data == b"data set"
         assert result == Stored(sop_class_uid=CT, sop_instance_uid="1.2.3")
+
+
+@pytest.mark.parametrize(
+    ("data", "study", "series"),
+    [(encoded(EXPLICIT_LE, "1.2", "1.2.1"), "1.2", "1.2.1"), (b"no data set", "", "")],
+)
+async def test_where_it_belongs_is_read_as_it_goes_out(
+    data: bytes, study: str, series: str
+) -> None:
+    async with both(requestor=True) as ends:
+        chunks = pieces(data, b"")
+        result, _, came = await stored(ends, instance(chunks=chunks), looks=True)
+        assert (result.study_instance_uid, result.series_instance_uid) == (study, series)
+        assert came[: len(data)] == data
 
 
 async def test_who_asked_for_a_move_is_told() -> None:
@@ -224,9 +250,11 @@ async def test_compressed_pixels_are_not_re_encoded() -> None:
         (0x0116, None, True),
         (0xA700, OutOfResources, False),
         (0xA7FF, OutOfResources, False),
-        (0xA900, BackendFault, False),
-        (0xC000, BackendFault, False),
-        (0x0122, BackendFault, False),
+        (0xA900, ClassMismatch, False),
+        (0xC000, BadDataset, False),
+        (0xC111, Conflict, False),
+        (0x0122, ClassRefused, False),
+        (0x0124, CredentialsRefused, False),
         (0x0211, BackendFault, False),
         (0xFF00, BackendFault, False),
         (0xFE00, BackendFault, False),
@@ -259,7 +287,7 @@ async def test_a_source_that_fails_at_once_spares_the_association() -> None:
 
 async def test_a_source_that_fails_in_the_middle_costs_the_association() -> None:
     async with both(requestor=True) as ends:
-        result = await store_on(ends.ours, instance(chunks=failing(b"one", b"two")))
+        result = await store_on(ends.ours, instance(chunks=failing(bytes(MAX_OURS), b"two")))
         assert result.failure is not None
         assert ends.ours.lost is not None
 

@@ -1,7 +1,9 @@
 """`hilum token`: give tokens out, look at them, take them back. Beside a running broker too."""
 
 import asyncio
+import getpass
 import json
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -12,13 +14,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hilum.auditing import CannotAudit, record
 from hilum.cli.common import ConfigOption, JsonOption, fail, settings
 from hilum.cli.scu.table import WIDTH
 from hilum.config import units
 from hilum.config.schema import Settings
+from hilum.model.audit import Event, Kind
 from hilum.model.errors import HilumError
 from hilum.model.issued import IssuedToken
-from hilum.model.principal import Grant, Right
+from hilum.model.principal import NOBODY, Grant, Principal, Proof, Right
 from hilum.state.state import open_beside
 from hilum.state.tokens import Tokens
 
@@ -56,6 +60,7 @@ def create(  # noqa: PLR0913 - a command line has that many options
     grant = Grant(_rights(may), _mounts(mounts, found))
     life = _life(expires)
     made, text = _with(found.state, lambda tokens: tokens.create(name, grant, life))
+    _told(found, f"issued token {made.id} to {name}: {may} at {mounts}")
     if as_json:
         print(json.dumps({**_said(made), "token": text}))
         return
@@ -93,7 +98,9 @@ def revoke(
     as_json: JsonOption = False,
 ) -> None:
     """Take a token back. A running broker refuses it within 5 seconds."""
-    gone = _with(settings(config).state, lambda tokens: tokens.revoke(which))
+    found = settings(config)
+    gone = _with(found.state, lambda tokens: tokens.revoke(which))
+    _told(found, f"revoked token {gone.id} of {gone.name}")
     if as_json:
         print(json.dumps(_said(gone)))
     else:
@@ -109,6 +116,18 @@ def _with(folder: Path, work: Callable[[Tokens], Awaitable[T]]) -> T:
         return asyncio.run(run())
     except HilumError as error:
         fail(f"{folder}: {error}" if "state" in str(error) else str(error))
+
+
+def _told(found: Settings, what: str) -> None:
+    """One line in the audit, by who is logged in at this machine."""
+    try:
+        who = Principal(getpass.getuser(), Proof.ADMITTED)
+    except (OSError, KeyError):  # a user without a name
+        who = NOBODY
+    try:
+        record(found, Event(kind=Kind.CHANGED, who=who, why=what))
+    except CannotAudit as error:
+        print(f"This is done, but not in the audit: {error}", file=sys.stderr)
 
 
 def _rights(text: str) -> frozenset[Right]:

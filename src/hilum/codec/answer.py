@@ -32,11 +32,17 @@ _NUL_PADDED = header.LONG - {"UC", "UR", "UT"} | {"UI"}
 _STRINGS = frozenset(("AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UI"))
 _MAX_DS = 16  # characters, PS3.5 §6.2
 _MAX_SHORT = 0xFFFE  # bytes in a value with a 16 bit length
+_MAX_PLAIN = 1024  # characters of a text that is written at once
 
 
 @lru_cache(maxsize=4096)
 def _head(tag: int, order: str) -> bytes:
     return pack(order + "HH", tag >> 16, tag & 0xFFFF)
+
+
+@lru_cache(maxsize=4096)
+def _head_with(tag: int, order: str, vr: str) -> bytes:
+    return _head(tag, order) + vr.encode()
 
 
 @dataclass(slots=True)
@@ -61,16 +67,16 @@ class Answers:
         self._explicit = transfer_syntax_uid != IMPLICIT_LE
         self._order = ">" if transfer_syntax_uid == EXPLICIT_BE else "<"
         self._short = Struct(self._order + "H")
-        ours = {
-            QUERY_RETRIEVE_LEVEL: {"vr": "CS", "Value": [self._level.value]},
-            RETRIEVE_AE_TITLE: {"vr": "AE", "Value": [self._ae_title]},
-            INSTANCE_AVAILABILITY: {"vr": "CS", "Value": ["ONLINE"]},
-        }
         # the same for every match, and written in ASCII
-        self._ours = {tag: self._element(tag, each, UTF_8) for tag, each in ours.items()}
-        below = self._tree(identifier).below
+        self._ours = {
+            QUERY_RETRIEVE_LEVEL: self._ascii(QUERY_RETRIEVE_LEVEL, "CS", self._level.value),
+            RETRIEVE_AE_TITLE: self._ascii(RETRIEVE_AE_TITLE, "AE", self._ae_title),
+            INSTANCE_AVAILABILITY: self._ascii(INSTANCE_AVAILABILITY, "CS", "ONLINE"),
+        }
+        ours, below = self._ours, self._tree(identifier).below
         tags = sorted({*ours, *below} - {SPECIFIC_CHARACTER_SET})
         self._columns = tuple((tag, f"{tag:08X}", below.get(tag)) for tag in tags)
+        self._empty: dict[int, bytes] = {}  # what stands for an attribute that a match has not
         writers = (repertoire(identifier.encodings) or LATIN_1, UTF_8)
         self._writers = tuple((each, self._charset(each)) for each in writers)
 
@@ -104,12 +110,40 @@ class Answers:
                 for tag, key, below in self._columns:
                     part = self._ours.get(tag)
                     if part is None:
-                        part = self._element(tag, attributes.get(key), writer, below)
+                        element = attributes.get(key)
+                        part = self._plain(tag, element) if element else self._empty.get(tag)
+                    if not part:
+                        part = self._element(tag, element, writer, below)
+                        if not element:
+                            self._empty[tag] = part
                     parts.append(part)
                 return b"".join(parts)
             except UnicodeEncodeError:
                 continue
         raise AssertionError("UTF-8 holds every character")  # pragma: no cover
+
+    def _plain(self, tag: int, element: _Element) -> bytes:
+        """One text of ASCII, which is the same in every character set; b"" for anything else."""
+        vr, values = str(element["vr"]), element.get("Value")
+        if not values or len(values) != 1:
+            return b""
+        text = values[0]
+        if vr == "PN" and type(text) is dict and len(text) == 1:
+            text = text.get("Alphabetic")
+        elif vr not in _STRINGS:
+            return b""
+        if type(text) is not str or not text.isascii() or len(text) > _MAX_PLAIN or "=" in text:
+            return b""
+        return self._ascii(tag, vr, text)
+
+    def _ascii(self, tag: int, vr: str, text: str) -> bytes:
+        """A short text, which is in ASCII."""
+        if len(text) & 1:
+            text += "\0" if vr == "UI" else " "
+        data = text.encode("ascii", "replace")
+        if not self._explicit:
+            return _head(tag, "<") + pack("<I", len(data)) + data
+        return _head_with(tag, self._order, vr) + self._short.pack(len(data)) + data
 
     def _element(
         self,

@@ -31,9 +31,12 @@ class Service(IntEnum):
     C_CANCEL = 0x0FFF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Command:
     """A command set; None: the element is not there.
+
+    Not frozen, though nobody changes it: one is made for each message, and to make a frozen one
+    of so many fields takes several times as long.
 
     Attributes:
         command_field: what is asked, or answered when bit 15 is set.
@@ -111,23 +114,24 @@ def parse(data: bytes) -> Command:
         PduError: it is no command set, or has no command field.
     """
     found: dict[str, str | int] = {}
-    at = 0
-    while at < len(data):
-        if len(data) - at < _ELEMENT.size:
+    at, end = 0, len(data)
+    while at < end:
+        if end - at < _ELEMENT.size:
             raise _wrong("a command set is cut off")
         group, element, length = _ELEMENT.unpack_from(data, at)
         at += _ELEMENT.size
-        if length > len(data) - at:
+        if length > end - at:
             raise _wrong("an element of a command set is longer than the set")
-        value = data[at : at + length]
         at += length
-        if (group, element) in _STRAY:
-            continue
         if group != 0:
+            if (group, element) in _STRAY:
+                continue
             raise _wrong("a command set has an element outside group 0000")
-        name, is_number = _ELEMENTS.get(element, ("", False))
-        if not name or not value:
+        known = _ELEMENTS.get(element)
+        if known is None or not length:
             continue
+        name, is_number = known
+        value = data[at - length : at]
         if not is_number:
             found[name] = value.decode("latin-1").strip(" \0")
             continue

@@ -1,6 +1,7 @@
 """Which attributes has a small, flat data set? Read in one pass, as matches come by thousands."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Any, Final
@@ -22,7 +23,9 @@ WORDS: Final = {
     }
     for big, order in ((False, "<"), (True, ">"))
 }
-_SHORT = Struct("<HH2sH")  # the header of an element with a 16 bit length
+_TAG = Struct("<HH")
+_HEADER = 8  # bytes of the header of an element with a 16 bit length
+_Kind = tuple[int, str, str, Callable[[str], list[Any]] | None, Struct | None]
 _PLAIN_CHARSETS = (["ISO_IR 6"], ["ISO_IR 100"], ["ISO_IR 192"])
 _CHARSET = "00080005"
 _META = 0x0002  # group
@@ -39,8 +42,8 @@ def flat(buffer: Buffer) -> dict[str, dict[str, Any]] | None:
     """
     attributes: dict[str, dict[str, Any]] = {}
     try:
-        _read(buffer, attributes)
-    except (ValueError, StructError):
+        _read(bytes(buffer), attributes)
+    except (ValueError, IndexError, StructError):
         return None
     declared = attributes.pop(_CHARSET, {}).get("Value")
     if declared:
@@ -50,26 +53,41 @@ def flat(buffer: Buffer) -> dict[str, dict[str, Any]] | None:
     return attributes or None
 
 
-def _read(buffer: Buffer, attributes: dict[str, dict[str, Any]]) -> None:
-    """Raises ValueError or StructError where `buffer` is anything else."""
+def _read(buffer: bytes, attributes: dict[str, dict[str, Any]]) -> None:
+    """Raises ValueError, IndexError or StructError where `buffer` is anything else."""
     last, at, end = 0, 0, len(buffer)
+    characters = str(buffer, "latin-1")  # of which all texts are parts
+    escapes = "\x1b" in characters
     while at < end:
-        group, number, code, length = _SHORT.unpack_from(buffer, at)
-        tag = group << 16 | number
-        key, vr = KEYS.get(tag), SHORT_VRS.get(code)
-        at += _SHORT.size + length
-        if key is None or vr is None or tag <= last or at > end:
+        tag, key, vr, reader, words = _kind(buffer[at : at + 6])
+        length = buffer[at + 6] | buffer[at + 7] << 8
+        begin = at + _HEADER
+        at = begin + length
+        if tag <= last or at > end:
             raise ValueError
         last = tag
-        reader = READERS.get(vr)
         if reader is None:
-            words = WORDS[False].get(vr)
             if words is None or words.size != length:
                 raise ValueError
-            attributes[key] = {"vr": vr, "Value": [*words.unpack_from(buffer, at - length)]}
+            attributes[key] = {"vr": vr, "Value": [*words.unpack_from(buffer, begin)]}
             continue
-        text = str(buffer[at - length : at], "latin-1")
-        if not text.isascii() or "\x1b" in text:
+        text = characters[begin:at]
+        if not text.isascii() or (escapes and "\x1b" in text):
             raise ValueError
         text = text.rstrip(" \0")
         attributes[key] = {"vr": vr, "Value": reader(text)} if text else {"vr": vr}
+
+
+@lru_cache(maxsize=4096)
+def _kind(head: bytes) -> _Kind:
+    """Tag, key, VR, and how the value is read, by the first six bytes of an element.
+
+    Raises:
+        ValueError, StructError: it is no element that is read here.
+    """
+    group, number = _TAG.unpack_from(head)
+    tag = group << 16 | number
+    key, vr = KEYS.get(tag), SHORT_VRS.get(head[4:6])
+    if key is None or vr is None:
+        raise ValueError
+    return tag, key, vr, READERS.get(vr), WORDS[False].get(vr)

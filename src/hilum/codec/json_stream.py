@@ -43,7 +43,7 @@ class JsonStream:
 
     def __init__(self, max_object: int = MAX_OBJECT) -> None:
         self._max_object = max_object
-        self._buffer = b""
+        self._buffer = bytearray()  # which grows without a copy of all, however small the pieces
         self._begin = 0  # where the object at hand begins
         self._at = 0  # how far it was looked at
         self._depth = 0
@@ -65,7 +65,8 @@ class JsonStream:
             TooLarge: an object is longer than it may be, or none comes.
         """
         kept = self._begin if self._state is _State.OBJECT else self._at
-        self._buffer = self._buffer[kept:] + data
+        del self._buffer[:kept]
+        self._buffer += data
         self._at -= kept
         self._begin = 0
         if self._state is _State.START and not self._started():
@@ -76,7 +77,7 @@ class JsonStream:
                     break
                 self._state = _State.DONE if self._alone else _State.BETWEEN
                 self._skipped = 0
-                yield self._buffer[self._begin : self._at]
+                yield bytes(self._buffer[self._begin : self._at])
             elif not self._next_begins():
                 break
         if self._state is _State.OBJECT and len(self._buffer) - self._begin > self._max_object:
@@ -96,8 +97,8 @@ class JsonStream:
     def _started(self) -> bool:
         """Past the bracket that opens the array, or at the brace of an object alone."""
         if self._buffer[:3] == _BOM:
-            self._buffer = self._buffer[3:]
-        elif _BOM.startswith(self._buffer):
+            del self._buffer[:3]
+        elif _BOM.startswith(bytes(self._buffer[:3])):
             return False
         self._at = self._blank(_BLANK)
         if self._at == len(self._buffer):

@@ -1,7 +1,7 @@
 """What do Content-Type and Accept say? Read leniently (RFC 9110 §8.3.1 and §12.5.1)."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -20,6 +20,9 @@ DICOM_PARTS = f'{RELATED}; type="{DICOM}"'
 XML_PARTS = f'{RELATED}; type="{DICOM_XML}"'
 
 MAX_RANGES = 100  # of one Accept; who lists more is not read to the end
+
+_OLD_NAMES = {"image/x-dicom-rle": "image/dicom-rle"}
+"""Before DICOM registered its own (PS3.18 2013 to 2017a)."""
 
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[^",;]+|[,;]')
 _ESCAPED = re.compile(r"\\(.)")
@@ -40,7 +43,7 @@ class MediaType:
     @property
     def related(self) -> str:
         """The media type of the parts of a `multipart/related`; "" when it does not say."""
-        return self.parameters.get("type", "").strip().lower()
+        return _named(self.parameters.get("type", ""))
 
     @property
     def transfer_syntax(self) -> str:
@@ -71,21 +74,32 @@ def parse(text: str) -> MediaType:
 def accepted(*texts: str) -> list[MediaType]:
     """What Accept headers name, the best first; in doubt in the order they were written.
 
-    Ranges that are no media types, and those that are ruled out by `q=0`, are left out.
+    Ranges that are no media types are left out; those that are ruled out by `q=0` are the last.
     """
     ranges = islice((each for text in texts for each in _ranges(text)), MAX_RANGES)
-    return sorted((each for each in ranges if each.quality > 0), key=lambda each: -each.quality)
+    return sorted(ranges, key=lambda each: -each.quality)
 
 
-def ruled_out(*texts: str) -> list[MediaType]:
-    """What Accept headers rule out by `q=0`."""
-    ranges = islice((each for text in texts for each in _ranges(text)), MAX_RANGES)
-    return [each for each in ranges if each.quality == 0]
+def rules_out(ranges: Sequence[MediaType], offer: str, syntax: str = "") -> bool:
+    """Whether what takes an offer most specifically has `q=0` (RFC 9110 §12.4.2).
+
+    Args:
+        ranges: as `accepted` gives them.
+        offer: a media type, also a multipart with the `type` of its parts.
+        syntax: its Transfer Syntax, or "": a range that names one rules out only that.
+    """
+    if not ranges or ranges[-1].quality:
+        return False
+    telling = [
+        each
+        for each in ranges
+        if each.quality or each.transfer_syntax in {"", "*"} or each.transfer_syntax == syntax
+    ]
+    place = _place(telling, _offered(offer))
+    return place < len(telling) and not telling[place].quality
 
 
-def choose(
-    ranges: Iterable[MediaType], offers: Iterable[str], out: Iterable[MediaType] = ()
-) -> str | None:
+def choose(ranges: Iterable[MediaType], offers: Iterable[str]) -> str | None:
     """The one of `offers` that is liked best, in doubt the first; or None.
 
     Where several ranges take an offer, the most specific counts (RFC 9110 §12.5.1), so that
@@ -94,11 +108,9 @@ def choose(
     Args:
         ranges: as `accepted` gives them.
         offers: media types, also multiparts with the `type` of their parts.
-        out: as `ruled_out` gives them.
     """
     everything = list(ranges)
-    liked = len(everything)
-    everything += out
+    liked = sum(each.quality > 0 for each in everything)
     best: tuple[int, str] | None = None
     for offer in offers:
         place = _place(everything, _offered(offer))
@@ -137,11 +149,16 @@ def _ranges(text: str) -> Iterator[MediaType]:
     for pieces in _split(text, ","):
         parts = list(_split_pieces(pieces, ";"))
         # In a query string an unescaped "+" has become a blank: `application/dicom json`.
-        kind = _joined(parts[0]).strip().lower().replace(" ", "+")
+        kind = _named(_joined(parts[0])).replace(" ", "+")
         if "/" not in kind and kind != "*":
             continue
         parameters = dict(_parameters(parts[1:]))
         yield MediaType(kind, parameters, _quality(parameters.pop("q", "1")))
+
+
+def _named(kind: str) -> str:
+    kind = kind.strip().lower()
+    return _OLD_NAMES.get(kind, kind)
 
 
 def _split(text: str, separator: str) -> Iterator[list[str]]:

@@ -1,5 +1,6 @@
 """What is in a multipart/related body? Bytes in, events out (RFC 2046 §5.1, PS3.18 §8.6.1.2)."""
 
+import re
 import secrets
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from hilum.model.errors import BadRequest, TooLarge
 MAX_HEAD = 16 * 1024  # bytes
 MAX_PARTS = 10_000
 MAX_BOUNDARY = 200  # characters; RFC 2046 says 70
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _PADDING = b" \t"  # transport-padding
 
 
@@ -18,6 +20,12 @@ class PartStarted:
     """The headers of a part have been read; names are lower case."""
 
     headers: Mapping[str, str]
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of its data, where its head says that."""
+        length = self.headers.get("content-length", "")
+        return int(length) if _LENGTH.fullmatch(length) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ may send a PDU of any length that was allowed, and needs no more memory than a s
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -14,6 +14,7 @@ MAX_OURS = 256 * 1024  # bytes in a P-DATA-TF that we send, whatever the peer al
 MIN_THEIRS = 64  # bytes; a peer that takes less in a P-DATA-TF would cost more than it is worth
 _HEADER = struct.Struct(">BxI")
 _PDV = struct.Struct(">IBB")
+_P_DATA = struct.Struct(">BxIIBB")  # the header of a P-DATA-TF, and that of the value in it
 _SHORT = 4  # bytes in the body of -RJ, RELEASE and ABORT
 
 
@@ -27,6 +28,9 @@ class Pdu(IntEnum):
     RELEASE_RQ = 0x05
     RELEASE_RP = 0x06
     ABORT = 0x07
+
+
+_DATA = Pdu.P_DATA_TF.value  # to look it up each time takes longer than all else
 
 
 class AbortSource(IntEnum):
@@ -96,9 +100,12 @@ class Aborted:
     reason: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fragment:
     """A piece of a presentation data value (PS3.8 §9.3.5.1, Annex E).
+
+    Not frozen, though nobody changes it: to make a frozen one takes four times as long, and one
+    is made of each piece that comes.
 
     Attributes:
         last: this piece ends the command or the data set.
@@ -149,9 +156,20 @@ class PduReader:
         at, end = 0, len(data)
         view = memoryview(data)  # of bytes that are the transport's no more, and do not change
         while at < end:
-            if self._pdv_left:
-                size = min(self._pdv_left, end - at)
-                self._pdv_left -= size
+            if not self._pdu_left and end - at >= _P_DATA.size:
+                kind, length, item, context_id, flags = _P_DATA.unpack_from(data, at)
+                # most PDUs have one value, and are whole; the others are looked at below
+                is_plain = kind == _DATA and item + 4 == length and item > 2 and context_id & 1  # noqa: PLR2004 - context id and header
+                if is_plain and not 0 < self._max_pdu < length:
+                    self._context_id, self._flags = context_id, flags
+                    self._pdu_left = self._pdv_left = item - 2
+                    at += _P_DATA.size
+                    if at == end:
+                        return
+            left = self._pdv_left
+            if left:
+                size = min(end - at, left)
+                self._pdv_left = left - size
                 self._pdu_left -= size
                 yield self._fragment(view[at : at + size])
                 at += size
@@ -170,8 +188,9 @@ class PduReader:
         return 0, None
 
     def _fragment(self, piece: bytes | memoryview) -> Fragment:
-        last = not self._pdv_left and bool(self._flags & 2)
-        return Fragment(self._context_id, bool(self._flags & 1), last, piece)
+        flags = self._flags
+        last = not self._pdv_left and flags & 2 == 2  # noqa: PLR2004 - the bit
+        return Fragment(self._context_id, flags & 1 == 1, last, piece)
 
     def _pdv_header(self, data: bytes, at: int) -> tuple[int, Event | None]:
         if self._pdu_left < _PDV.size:
@@ -247,9 +266,6 @@ def encode(event: Associate | Rejected | ReleaseRequested | ReleaseAnswered | Ab
             return _HEADER.pack(Pdu.RELEASE_RP, _SHORT) + bytes(_SHORT)
 
 
-_P_DATA = struct.Struct(">BxIIBB")
-
-
 def fragment_size(peer_max_pdu: int) -> int:
     """The most data bytes of one presentation data value for a peer that allows `peer_max_pdu`.
 
@@ -267,18 +283,43 @@ def encode_data(
     """
     total = len(data)
     if total <= size:
-        head = _P_DATA.pack(
-            Pdu.P_DATA_TF, total + 6, total + 2, context_id, is_command | (2 if last else 0)
-        )
+        flags = is_command | (2 if last else 0)
+        head = _P_DATA.pack(_DATA, total + 6, total + 2, context_id, flags)
         return [head, data] if total or last else []
-    parts: list[bytes | memoryview] = []
-    view = memoryview(data)
-    at = 0
-    while at < total or (at == 0 and last):
-        piece = view[at : at + size]
-        at += size
-        flags = is_command | (2 if last and at >= total else 0)
-        length = len(piece)
-        parts.append(_P_DATA.pack(Pdu.P_DATA_TF, length + 6, length + 2, context_id, flags))
-        parts.append(piece)
+    parts, rest = encode_pieces(context_id, [data], is_command=is_command, last=last, size=size)
+    if rest:
+        parts += encode_data(
+            context_id, b"".join(rest), is_command=is_command, last=False, size=size
+        )
     return parts
+
+
+def encode_pieces(
+    context_id: int,
+    pieces: Sequence[bytes | memoryview],
+    *,
+    is_command: bool = False,
+    last: bool,
+    size: int,
+) -> tuple[list[bytes | memoryview], list[bytes | memoryview]]:
+    """P-DATA-TFs that carry what lies in `pieces`, as parts to be joined; and what is left.
+
+    All of them are full but the last one, so that of what is not the last of a data set something
+    is left, to be sent before what comes.
+    """
+    total = sum(map(len, pieces))
+    parts: list[bytes | memoryview] = []
+    waiting = iter(pieces)
+    view = memoryview(b"")
+    while total > size or (last and (total or not parts)):
+        length = min(size, total)
+        total -= length
+        flags = is_command | (2 if last and not total else 0)
+        parts.append(_P_DATA.pack(_DATA, length + 6, length + 2, context_id, flags))
+        while length:
+            if not view:
+                view = memoryview(next(waiting))
+            parts.append(view[:length])
+            length -= len(parts[-1])
+            view = view[len(parts[-1]) :]
+    return parts, [each for each in (view, *waiting) if each]

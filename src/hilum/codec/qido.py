@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +26,9 @@ _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _NUMBER = re.compile(r"[0-9]+")
 _HOUSEKEEPING = frozenset({"accept", "charset"})  # PS3.18 §8.3.3: of all transactions
 _KEYWORDS: Mapping[str, str] = {each.lower(): each for each in keyword_dict if each}
+_SORTED = sorted(_KEYWORDS)
+_BACKWARDS = sorted(each[::-1] for each in _KEYWORDS)
+_BESIDE = 40  # words before, and after, that are held against one that is not known
 
 STUDY: frozenset[Path] = frozenset(
     (tag,)
@@ -287,8 +291,16 @@ def _tag(part: str) -> int | None:
 
 def _nearest(part: str) -> str:
     """The keyword that was perhaps meant, or ""."""
-    nearest = difflib.get_close_matches(part[:64].lower(), _KEYWORDS, n=1, cutoff=0.75)
+    text = part[:64].lower()
+    near = [*_around(text, _SORTED), *(each[::-1] for each in _around(text[::-1], _BACKWARDS))]
+    nearest = difflib.get_close_matches(text, near, n=1, cutoff=0.75)
     return _KEYWORDS[nearest[0]] if nearest else ""
+
+
+def _around(text: str, words: Sequence[str]) -> Sequence[str]:
+    """The words that it would stand among: to look at all would take a tenth of a second."""
+    at = bisect(words, text)
+    return words[max(at - _BESIDE, 0) : at + _BESIDE]
 
 
 def _vr(tag: int) -> str:

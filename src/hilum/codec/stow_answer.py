@@ -5,12 +5,11 @@ JSON Model, the Native DICOM Model (XML), a status alone.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
-from xml.etree import ElementTree as ET
 
-from hilum.codec import dicom_json
+from hilum.codec import dicom_json, dicom_xml
 from hilum.codec.dicom_json import Attributes
 from hilum.model import errors
 from hilum.model.errors import HilumError
@@ -33,13 +32,14 @@ _REASONS: Final[Mapping[int, tuple[Kind, str]]] = {
     0x0111: (errors.Conflict, "another data set is there already"),
     0x0117: (errors.BadDataset, "its SOP Instance UID is not valid"),
     0x0122: (errors.ClassRefused, "its SOP Class is not taken"),
-    0x0124: (errors.BackendFault, "we are not authorized: check the credentials"),
+    0x0124: (errors.CredentialsRefused, "we are not authorized: check the credentials"),
     0xA901: (errors.StudyMismatch, "it does not belong to this study"),
     0xB00E: (errors.Conflict, "it is there already"),  # Azure
     0xB00F: (errors.OutOfResources, "it is being stored by somebody else"),  # Azure
+    0xC111: (errors.Conflict, "another data set is there already"),  # a C-STORE of ours
     0xC122: (errors.SyntaxRefused, "its Transfer Syntax is not taken"),
 }
-"""Failure Reason (0008,1197): PS3.18 Table I.2-2, and what is seen besides."""
+"""Failure Reason (0008,1197): PS3.18 Table I.2-2, and what is seen besides. Those of a C-STORE."""
 _RANGES: Final[Sequence[tuple[range, Kind, str]]] = (
     (range(0xA700, 0xA800), errors.OutOfResources, "it has no room for it now"),
     (range(0xA900, 0xAA00), errors.ClassMismatch, "the data set is not what was announced"),
@@ -47,8 +47,8 @@ _RANGES: Final[Sequence[tuple[range, Kind, str]]] = (
 )
 _STATUSES: Final[Mapping[int, tuple[Kind, str]]] = {
     400: (errors.BadDataset, "the request is malformed to it"),
-    401: (errors.BackendFault, "it refuses our credentials: check them"),
-    403: (errors.BackendFault, "it refuses our credentials: check them"),
+    401: (errors.CredentialsRefused, "it refuses our credentials: check them"),
+    403: (errors.CredentialsRefused, "it refuses our credentials: check them"),
     404: (errors.BackendFault, "there is no such resource: check the URL"),
     405: (errors.NotOffered, "it takes nothing"),
     408: (errors.BackendTimeout, "it did not get everything in time"),
@@ -99,7 +99,7 @@ def _failure(item: Attributes, status: int) -> HilumError:
 
 
 def by_reason(reason: int) -> HilumError:
-    """What a Failure Reason (0008,1197) says."""
+    """What a Failure Reason (0008,1197) says, or the status of a C-STORE."""
     kind, text = _REASONS.get(reason, (None, ""))
     for codes, other, said in _RANGES:
         if kind is None and reason in codes:
@@ -160,25 +160,7 @@ def _module(body: bytes) -> Attributes:
 
 def _from_xml(text: bytes) -> Attributes:
     """The Native DICOM Model (PS3.19 §A.1) as the JSON one; empty for any other XML."""
-    if b"<!" in text:  # no document of DICOM declares entities, which could grow without bound
-        return {}
     try:
-        root = ET.fromstring(text)  # noqa: S314 - no entities, and no more than MAX_ANSWER bytes
-    except ET.ParseError:
+        return dicom_xml.loads(text)
+    except errors.BadRequest:
         return {}
-    return dict(_elements(root))
-
-
-def _elements(parent: "ET.Element") -> Iterator[tuple[str, dict[str, Any]]]:
-    for element in parent:
-        tag = element.get("tag", "").upper()
-        if not tag:
-            continue
-        values: list[Any] = []
-        for value in element:
-            name = value.tag.rpartition("}")[2]
-            if name == "Item":
-                values.append(dict(_elements(value)))
-            elif name == "Value":
-                values.append((value.text or "").strip())
-        yield tag, {"vr": element.get("vr", ""), "Value": values}

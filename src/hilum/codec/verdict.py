@@ -118,6 +118,9 @@ VERDICTS: Mapping[type[errors.HilumError], Verdict] = {
     errors.BackendUnavailable: _retry(HTTPStatus.BAD_GATEWAY, Dimse.CANNOT_CALCULATE_MATCHES),
     errors.BackendTimeout: _retry(HTTPStatus.GATEWAY_TIMEOUT, Dimse.CANNOT_CALCULATE_MATCHES),
     errors.BackendFault: _fault(HTTPStatus.BAD_GATEWAY),
+    # A client has nothing to log in with, so no 401; DIMSE has one word for both.
+    errors.CredentialsRefused: _same(HTTPStatus.BAD_GATEWAY, Dimse.NOT_AUTHORIZED),
+    errors.Vanished: _fault(HTTPStatus.BAD_GATEWAY),
     errors.Incomplete: Verdict(
         HTTPStatus.BAD_GATEWAY,
         _UNABLE,

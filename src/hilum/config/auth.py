@@ -145,3 +145,5 @@ class AuthSettings(Section):
     rules: dict[str, RuleSettings] = Field(default={})
     anonymous: Rights = ()
     """What may be done without any login, such as `echo`."""
+    session: Seconds = 12 * 3600.0
+    """How long a browser stays logged in, if the token that it logged in with holds so long."""

@@ -84,7 +84,7 @@ def _document(where: Path) -> dict[str, Any]:
         raise ConfigError([f"{where}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{where}: is not UTF-8"]) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers, and depths, beyond bounds
         raise ConfigError([f"{where}: not TOML: {error}"]) from None
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
+from hilum.config.fhir import MountFhir
 from hilum.config.kinds import (
     AeTitle,
     AeTitles,
@@ -43,6 +44,7 @@ class ArchiveMount(Section):
     """What becomes of another data set under a SOP Instance UID that is already there."""
     delete: bool = False
     """Whether studies, series and instances may be deleted (DELETE over HTTP)."""
+    fhir: MountFhir = MountFhir()
 
 
 class Pool(Section):
@@ -88,6 +90,7 @@ class Remote(Section):
     """Whether a retrieval goes through files on disk, so that who asks for the same study shares
     it. Always so where there is a cache, or `wait` is not `stream`."""
     cache: Cache = Cache()
+    fhir: MountFhir = MountFhir()
     walk_limit: Annotated[int, Field(ge=1)] = 1000
     """The most studies or series that one query may look into, where the far side cannot answer
     it as it is."""

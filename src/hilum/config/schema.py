@@ -9,7 +9,9 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import Field, model_validator
 
+from hilum.config.audit import AuditSettings
 from hilum.config.auth import AuthSettings
+from hilum.config.fhir import FhirSettings
 from hilum.config.kinds import (
     AeTitle,
     BasePath,
@@ -167,7 +169,9 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     tls: TlsSettings = TlsSettings()
     auth: AuthSettings = AuthSettings()
+    audit: AuditSettings = AuditSettings()
     imaging: ImagingSettings = ImagingSettings()
+    fhir: FhirSettings = FhirSettings()
     mounts: dict[AeTitle, AnyMount] = Field(default={})
     peers: dict[str, Peer] = Field(default={})
     destinations: dict[AeTitle, UrlDestination] = Field(default={})
@@ -244,6 +248,11 @@ class Settings(Section):
     def state(self) -> Path:
         """Where the Sends are kept that run in the background, and the tokens that we issued."""
         return self.server.data / "state"
+
+    @property
+    def audits(self) -> Path:
+        """Where the audit is kept."""
+        return self.server.data / "audit"
 
     @property
     def viewer(self) -> Path:

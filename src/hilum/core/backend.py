@@ -6,7 +6,7 @@ Whoever opens a stream closes it: streams are given by async context managers, a
 the block frees the slot, task and file behind them at once, in the same task.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -216,6 +216,17 @@ class Versions(Protocol):
 
         It is another one whenever that is another, and the same as long as that is: in every
         process, and after a restart.
+        """
+
+
+class Changes(Protocol):
+    """Can say when studies were changed last."""
+
+    async def changed(self, studies: Sequence[str], /) -> Mapping[str, float]:
+        """When the last instance came to each, in seconds since the epoch, to a second or two.
+
+        Args:
+            studies: Study Instance UIDs; those that are not there are left out.
         """
 
 

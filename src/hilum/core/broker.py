@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
+from hilum.core import audit
 from hilum.core import operations as ops
+from hilum.core.audit import Account, Audits, unheard
 from hilum.core.backend import (
     BulkData,
     Fetches,
@@ -20,7 +22,7 @@ from hilum.core.backend import (
 from hilum.core.caller import Acting, acting_for
 from hilum.core.mounts import Mount, Mounts
 from hilum.core.send import Progresses, passed_on, send
-from hilum.model.errors import NotOffered, UnknownDestination
+from hilum.model.errors import HilumError, NotOffered, UnknownDestination
 from hilum.model.identity import Ref
 from hilum.model.principal import Principal
 
@@ -38,6 +40,7 @@ class Broker:
     Attributes:
         mounts: which there are.
         transcodes: what takes pixels to a syntax that a peer or client accepts; None: nobody does.
+        audits: is told of what is done, and by the doors of whom they refuse.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class Broker:
         destinations: Mapping[str, Stores] | None = None,
         authorise: Authorise = anyone,
         transcodes: Transcodes | None = None,
+        audits: Audits = unheard,
     ) -> None:
         self.mounts = mounts
         self.transcodes = transcodes
         self._destinations = dict(destinations or {})
         self._authorise = authorise
+        self.audits = audits
 
     def admit(self, operation: ops.Operation) -> None:
         """Say whether the caller may, and do nothing.
@@ -80,12 +85,14 @@ class Broker:
             BadQuery, BackendError: on the first or any later match.
         """
         mount = self._admit(operation)
-        return Acting(operation.who, offered(mount.finds, operation).find(operation.query))
+        found = offered(mount.finds, operation).find(operation.query)
+        return Acting(operation.who, audit.searched(self.audits, operation, found))
 
     def retrieve(self, operation: ops.Retrieve) -> AbstractAsyncContextManager[Retrieval]:
         """Give instances; raises like `find`."""
         mount = self._admit(operation)
-        return Acting(operation.who, offered(mount.retrieves, operation).retrieve(operation.refs))
+        retrieval = offered(mount.retrieves, operation).retrieve(operation.refs)
+        return Acting(operation.who, audit.retrieved(self.audits, operation, retrieval))
 
     def fetches(self, operation: ops.Retrieve) -> Fetches:
         """What brings instances of the mount here in the background.
@@ -101,7 +108,8 @@ class Broker:
         """Give metadata; raises like `find`."""
         mount = self._admit(operation)
         describes = offered(mount.describes, operation)
-        return Acting(operation.who, describes.describe(operation.ref, operation.bulk_root))
+        described = describes.describe(operation.ref, operation.bulk_root)
+        return Acting(operation.who, audit.accessed(self.audits, operation, described))
 
     async def version(self, operation: ops.Describe) -> str | None:
         """What names the metadata as long as they stay the same; None: nobody says.
@@ -115,22 +123,34 @@ class Broker:
         with acting_for(operation.who):
             return await versions.version(operation.ref)
 
+    async def changed(self, operation: ops.Find, studies: Sequence[str]) -> Mapping[str, float]:
+        """When studies were changed last; empty where nobody says.
+
+        Raises:
+            Refused, UnknownMount, BackendError.
+        """
+        changes = self._admit(operation).changes
+        return {} if changes is None else await changes.changed(studies)
+
     def bulk(self, operation: ops.Bulk) -> AbstractAsyncContextManager[BulkData]:
         """Give one value that metadata left out; raises like `find`, and NotFound."""
         mount = self._admit(operation)
         describes = offered(mount.describes, operation)
-        return Acting(operation.who, describes.bulk(operation.ref, operation.path))
+        bulk = describes.bulk(operation.ref, operation.path)
+        return Acting(operation.who, audit.accessed(self.audits, operation, bulk))
 
     def lend(self, operation: ops.Lend) -> AbstractAsyncContextManager[Lent]:
         """Lend one instance as a file here; raises like `find`, and NotFound."""
         mount = self._admit(operation)
-        return Acting(operation.who, offered(mount.lends, operation).lend(operation.ref))
+        lent = offered(mount.lends, operation).lend(operation.ref)
+        return Acting(operation.who, audit.accessed(self.audits, operation, lent))
 
     def store(self, operation: ops.Store) -> AbstractAsyncContextManager[StoreSession]:
         """A session that keeps instances; raises like `find`."""
         mount = self._admit(operation)
         stores = offered(mount.stores, operation)
-        return Acting(operation.who, stores.open(operation.contexts, operation.originator))
+        session = stores.open(operation.contexts, operation.originator)
+        return Acting(operation.who, audit.stored(self.audits, operation, session))
 
     async def delete(self, operation: ops.Delete) -> int:
         """Delete, and say how many instances that were.
@@ -138,9 +158,15 @@ class Broker:
         Raises:
             Refused, UnknownMount, NotOffered, NotFound, OutOfResources, BackendError.
         """
-        mount = self._admit(operation)
-        with acting_for(operation.who):
-            return await offered(mount.deletes, operation).delete(operation.ref)
+        deletes = offered(self._admit(operation).deletes, operation)
+        try:
+            with acting_for(operation.who):
+                count = await deletes.delete(operation.ref)
+        except HilumError as error:
+            self.audits(audit.deleted(operation, 0, str(error)))
+            raise
+        self.audits(audit.deleted(operation, count))
+        return count
 
     def send(self, operation: ops.Send) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to another place, counting.
@@ -154,17 +180,24 @@ class Broker:
         if is_ours:
             self._authorise(self._storing(operation))  # also where the far side brings it there
 
+        account = Account(self.audits, operation, operation.refs, operation.destination)
+
         def here() -> AbstractAsyncContextManager[Progresses]:
-            retrieves = offered(mount.retrieves, operation)
-            destination = self._destination(operation)
+            retrieves = audit.Listing(offered(mount.retrieves, operation), account)
+            if self.mounts.meant(operation.destination) in mount.itself:
+                # Some serve one association at a time, and would wait for themselves.
+                raise UnknownDestination("the instances are there already: it is their source")
+            destination = audit.Counting(self._destination(operation), account)
             return send(retrieves, operation.refs, destination, operation.originator)
 
         # A far side that is asked for every destination may have a mount of the same name as ours,
         # and would send to its own.
         named = mount.passed_on is not None and operation.destination in mount.passed_on
         if mount.sends is None or not (named or (mount.passed_on is None and not is_ours)):
-            return Acting(operation.who, here())
-        return Acting(operation.who, passed_on(mount.sends, operation, here))
+            sending = here()
+        else:
+            sending = passed_on(mount.sends, operation, here)
+        return Acting(operation.who, audit.sent(account, sending))
 
     def give(self, operation: ops.Retrieve, to: Stores) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to whoever asks, counting (C-GET: `to` is the same association).
@@ -174,7 +207,10 @@ class Broker:
             BackendError: on entering, when the source fails.
         """
         mount = self._admit(operation)
-        return Acting(operation.who, send(offered(mount.retrieves, operation), operation.refs, to))
+        account = Account(self.audits, operation, operation.refs)
+        retrieves = audit.Listing(offered(mount.retrieves, operation), account)
+        sending = send(retrieves, operation.refs, audit.Counting(to, account))
+        return Acting(operation.who, audit.sent(account, sending))
 
     def _destination(self, operation: ops.Send) -> Stores:
         name = self.mounts.meant(operation.destination)

@@ -19,6 +19,24 @@ class Verifies(Protocol):
         """
 
 
+class KeepsSessions(Protocol):
+    """Knows browsers again that have shown a token once."""
+
+    async def begin(self, token: str, expires: float, /) -> str:
+        """Begin a session; what the browser shows from now on instead of the token.
+
+        Args:
+            token: was verified.
+            expires: when the session ends, in seconds since the epoch.
+        """
+
+    async def token(self, secret: str, /) -> str | None:
+        """The token of a session, which is to be verified again; None: there is no such session."""
+
+    async def end(self, secret: str, /) -> None:
+        """End a session, if there is one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """What a door asks.
@@ -26,10 +44,14 @@ class Login:
     Attributes:
         policy: what may be done.
         tokens: whose they are; None: nobody looks at them.
+        sessions: of browsers; None: there are none.
+        session_life: seconds for which one lasts, if its token does.
     """
 
     policy: Policy
     tokens: Verifies | None = None
+    sessions: KeepsSessions | None = None
+    session_life: float = 12 * 3600.0
 
     @property
     def is_on(self) -> bool:

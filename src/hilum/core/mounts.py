@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hilum.core.backend import (
     Asks,
+    Changes,
     Deletes,
     Describes,
     Echoes,
@@ -34,6 +35,7 @@ class Mount:
         wait: how a web client waits for a retrieval: "stream", "retry_after", "job".
         retry_after: seconds that a client is told to wait.
         behind: AE titles of the PACS that stands behind it, by which it calls us.
+        itself: destinations that are the very system that stands behind it.
         stores_at_once: instances that one session of `stores` takes at the same time.
     """
 
@@ -44,6 +46,7 @@ class Mount:
     retrieves: Retrieves | None = None
     describes: Describes | None = None
     versions: Versions | None = None
+    changes: Changes | None = None
     lends: Lends | None = None
     stores: Stores | None = None
     deletes: Deletes | None = None
@@ -55,6 +58,7 @@ class Mount:
     wait: str = "stream"
     retry_after: float = 10.0
     behind: frozenset[str] = frozenset()
+    itself: frozenset[str] = frozenset()
     stores_at_once: int = 1
 
 

@@ -123,6 +123,8 @@ def _narrowed(query: Query) -> Query:
         for path, value in query.match.items()
         if not is_universal(value, vr_of(f"{path[-1]:08X}"))
     }
+    if len(match) == len(query.match):
+        return query
     return replace(query, match=match, include=query.include | (query.match.keys() - match.keys()))
 
 

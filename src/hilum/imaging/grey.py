@@ -52,7 +52,7 @@ def grey_of(header: Values, pixels: Pixels, frame: int) -> Grey:
 
     What stands for the frame goes before what stands for all frames, and that before the root.
     """
-    groups = _groups(header, frame)
+    groups = groups_of(header, frame)
     slope, intercept, modality = _modality(header, groups)
     return Grey(
         stored=0 if pixels.tag != _PIXEL_DATA else pixels.stored,
@@ -73,7 +73,7 @@ _SHARED = 0x52009229
 _PER_FRAME = 0x52009230
 
 
-def _groups(header: Values, frame: int) -> list[Values]:
+def groups_of(header: Values, frame: int) -> list[Values]:
     """The functional groups of a frame (PS3.3 §C.7.6.16), those of its own first."""
     found = (header.item(_PER_FRAME, frame), header.item(_SHARED))
     return [each for each in found if each is not None]

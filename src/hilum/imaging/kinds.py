@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hilum.codec.fragments import media_type_of
+from hilum.codec.fragments import MEDIA, media_type_of
 from hilum.codec.media_type import includes
 from hilum.imaging import document
 from hilum.imaging.picture import STILL
@@ -19,6 +19,16 @@ _DOCUMENTS: Final = {  # SOP classes of encapsulated documents
     "1.2.840.10008.5.1.4.1.1.104.4": "model/obj",
     "1.2.840.10008.5.1.4.1.1.104.5": "model/mtl",
 }
+
+_VIDEOS: Final = dict.fromkeys(map(media_type_of, MEDIA))
+ALL: Final = (
+    *STILL,
+    *(each for each in _VIDEOS if each.startswith("video/")),
+    *_DOCUMENTS.values(),
+    document.HTML,
+    document.TEXT,
+)
+"""Whatever may be rendered; of one thing the default first."""
 
 
 def kinds(sop_class_uid: str, pixels: Pixels | None, header: Values) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hilum.imaging import annotation
+from hilum.imaging.aspect import height_of_pixel
 from hilum.imaging.colour import red_green_blue
 from hilum.imaging.grey import Grey, grey_of, shaded
 from hilum.imaging.palette import coloured, palette_of
 from hilum.imaging.pixels import Pixels
 from hilum.imaging.values import Values
-from hilum.imaging.viewport import seen
+from hilum.imaging.viewport import WHOLE, seen
 from hilum.imaging.window import Window
 from hilum.imaging.wish import Wish
 
@@ -49,8 +50,9 @@ def shown(
         if wish.window is not None:
             grey = replace(grey, voi=wish.window)
         image = Image.fromarray(shaded(frame, grey))
-    if wish.viewport is not None:
-        image = seen(image, wish.viewport)
+    pixel = height_of_pixel(header, number)
+    if wish.viewport is not None or pixel != 1:
+        image = seen(image, wish.viewport or WHOLE, pixel)
     return _annotated(image, header, pixels, number, grey, wish) if wish.annotations else image
 
 

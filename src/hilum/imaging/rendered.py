@@ -19,13 +19,11 @@ from hilum.imaging.profile import in_space, profile_of
 from hilum.imaging.read import found
 from hilum.imaging.render import shown
 from hilum.imaging.values import Values
-from hilum.imaging.viewport import fitting
+from hilum.imaging.viewport import MOST_PIXELS, fitting
 from hilum.imaging.window import Window
 from hilum.imaging.wish import QUALITY, Viewport, Wish
 from hilum.model.errors import BadDataset, BadPixels, NotAcceptable, NotFound
 
-MOST_PIXELS: Final = 256 * 1024 * 1024
-"""Of a frame; each is worth up to 8 bytes while it is worked on."""
 MOST_FRAMES: Final = 1000
 """In an animation."""
 ANIMATED: Final = 64 * 1024 * 1024

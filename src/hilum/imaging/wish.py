@@ -24,7 +24,7 @@ class Viewport:
     """What part of an image is shown, and how large it may be (PS3.18 §8.3.5.1.3).
 
     Attributes:
-        width, height: of the box into which it is scaled, pixels.
+        width, height: of the box into which it is scaled, pixels; 0: as large as it is.
         left, top: where the part begins, pixels from the left and top.
         across, down: its size, pixels; None: up to the border. Negative ones flip it.
     """

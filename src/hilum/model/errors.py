@@ -28,6 +28,8 @@
     - BackendTimeout
     - BackendFault
     - Incomplete          some of what it holds did not come
+    - CredentialsRefused  it does not accept ours
+    - Vanished            a file was replaced between its look-up and its reading
 
 How each is spoken on the wire is one row in `hilum.codec.verdict`.
 """
@@ -153,3 +155,14 @@ class Incomplete(BackendFault):
         super().__init__(text)
         self.missing = missing
         self.count = count or len(missing)
+
+
+class CredentialsRefused(BackendFault):
+    """The far side does not accept our credentials: a fault of the configuration."""
+
+
+class Vanished(BackendFault):
+    """The file of an instance was gone when it was to be read. Worth another look, at once.
+
+    Another process may replace an instance between its look-up and its reading.
+    """

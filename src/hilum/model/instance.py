@@ -1,9 +1,17 @@
 """A SOP Instance in flight: described, but never decoded."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 CHUNK = 1024 * 1024  # bytes, the most in one piece
+
+Piece: TypeAlias = bytes | memoryview
+Following: TypeAlias = Callable[[int], Awaitable[list[Piece]]]
+"""Gives the next pieces, those together that come together; none at the end.
+
+It is told how many bytes it may wait for, to give them at once.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +50,19 @@ class Listed:
     size: int | None = None
     study_instance_uid: str | None = None
     series_instance_uid: str | None = None
+
+
+def gathering(chunks: AsyncIterator[bytes]) -> Following:
+    """How to read `chunks` with as little work as can be; instead of reading them otherwise.
+
+    What offers `several` gives its pieces as they came: a DIMSE message, `DataStream.several`.
+    """
+    several: Following | None = getattr(chunks, "several", None)
+    if several is not None:
+        return several
+
+    async def alone(_enough: int) -> list[Piece]:
+        chunk = await anext(chunks, None)
+        return [] if chunk is None else [chunk]
+
+    return alone

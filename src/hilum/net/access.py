@@ -2,7 +2,7 @@
 
 import ssl
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import anyio.to_thread
 
@@ -10,6 +10,14 @@ from hilum.config.mounts import Web
 from hilum.net.tls import client
 
 _PORTS: Final = {"http": 80, "https": 443}
+
+
+def referred(base: str, reference: str) -> str:
+    """The URL that a reference within `base` leads to (RFC 3986 §5); "" where it is none."""
+    try:
+        return urljoin(base, reference)
+    except ValueError:  # half an IPv6 address
+        return ""
 
 
 def origin_of(url: str) -> tuple[str, str, int]:

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
-from urllib.parse import urljoin
 
 import httpcore
 import httpx
@@ -23,7 +22,7 @@ from hilum.model.errors import (
     OutOfResources,
     Unauthenticated,
 )
-from hilum.net.access import headers_of, origin_of
+from hilum.net.access import headers_of, origin_of, referred
 from hilum.net.answer import Answer
 from hilum.net.credentials import Credentials, open_credentials
 from hilum.net.refused import AGAIN, FOREIGN, refused, retry_after, unanswered, unsent, untrusted
@@ -87,8 +86,11 @@ class Client:
     _http: httpx.AsyncClient
 
     def knows(self, url: str) -> bool:
-        """Whether this URL may be asked."""
-        return origin_of(url) in self.origins
+        """Whether this URL may be asked; what is none may not."""
+        try:
+            return origin_of(url) in self.origins and bool(httpx.URL(url))
+        except (httpx.InvalidURL, ValueError):
+            return False
 
     def refused(self, status: int) -> HilumError:
         """What a status of 300 and more says; where the caller's own token was refused, of him."""
@@ -173,7 +175,7 @@ class Client:
         for _ in range(_REDIRECTS):
             async with self._sent(method, url, headers, retries) as answer:
                 location = answer.headers.get("location", "")
-                target = urljoin(url, location)
+                target = referred(url, location)
                 if answer.status not in _MOVED or not location or not self.knows(target):
                     yield answer
                     return
@@ -218,11 +220,17 @@ class Client:
         headers: Mapping[str, str],
         body: bytes | AsyncIterator[bytes] | None,
     ) -> httpx.Response:
-        """What is answered; the second time, where new credentials helped against a 401."""
+        """What is answered; the second time, where new credentials helped against a 401.
+
+        Raises:
+            BackendFault: it is a redirection to what is no URL.
+        """
         ours = await self.credentials.authorization()
-        response = await self._http.send(
-            self._request(method, url, headers, body, ours), stream=True
-        )
+        request = self._request(method, url, headers, body, ours)
+        try:
+            response = await self._http.send(request, stream=True)
+        except httpx.RemoteProtocolError as error:  # httpx reads it, though it shall not follow
+            raise BackendFault(f"{self.who} sends us to what is no URL") from error
         if response.status_code != _UNAUTHORIZED:
             return response
         try:

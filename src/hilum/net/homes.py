@@ -16,7 +16,7 @@ from hilum.net.places import Places
 
 _TARGET = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 """What a proxy's client writes before a path (RFC 9112 §3.2.2)."""
-_MOUNT = re.compile(r"/(?:dicomweb|aets/(?P<aet>[^/]+))(?P<rest>/.*)?")
+_MOUNT = re.compile(r"/(?:dicomweb|fhir|aets/(?P<aet>[^/]+))(?P<rest>/.*)?")
 _JOB = re.compile(r"/jobs/[0-9a-f]+-(?P<worker>[0-9]+)")
 
 

@@ -20,7 +20,7 @@ from hilum.net.connection import BUFFER, Connection
 from hilum.net.elsewhere import Elsewhere
 from hilum.net.entrance import Entrance
 from hilum.net.guard import Application
-from hilum.net.tls import HANDSHAKE
+from hilum.net.threshold import Refused, Threshold, ignored
 
 BACKLOG = 512  # connections the kernel holds for us
 MAX_HEAD = 64 * 1024  # bytes of a request line and its headers: lists of UIDs are long
@@ -37,6 +37,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     entrance: Entrance | None = None,
     elsewhere: Elsewhere | None = None,
     tls: ssl.SSLContext | None = None,
+    refused: Refused = ignored,
 ) -> None:
     """Serve until `stop` is set; then let running requests end within `graceful_shutdown`.
 
@@ -48,6 +49,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         entrance: the door that we share with other workers; None: we open it.
         elsewhere: who hands on what another worker must answer.
         tls: to speak HTTPS with; not where there are other workers.
+        refused: is told of who fails at that.
 
     Raises:
         OSError: the address cannot be listened at.
@@ -68,15 +70,18 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
             if entrance:
                 task.add_done_callback(lambda _: entrance.left())
 
-        server = entrance or await asyncio.get_running_loop().create_server(
-            lambda: _resumed(b"", connected),
-            sock=listener,
-            backlog=BACKLOG,
-            ssl=tls,
-            ssl_handshake_timeout=None if tls is None else HANDSHAKE,
-        )
+        server: Entrance | Threshold | asyncio.Server
         if entrance:
+            server = entrance
             entrance.serve(group, lambda data: _resumed(data, connected))
+        elif tls is not None:
+            listener.listen(BACKLOG)
+            server = Threshold([listener], lambda: _resumed(b"", connected), tls, refused)
+            server.serve(group)
+        else:
+            server = await asyncio.get_running_loop().create_server(
+                lambda: _resumed(b"", connected), sock=listener, backlog=BACKLOG
+            )
         try:
             host, port = listener.getsockname()[:2]
             started(host, port)

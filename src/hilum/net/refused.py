@@ -12,6 +12,7 @@ from hilum.model.errors import (
     BackendFault,
     BackendTimeout,
     BackendUnavailable,
+    CredentialsRefused,
     HilumError,
     NotFound,
     NotOffered,
@@ -107,7 +108,7 @@ def refused(status: int, who: str) -> HilumError:
     return what(said.format(who=who, status=status))
 
 
-_CREDENTIALS: Final = (BackendFault, "{who} refuses our credentials ({status}): check them")
+_CREDENTIALS: Final = (CredentialsRefused, "{who} refuses our credentials ({status}): check them")
 _NOT_THERE: Final = (NotFound, "{who} has no such resource")
 _NOT_DONE: Final = (NotOffered, "{who} does not offer this")
 _BUSY: Final = (OutOfResources, "{who} is busy ({status})")
@@ -115,7 +116,7 @@ _LATE: Final = (BackendTimeout, "{who} did not get an answer in time ({status})"
 _REFUSED: Final[Mapping[int, tuple[type[HilumError], str]]] = {
     401: _CREDENTIALS,
     403: _CREDENTIALS,
-    407: (BackendFault, "the proxy before {who} refuses our credentials (407)"),
+    407: (CredentialsRefused, "the proxy before {who} refuses our credentials (407)"),
     404: _NOT_THERE,
     410: _NOT_THERE,
     405: _NOT_DONE,

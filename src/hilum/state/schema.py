@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0002"
+HEAD: Final = "0004"
 """The migration that makes what is described here."""
 
 METADATA: Final = sa.MetaData(
@@ -54,3 +54,26 @@ TOKEN: Final = sa.Table(
     sa.Column("revoked", sa.Float, comment="when; NULL: it is not"),
 )
 """Tokens that we have issued. What proves one is not here: only its hash."""
+
+SESSION: Final = sa.Table(
+    "session",
+    METADATA,
+    sa.Column("sha256", sa.LargeBinary, primary_key=True, comment="of what the browser has"),
+    sa.Column("sealed", sa.LargeBinary, nullable=False, comment="the token, see sessions"),
+    sa.Column("began", sa.Float, nullable=False, comment="seconds since the epoch"),
+    sa.Column("expires", sa.Float, nullable=False, comment="seconds since the epoch"),
+    sa.Index("ix_session_expires", "expires"),
+)
+"""Browsers that are logged in. Their tokens are sealed by what only the browser has."""
+
+PATIENT: Final = sa.Table(
+    "patient",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True, comment="that FHIR knows the patient by"),
+    sa.Column("mount", sa.Text, nullable=False),
+    sa.Column("patient_id", sa.Text, nullable=False),
+    sa.Column("issuer", sa.Text, nullable=False),
+    sa.Column("study", sa.Text, nullable=False, comment="where there is no Patient ID, else empty"),
+    sa.Index("ix_patient_known", "mount", "patient_id", "issuer", "study", unique=True),
+)
+"""The ids of FHIR's Patients, which are random: nothing can be read from them."""

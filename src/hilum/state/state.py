@@ -15,8 +15,10 @@ from sqlalchemy import event
 from hilum.model.errors import BackendFault, BackendUnavailable
 from hilum.state.database import open_database
 from hilum.state.lock import Lock
+from hilum.state.patients import Patients
 from hilum.state.schema import HEAD
 from hilum.state.sends import Sends
+from hilum.state.sessions import Sessions
 from hilum.state.tokens import Tokens
 from hilum.state.upgrade import upgrade
 
@@ -31,10 +33,14 @@ class State:
     Attributes:
         sends: Sends that run in the background (`core.transactions.SendRecords`).
         tokens: those that we have issued (`net.tokens.Issued`).
+        sessions: of browsers that are logged in (`core.login.KeepsSessions`).
+        patients: the ids of FHIR's Patients (`core.fhir.patients.PatientIds`).
     """
 
     sends: Sends
     tokens: Tokens
+    sessions: Sessions
+    patients: Patients
 
 
 @asynccontextmanager
@@ -59,7 +65,12 @@ async def open_state(folder: Path, *, shared: bool = False) -> AsyncIterator[Sta
         )
         reading = open_database(folder / _FILE, writes=False)
         opened.callback(reading.dispose)
-        yield State(Sends(engine, thread), Tokens(engine, reading, thread))
+        yield State(
+            Sends(engine, thread),
+            Tokens(engine, reading, thread),
+            Sessions(engine, reading, thread),
+            Patients(engine, reading, thread),
+        )
     finally:
         closed = thread.submit(opened.close)
         await anyio.to_thread.run_sync(thread.shutdown)

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 from hilum.codec import associate, dimse, pdu
 from hilum.codec.associate import AssociateAccept, AssociateRequest
 from hilum.codec.dimse import RESPONSE, Command, Service
-from hilum.codec.pdu import AbortReason, AbortSource, PduError
+from hilum.codec.pdu import AbortReason, AbortSource, Fragment, PduError
 from hilum.model.errors import HilumError
 from hilum.upper_layer.link import AssociationLost, AssociationRejected, State, Timeouts
 from hilum.upper_layer.messages import MESSAGE_COST, Context, DataStream, Message, Responses
 from hilum.upper_layer.negotiation import opened
 from hilum.upper_layer.sending import Sender
+
+_HEARING = (State.OPEN, State.RELEASING)
 
 
 class Association(Sender):
@@ -79,7 +81,7 @@ class Association(Sender):
 
     def _take(self, event: pdu.Event) -> None:
         match event:
-            case pdu.Fragment() if self._is_open:
+            case Fragment() if self._is_open:
                 self._fragment(event)
             case pdu.Associate() if self._state is State.WAITING:
                 self._associate(event)
@@ -100,7 +102,7 @@ class Association(Sender):
     @property
     def _is_open(self) -> bool:
         """Whether the peer may still say something: it has not asked for release."""
-        return self._state in (State.OPEN, State.RELEASING) and not self._release_asked
+        return self._state in _HEARING and not self._release_asked
 
     def _waiting_for_answer(self) -> bool:
         return self._requestor and self._state is State.WAITING
@@ -137,7 +139,7 @@ class Association(Sender):
         else:
             self._end(told)
 
-    def _fragment(self, piece: pdu.Fragment) -> None:
+    def _fragment(self, piece: Fragment) -> None:
         if self._incoming is not None:
             if piece.is_command or piece.context_id != self._incoming_context:
                 raise _out_of_order("a data set was interrupted by another message")

@@ -61,6 +61,10 @@ class State(Enum):
     LOST = auto()  # Sta1
 
 
+OVER = (State.CLOSING, State.LOST)
+"""In which nothing more is said; made once, as to look up members of an Enum takes its time."""
+
+
 def _own(shown: socket.socket | None) -> socket.socket | None:
     """The transport's socket, for options only.
 
@@ -131,11 +135,11 @@ class Link(asyncio.Protocol, ABC):
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
-        if self._state not in (State.CLOSING, State.LOST):
+        if self._state not in OVER:
             try:
                 for event in self._reader.feed(data):
                     self._take(event)
-                    if self._state in (State.CLOSING, State.LOST):
+                    if self._state in OVER:
                         break
             except PduError as error:
                 self._break(error)
@@ -227,7 +231,7 @@ class Link(asyncio.Protocol, ABC):
 
     def _break(self, error: PduError, told: HilumError | None = None) -> None:
         """A-ABORT for the peer, one cause for the log."""
-        if self._state in (State.CLOSING, State.LOST):
+        if self._state in OVER:
             return
         self.fault = str(error)
         source, reason = error.source, error.reason
@@ -241,7 +245,7 @@ class Link(asyncio.Protocol, ABC):
         self, last: pdu.Aborted | pdu.ReleaseAnswered | pdu.Rejected, told: HilumError
     ) -> None:
         """Send the last PDU, then wait (bounded) for the peer to close (Sta13)."""
-        if self._state in (State.CLOSING, State.LOST):
+        if self._state in OVER:
             return
         self._state, self._since = State.CLOSING, self._loop.time()
         self._flush()
@@ -285,14 +289,14 @@ class Link(asyncio.Protocol, ABC):
 
     def _write_parts(self, parts: list[bytes | memoryview]) -> None:
         """Send big data, in parts that nobody changes any more, without joining them."""
-        if self._state in (State.CLOSING, State.LOST):
+        if self._state in OVER:
             raise self._error or AssociationLost("the association is over")
         self._flush()
         self._transport.writelines(parts)
 
     def _write(self, data: bytes, *, soon: bool = False) -> None:
         """Send; `soon`, with what else is said before the event loop turns: in one segment."""
-        if self._state in (State.CLOSING, State.LOST):
+        if self._state in OVER:
             raise self._error or AssociationLost("the association is over")
         if not soon and not self._held:
             self._transport.write(data)
@@ -346,7 +350,8 @@ class Link(asyncio.Protocol, ABC):
 
     def limit(self, silence: float) -> None:
         """From now on the peer may be silent for so many seconds (`Timeouts.message`)."""
-        self._timeouts = replace(self._timeouts, message=silence)
+        if silence != self._timeouts.message:
+            self._timeouts = replace(self._timeouts, message=silence)
 
     def cut(self) -> None:
         """Drop the connection now, without a word."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from hilum.codec.dimse import Command
 from hilum.model.errors import BackendTimeout, HilumError, TooLarge
+from hilum.model.instance import Piece
 
 MESSAGE_COST = 1024  # bytes counted for each unread message, so that many small ones stop us too
 PIECE_COST = 64  # bytes counted for each unread piece, beside those in it
 JOINED = 256 * 1024  # bytes, the most that is made of small pieces
-GATHERED = 768 * 1024  # bytes, the most that is waited for; less than makes us stop the peer
 PENDING = (0xFF00, 0xFF01)  # statuses after which more responses come (PS3.4 Table C.4-1)
 MAX_IDENTIFIER = 1024 * 1024  # bytes in an identifier that is read whole: 16,000 UIDs
 
@@ -41,7 +41,7 @@ class DataStream(AsyncIterator[bytes]):
     """
 
     def __init__(self, kept: Callable[[int], None], taken: Callable[[int], None]) -> None:
-        self._pieces: deque[bytes | memoryview] = deque()
+        self._pieces: deque[Piece] = deque()
         self._size = 0  # of them, with what each costs
         self._enough = 0  # so much must be here before the reader is woken
         self._kept = kept
@@ -51,7 +51,7 @@ class DataStream(AsyncIterator[bytes]):
         self._error: HilumError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def put(self, piece: bytes | memoryview, *, last: bool) -> None:
+    def put(self, piece: Piece, *, last: bool) -> None:
         """Take in what the network gave."""
         if piece and not self._unwanted:
             self._pieces.append(piece)
@@ -70,6 +70,8 @@ class DataStream(AsyncIterator[bytes]):
 
     def discard(self) -> None:
         """Throw away what is here and what will come."""
+        if self._whole and not self._pieces:
+            return
         self._unwanted = True
         self._all()
         self._wake()
@@ -96,25 +98,33 @@ class DataStream(AsyncIterator[bytes]):
                 break
         return self._whole
 
-    async def several(self) -> list[bytes | memoryview]:
-        """What is here once all has come, or `GATHERED` bytes of it; nothing at the end.
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it has come, read or not."""
+        return self._whole
+
+    async def several(self, enough: int) -> list[Piece]:
+        """What is here once all has come, or `enough` bytes of it; nothing at the end.
 
         For who can use it as it is: the reader is woken once, and nothing is joined.
+
+        Args:
+            enough: less than makes us stop the peer (`UNREAD_HIGH`).
 
         Raises:
             HilumError: as from reading.
         """
-        while not self._whole and not self._unwanted and self._size < GATHERED:
+        while not self._whole and not self._unwanted and self._size < enough:
             if self._error is not None:
                 raise self._error
-            self._enough = GATHERED
+            self._enough = enough
             try:
                 await self._wait()
             finally:
                 self._enough = 0
         return self._all()
 
-    def _all(self) -> list[bytes | memoryview]:
+    def _all(self) -> list[Piece]:
         pieces = [*self._pieces]
         self._pieces.clear()
         size, self._size = self._size, 0
@@ -138,14 +148,14 @@ class DataStream(AsyncIterator[bytes]):
         piece = self._take()
         return self._joined(piece) if self._pieces else bytes(piece)
 
-    def _take(self) -> bytes | memoryview:
+    def _take(self) -> Piece:
         piece = self._pieces.popleft()
         cost = len(piece) + PIECE_COST
         self._size -= cost
         self._taken(cost)
         return piece
 
-    def _joined(self, piece: bytes | memoryview) -> bytes:
+    def _joined(self, piece: Piece) -> bytes:
         """That piece and those behind it that are here: many peers send 16 KiB at a time."""
         size, several = len(piece), [piece]
         while self._pieces and size + len(self._pieces[0]) <= JOINED:
@@ -161,6 +171,8 @@ class DataStream(AsyncIterator[bytes]):
             TooLarge: it is longer than `limit` bytes; the rest is thrown away.
             HilumError: the association was lost.
         """
+        if self._whole and len(self._pieces) == 1 and len(self._pieces[0]) <= limit:
+            return bytes(self._take())
         pieces, size = [], 0
         async for piece in self:
             size += len(piece)
@@ -175,9 +187,9 @@ class DataStream(AsyncIterator[bytes]):
             self._waiter.set_result(None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Message:
-    """A request or a response."""
+    """A request or a response; not frozen, as it is made so often."""
 
     context: Context
     command: Command
@@ -282,4 +294,4 @@ def _expire(waiter: asyncio.Future[None]) -> None:
 
 
 def _is_final(command: Command) -> bool:
-    return command.is_response and command.status not in PENDING
+    return command.status not in PENDING and command.is_response

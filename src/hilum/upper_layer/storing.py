@@ -7,18 +7,28 @@ are the codecs for it, to what the peer accepted. Either way the pixels stay the
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
-from hilum.codec import reencode
+from hilum.codec import identifiers, reencode
 from hilum.codec.dimse import A_DATA_SET, Command, Service
 from hilum.codec.sop_class import UNCOMPRESSED
+from hilum.codec.stow_answer import by_reason
 from hilum.core.backend import Transcodes
 from hilum.core.operations import Originator
-from hilum.model.errors import BackendFault, BadRequest, HilumError, OutOfResources, SyntaxRefused
+from hilum.model.errors import (
+    BackendFault,
+    BadDataset,
+    BadRequest,
+    HilumError,
+    OutOfResources,
+    SyntaxRefused,
+)
 from hilum.model.instance import Instance
 from hilum.model.outcome import Stored
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.messages import Context
 
+_LOOKED_AT = 64 * 1024  # bytes
 _MEDIUM = 0  # Priority (0000,0700)
 _SUCCESS = 0x0000
 _WARNINGS = frozenset((0x0001, 0x0107, 0x0116))  # PS3.7 Annex C.4; beside them all of Bxxx
@@ -29,6 +39,8 @@ async def store_on(
     instance: Instance,
     originator: Originator | None = None,
     transcodes: Transcodes | None = None,
+    *,
+    looks: bool = False,
 ) -> Stored:
     """Send `instance`; what the peer, or the lack of a context, makes of it is in the answer.
 
@@ -37,6 +49,7 @@ async def store_on(
         instance: what goes.
         originator: who asked for the move, where it is one.
         transcodes: what takes pixels to another syntax; None: nobody does.
+        looks: tell which study and series it is of, by a look at its beginning as it goes out.
 
     Raises only what reading the source raises; when part of the data set had left by then, the
     association is aborted.
@@ -47,25 +60,26 @@ async def store_on(
         # the first 64 characters go into an Error Comment: the syntax is what mostly does not fit
         return _failed(instance, SyntaxRefused(f"no context accepted for {syntax} of {kind}"))
     if context.transfer_syntax == syntax:
-        return await _sent(association, context, instance, instance.chunks, originator)
+        return await _sent(association, context, instance, instance.chunks, originator, looks)
     if transcodes is None or reencode.possible(syntax, context.transfer_syntax):
         chunks = reencoded(instance, context.transfer_syntax)
-        return await _sent(association, context, instance, chunks, originator)
+        return await _sent(association, context, instance, chunks, originator, looks)
     async with AsyncExitStack() as stack:
         transcoding = transcodes.transcoded(instance, context.transfer_syntax)
         try:
             other = await stack.enter_async_context(transcoding)
         except (BadRequest, OutOfResources) as error:
             return _failed(instance, error)
-        return await _sent(association, context, instance, other.chunks, originator)
+        return await _sent(association, context, instance, other.chunks, originator, looks)
 
 
-async def _sent(
+async def _sent(  # noqa: PLR0913, PLR0917 - a request has that many sides
     association: Association,
     context: Context,
     instance: Instance,
     chunks: AsyncIterator[bytes],
     originator: Originator | None,
+    looks: bool,  # noqa: FBT001 - as above
 ) -> Stored:
     """`chunks`, the data set of `instance` in the syntax of `context`, gone out."""
     request = Command(
@@ -78,13 +92,33 @@ async def _sent(
         move_originator_ae_title=originator.ae_title if originator else None,
         move_originator_message_id=originator.message_id if originator else None,
     )
+    begin: list[bytes] | None = [] if looks else None
     try:
-        answer = await association.request(context, request, _even(chunks))
+        data = chunks if begin is None else _noted(chunks, begin)
+        answer = await association.request(context, request, data)
     except HilumError as error:
         if association.lost is None:
             raise
         return _failed(instance, error)
-    return _judged(instance, answer.command.status)
+    stored = _judged(instance, answer.command.status)
+    return _placed(stored, begin[0], context.transfer_syntax) if begin else stored
+
+
+def _placed(stored: Stored, begin: bytes, transfer_syntax_uid: str) -> Stored:
+    """The same, with the study and series that the beginning of the data set names."""
+    try:
+        found = identifiers.look(
+            begin[:_LOOKED_AT], transfer_syntax_uid, study=True, complete=False
+        )
+    except BadDataset:
+        return stored
+    if found is None:
+        return stored
+    return replace(
+        stored,
+        study_instance_uid=found.study_instance_uid,
+        series_instance_uid=found.series_instance_uid,
+    )
 
 
 def context_for(
@@ -129,18 +163,12 @@ async def reencoded(instance: Instance, transfer_syntax_uid: str) -> AsyncIterat
         yield data
 
 
-async def _even(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The data set, with a NUL behind one of odd length.
-
-    Deflated ones must have it (PS3.5 §A.5); in others the last value is too short or too long
-    by one. DCMTK, and with it Orthanc, aborts the association for the odd byte alone.
-    """
-    size = 0
+async def _noted(chunks: AsyncIterator[bytes], begin: list[bytes]) -> AsyncIterator[bytes]:
+    """The data set; its first piece is put into `begin`."""
     async for chunk in chunks:
-        size += len(chunk)
+        if not begin:
+            begin.append(chunk)
         yield chunk
-    if size & 1:
-        yield b"\0"
 
 
 def _failed(instance: Instance, error: HilumError) -> Stored:
@@ -155,8 +183,7 @@ def _judged(instance: Instance, status: int | None) -> Stored:
     if status is None:
         return _failed(instance, BackendFault("the peer answered a C-STORE without a status"))
     if status != _SUCCESS and status not in _WARNINGS and status >> 12 != 0xB:  # noqa: PLR2004 - Bxxx
-        kind = OutOfResources if status >> 8 == 0xA7 else BackendFault  # noqa: PLR2004 - A7xx
-        return _failed(instance, kind(f"the peer answered a C-STORE with {status:04X}H"))
+        return _failed(instance, by_reason(status))
     warned = () if status == _SUCCESS else (f"the peer stored it with a warning, {status:04X}H",)
     return Stored(
         sop_class_uid=instance.sop_class_uid,

@@ -13,16 +13,16 @@ from hilum.core.backend import Lent
 from hilum.imaging import read
 from hilum.imaging.index import EncapsulatedIndex, Piece
 from hilum.imaging.read import Looked
-from hilum.model.errors import BackendFault, BadDataset, BadPixels
+from hilum.model.errors import BackendFault, BadDataset, BadPixels, Vanished
 from hilum.model.instance import CHUNK
 from hilum.workshop import reading
+from hilum.workshop.reading import FAULT
 
 log = logging.getLogger(__name__)
 
 MOST: Final = 12 * 1024 * 1024  # bytes of memory for what was learnt
 _LEAST: Final = 2048  # bytes that even the smallest takes
 _JSON: Final = 8  # times as much memory as its JSON takes a decoded data set
-_FAULT: Final = "the file of this instance cannot be read"
 
 _Key = tuple[str, bool]
 
@@ -95,9 +95,11 @@ class Looks:
                 )
             start, end = pieces[0][0], sum(pieces[-1])
             data = await reading.read(lent.path, lent.offset + start, end - start)
+        except FileNotFoundError as error:
+            raise Vanished(FAULT) from error
         except OSError as error:
             log.exception("%s cannot be read", lent.path)
-            raise BackendFault(_FAULT) from error
+            raise BackendFault(FAULT) from error
         if len(pieces) == 1:
             return data
         return b"".join(data[at - start : at - start + length] for at, length in pieces)
@@ -125,9 +127,11 @@ def _looked(lent: Lent, describe: bool) -> tuple[Looked, int]:  # noqa: FBT001 -
             looked = read.look(data, lent.transfer_syntax_uid, describe=describe)
     except BadDataset as error:
         raise BadPixels("the data set cannot be read") from error
+    except FileNotFoundError as error:
+        raise Vanished(FAULT) from error
     except (OSError, ValueError) as error:  # ValueError: it is empty, or shorter
         log.exception("%s cannot be looked into", lent.path)
-        raise BackendFault(_FAULT) from error
+        raise BackendFault(FAULT) from error
     return looked, _size(looked)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from hilum.model.instance import CHUNK
 
+FAULT: Final = "the file of this instance cannot be read"
 _READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _AT_ONCE: Final = 4 * 1024 * 1024  # bytes; more would keep the event loop too long
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from hilum.imaging.index import Piece
 from hilum.imaging.pixels import Pixels
-from hilum.workshop.reading import waited_for
+from hilum.model.errors import Vanished
+from hilum.workshop.reading import FAULT, waited_for
 
 
 def encoded(  # noqa: PLR0913, PLR0917 - a frame in a file, and what it becomes
@@ -31,12 +32,16 @@ def encoded(  # noqa: PLR0913, PLR0917 - a frame in a file, and what it becomes
     Raises:
         BadPixels: it cannot be decoded.
         NotAcceptable: not these pixels in that syntax.
+        Vanished: the file is gone.
     """
     # Not in the broker: codecs are large.
     from hilum.imaging.decode import decode  # noqa: PLC0415
     from hilum.imaging.encode import becomes, encode  # noqa: PLC0415
 
-    raw = b"".join(waited_for(path, offset + at, length) for at, length in pieces)
+    try:
+        raw = b"".join(waited_for(path, offset + at, length) for at, length in pieces)
+    except FileNotFoundError as error:
+        raise Vanished(FAULT) from error
     decoded = decode(raw, pixels, bit, rgb=True, whole=True)
     known = replace(pixels, photometric=decoded.photometric)
     return encode(decoded.array, becomes(known, transfer_syntax_uid))

@@ -5,7 +5,8 @@ import mmap
 from hilum.imaging import rendered as work
 from hilum.imaging.rendered import Rendered
 from hilum.imaging.wish import Viewport, Wish
-from hilum.model.errors import BadPixels
+from hilum.model.errors import BadPixels, Vanished
+from hilum.workshop.reading import FAULT
 
 
 def rendered(  # noqa: PLR0913, PLR0917 - a file, and `imaging.rendered.rendered`
@@ -36,8 +37,16 @@ def thumbnail(  # noqa: PLR0913, PLR0917 - a file, and `imaging.rendered.thumbna
 
 
 def _mapped(path: str, offset: int, size: int) -> memoryview:
-    """The data set in a file; what is not looked at is not read."""
-    with open(path, "rb") as file:  # noqa: PTH123 - a plain path, a plain file
+    """The data set in a file; what is not looked at is not read.
+
+    Raises:
+        Vanished: the file is gone.
+    """
+    try:
+        file = open(path, "rb")  # noqa: PTH123, SIM115 - a plain path, a plain file
+    except FileNotFoundError as error:
+        raise Vanished(FAULT) from error
+    with file:
         if not size:
             raise BadPixels("the data set is empty")
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[

@@ -168,3 +168,22 @@ async def test_required_attributes_are_there_without_a_value_if_need_be(tmp_path
             tag: {"vr": vr} for tag, vr in empty.items()
         }
         assert list(found) == sorted(found)
+
+
+async def test_the_transfer_syntax_is_told_to_who_asks(tmp_path: Path) -> None:
+    path = (0x00083002,)
+    async with opened.archive(tmp_path, durability="relaxed") as archive:
+        kept = made.made(1)
+        await keep(archive, kept)
+        told = {"00083002": {"vr": "UI", "Value": [kept.transfer_syntax_uid]}}
+        for query in (
+            Query(Level.IMAGE, include=frozenset({path})),
+            Query(Level.IMAGE, include_all=True),
+            Query(Level.IMAGE, include=frozenset({path, (0x00280004,)})),
+        ):
+            async with archive.find(query) as matches:
+                (match,) = [each async for each in matches]
+            assert json.loads(match.dicom_json()).items() >= told.items()
+            assert match.decoded()["00083002"] == told["00083002"]
+        async with archive.find(Query(Level.IMAGE)) as matches:
+            assert "00083002" not in json.loads((await anext(matches)).dicom_json())

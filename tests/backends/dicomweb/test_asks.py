@@ -191,7 +191,7 @@ async def test_answers_without_their_uid_are_given_all_the_same() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, errors.BadQuery), (401, errors.BackendFault), (403, errors.BackendFault),
+        (400, errors.BadQuery), (401, errors.CredentialsRefused), (403, errors.CredentialsRefused),
         (404, errors.BackendFault), (405, errors.NotOffered), (406, errors.BackendFault),
         (413, errors.TooLarge), (500, errors.BackendFault), (501, errors.NotOffered),
         (503, errors.OutOfResources),

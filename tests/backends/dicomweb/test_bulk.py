@@ -105,7 +105,11 @@ async def test_the_servers_uri_is_asked_wherever_it_leads_within_the_server(uri:
 
 
 @pytest.mark.parametrize(
-    "uri", ["{url}/there", "file:///etc/passwd", "ftp://x/studies/1", "//evil.example/there"]
+    "uri",
+    [
+        *("{url}/there", "file:///etc/passwd", "ftp://x/studies/1", "//evil.example/there"),
+        *("http://[x", "//[::1/studies/1", "there\0", "http://@127.0.0.1:1/studies/"),
+    ],
 )
 async def test_another_server_is_never_asked(uri: str) -> None:
     async with lying(by_path({"/there": said(200, b"abcd")})) as thief:

@@ -272,7 +272,7 @@ async def test_where_there_are_no_names_the_number_that_is_missing_is_told() -> 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, errors.BackendFault), (401, errors.BackendFault), (406, errors.BackendFault),
+        (400, errors.BackendFault), (401, errors.CredentialsRefused), (406, errors.BackendFault),
         (413, errors.TooLarge), (500, errors.BackendFault), (503, errors.OutOfResources),
         (504, errors.BackendTimeout),
     ],

@@ -125,7 +125,7 @@ async def test_a_destination_that_it_does_not_know_is_told_before_anything_is_se
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (401, errors.BackendFault),
+        (401, errors.CredentialsRefused),
         (409, errors.BackendFault),
         (500, errors.BackendFault),
         (503, errors.OutOfResources),

@@ -135,7 +135,7 @@ async def test_the_far_sides_refusals_are_told_in_our_words() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (401, errors.BackendFault), (404, errors.BackendFault), (409, errors.BackendFault),
+        (401, errors.CredentialsRefused), (404, errors.BackendFault), (409, errors.BackendFault),
         (413, errors.TooLarge), (415, errors.UnsupportedMedia), (500, errors.BackendFault),
         (502, errors.BackendUnavailable), (503, errors.OutOfResources),
     ],

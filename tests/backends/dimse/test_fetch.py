@@ -21,6 +21,7 @@ from hilum.model.errors import (
     BackendTimeout,
     BackendUnavailable,
     Incomplete,
+    NotFound,
     NotOffered,
 )
 from hilum.model.identity import Ref
@@ -497,3 +498,23 @@ async def test_a_deadline_holds_for_all_of_it(pacs: Running, tmp_path: Path) -> 
         found = await given(pacs, tmp_path, quirks=quirks, retrieve=way, retrieve_deadline=0.8)
         assert time.monotonic() - began < 4
         assert isinstance(found.error, (Incomplete, BackendTimeout))
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_instance_that_is_not_in_its_series_is_not_there_whatever_the_pacs_answers(
+    pacs: Running, tmp_path: Path, way: str
+) -> None:
+    ref = Ref(study=uid(1), series=uid(1, 2), instance=uid(1, 2, 99))
+    found = await given(pacs, tmp_path, ref, quirks=Quirks(unknown=0xC000), retrieve=way)
+    assert isinstance(found.error, NotFound)
+    assert len(pacs[0].of("C-FIND")) <= 3  # the instance, the series, what is in the series
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_nothing_is_said_not_to_be_there_where_instances_are_not_listed(
+    pacs: Running, tmp_path: Path, way: str
+) -> None:
+    ref = Ref(study=uid(1), series=uid(1, 2), instance=uid(1, 2, 99))
+    quirks = Quirks(unknown=0xC000, no_image_level=True)
+    found = await given(pacs, tmp_path, ref, quirks=quirks, retrieve=way)
+    assert type(found.error) is BackendFault

@@ -36,7 +36,14 @@ async def told(folder: Path, line: str) -> str:
             ["C-FIND", "C-GET from ORTHANC", "C-MOVE to HILUM"],
         ),
         ("GET /aets/STRICT/studies/1.2", ["C-MOVE by OLD at old.example.org:104 to HILUM_IN"]),
-        ("GET /aets/CLOUD/studies/1.2", ["GET https://cloud.example.org/wado/studies/1.2"]),
+        (
+            "GET /aets/CLOUD/studies/1.2",
+            [
+                "GET https://cloud.example.org/wado/studies/1.2",
+                "includefield=00201208",
+                "/studies/1.2/instances?",
+            ],
+        ),
         ("GET /aets/ARCHIVE/studies/1.2", ["files of the archive"]),
         ("GET /aets/PACS/studies/1.2/metadata", ["C-GET", "read here"]),
         ("GET /aets/CLOUD/studies/1.2/metadata", ["/wado/studies/1.2/metadata", "has none"]),

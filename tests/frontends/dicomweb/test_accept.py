@@ -77,6 +77,9 @@ INSTANCES: list[tuple[str, str | None]] = [
     ('multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2', None),
     ('multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.2', None),
     ("text/html", None),
+    ('multipart/related; type="application/dicom";q=0', None),
+    ("*/*, multipart/related;q=0, application/dicom;q=0", None),
+    ("multipart/related;q=0, application/zip", ZIP),
 ]
 INSTANCE: list[tuple[str, str | None]] = [
     ("application/dicom", DICOM),
@@ -87,6 +90,24 @@ INSTANCE: list[tuple[str, str | None]] = [
     ("*/*", PARTS),
     ("application/zip", ZIP),
     ("image/jpeg", None),
+    ("application/dicom;q=0", None),
+    ("application/dicom;q=0, */*", PARTS),
+    ("multipart/related;q=0, application/dicom", DICOM),
+]
+RENDERED: list[tuple[str, str | None]] = [
+    ("image/jpeg;q=0, */*", "image/png"),
+    ("image/jpeg;q=0, image/*", "image/png"),
+    ("image/jpeg;q=0", None),
+    ("image/*;q=0, */*", None),
+    ("*/*;q=0, image/gif", "image/gif"),
+]
+FRAMES: list[tuple[str, str | None]] = [
+    ("application/octet-stream", "application/octet-stream"),
+    ("application/octet-stream;q=0", None),
+    ("application/octet-stream;q=0, */*", "multipart/related"),
+    ("multipart/related;q=0, */*;q=0.5", "application/octet-stream"),
+    ("image/x-dicom-rle", "image/dicom-rle"),
+    ('multipart/related; type="image/x-dicom-rle"', 'multipart/related; type="image/dicom-rle"'),
 ]
 
 
@@ -103,6 +124,9 @@ def study(instance: str) -> str:
         *((study(url(CT)), *each) for each in INSTANCES),
         *((url(CT), *each) for each in INSTANCE),
         (url(CT) + "/metadata", XML, XML),
+        *((url(CT) + "/rendered", *each) for each in RENDERED),
+        *((url(CT) + "/frames/1", *each) for each in FRAMES),
+        *((url(CT) + "/pixeldata", *each) for each in FRAMES[1:2]),
     ],
 )
 async def test_what_a_client_gets(resource: str, accept: str, kind: str | None, by: str) -> None:
@@ -115,7 +139,7 @@ async def test_what_a_client_gets(resource: str, accept: str, kind: str | None, 
     if kind is None:
         assert answer.status_code == 406
         error = answer.json()["error"]
-        assert "this can be given as" in error or "cannot be given as asked" in error
+        assert "this can be " in error or "cannot be given as asked" in error
     else:
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"].startswith(kind)

@@ -41,8 +41,20 @@ async def test_what_is_missing_is_noted_while_it_can_be_told() -> None:
     late.close()
     with pytest.raises(Incomplete):
         assert [each async for each in late.noted(given([b"a"], error))]
-    with pytest.raises(NotAcceptable):
-        late.leave(NotAcceptable("x"))
+
+
+async def test_what_cannot_be_told_any_more_is_said_when_all_that_can_be_had_is_out() -> None:
+    short = Shortfall()
+    short.check()
+    short.close()
+    refused = short.whole(given([], NotAcceptable("x")), "1.2")
+    assert [each async for each in refused] == []
+    with pytest.raises(Incomplete) as raised:
+        short.check()
+    assert raised.value.missing == ("1.2",)
+    with pytest.raises(Incomplete) as raised:
+        await anext(short.noted(given([], Incomplete("x", ("1.4",)))))
+    assert (raised.value.missing, raised.value.count) == (("1.4", "1.2"), 2)
 
 
 async def test_what_was_told_before_may_come_late() -> None:

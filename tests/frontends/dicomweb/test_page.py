@@ -36,7 +36,7 @@ async def test_every_file_that_the_page_names_is_there(served: Served) -> None:
             found = [f"ui/{name}" for name in re.findall(r'from "\./([^"]+)"', answer.text)]
             waiting += [each for each in found if each not in seen]
         folder = resources.files("hilum.frontends.dicomweb").joinpath("web")
-        kept = {f"ui/{each.name}" for each in folder.iterdir()} - {"ui/index.html"}
+        kept = {f"ui/{each.name}" for each in folder.iterdir()} - {"ui/index.html", "ui/login.html"}
         assert seen == kept
 
 
@@ -53,8 +53,17 @@ async def test_the_attributes_have_names(served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["none.js", "..%2Fpage.py", "page.py", "%2e%2e%2fapp.py", "index.html"]
+    "name", ["none.js", "..%2Fpage.py", "page.py", "%2e%2e%2fapp.py", "index.html", "login.html"]
 )
 async def test_nothing_else_can_be_had(served: Served, name: str) -> None:
     async with served(Scripted()) as client:
         assert (await client.get(f"/ui/{name}")).status_code == 404
+
+
+async def test_without_logins_nobody_is_asked_for_one(served: Served) -> None:
+    async with served(Scripted()) as client:
+        page = await client.get("/login", headers=BROWSER)
+        assert '<form hidden method="post" action="login' in page.text
+        assert (await client.get("/login")).json() == {"logins": False, "name": None}
+        assert (await client.post("/login", data={"token": "x"})).status_code == 404
+        assert (await client.post("/logout")).status_code == 303

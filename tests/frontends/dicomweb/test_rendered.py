@@ -1,3 +1,6 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from email import message_from_bytes, policy
 from io import BytesIO
 
@@ -6,9 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests import samples
-from tests.frontends.dicomweb.showing import Bench, opened, sample, showing, url
+from tests.frontends.dicomweb.showing import Bench, keep, opened, sample, showing, url
 
+from hilum.backends.memory import Memory
 from hilum.config.schema import ImagingSettings
+from hilum.core.backend import Lent
+from hilum.model.identity import Ref
 from hilum.workshop.pool import open_workshop
 
 pytestmark = pytest.mark.anyio
@@ -255,3 +261,29 @@ async def test_in_processes_of_its_own() -> None:
     async with open_workshop(ImagingSettings()) as workshop, showing([CT], workshop) as client:
         assert opened(await client.get(url(CT) + "/rendered")).size == (128, 128)
         assert (await client.get(url(CT) + "/frames/2/rendered")).status_code == 404
+
+
+class Replaced:
+    """Lends a file that is gone by then, as another process has replaced it; then the new one."""
+
+    def __init__(self, memory: Memory, times: int) -> None:
+        self._memory = memory
+        self._left = times
+
+    @asynccontextmanager
+    async def lend(self, ref: Ref, /) -> AsyncIterator[Lent]:
+        async with self._memory.lend(ref) as lent:
+            self._left -= 1
+            gone = f"{lent.path}.gone"
+            yield lent if self._left < 0 else replace(lent, path=gone, key=gone)
+
+
+@pytest.mark.parametrize("what", ["rendered", "thumbnail", "frames/1", "frames/1/rendered"])
+@pytest.mark.parametrize(("times", "status"), [(1, 200), (2, 502)])
+async def test_what_was_replaced_meanwhile_is_looked_up_once_more(
+    what: str, times: int, status: int
+) -> None:
+    memory = Memory("ONE")
+    await keep(memory, CT.read_bytes())
+    async with showing([CT], lends=Replaced(memory, times)) as client:
+        assert (await client.get(f"{url(CT)}/{what}")).status_code == status

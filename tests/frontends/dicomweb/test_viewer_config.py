@@ -4,7 +4,7 @@ import pytest
 from tests.frontends.dicomweb.backend import Scripted
 
 from hilum.core.mounts import Mount
-from hilum.frontends.dicomweb.viewer_config import app_config, source_name
+from hilum.frontends.dicomweb.viewer_config import app_config, source_name, to_login
 
 
 def mount(name: str, *, stores: bool = True, finds: bool = True) -> Mount:
@@ -70,3 +70,9 @@ def test_a_name_can_stand_in_a_url_of_the_viewer(aet: str, name: str) -> None:
 def test_a_name_with_quotes_does_not_end_the_text_it_stands_in() -> None:
     (source,) = config(mount("A\"</script>'"))["dataSources"]
     assert source["configuration"]["name"] == "A\"</script>'"
+
+
+def test_who_is_not_logged_in_is_led_there_and_back() -> None:
+    assert "\"/pacs\" + '/login?next='" in to_login("/pacs", now=False)
+    assert to_login("", now=True).endswith("toLogin();\n")
+    assert not to_login("", now=False).endswith("toLogin();\n")

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from hilum.frontends.dicomweb import held
 from hilum.frontends.dicomweb.app import application
 from hilum.model.errors import BackendTimeout, Incomplete
 from hilum.model.identity import Ref
-from hilum.model.instance import CHUNK
+from hilum.model.instance import CHUNK, Listed
 from hilum.net.http import serve
 
 pytestmark = pytest.mark.anyio
@@ -274,8 +275,25 @@ class Short:
                         yield each
                 raise self._error
 
-            manifest = None if not self._error.missing else retrieval.manifest
+            manifest = None if not self._error.missing else unsized(retrieval)
             yield Retrieval(manifest, instances())
+
+
+def unsized(retrieval: Retrieval) -> list[Listed]:
+    """What there is, without its sizes, which no PACS tells."""
+    return [replace(each, size=None) for each in retrieval.manifest or ()]
+
+
+class Unsized(Short):
+    """Gives all, and does not know how long it is."""
+
+    def __init__(self, far: Far) -> None:
+        super().__init__(far, ())
+
+    @asynccontextmanager
+    async def retrieve(self, refs: Sequence[Ref], /) -> AsyncIterator[Retrieval]:
+        async with self._far.memory.retrieve(refs) as retrieval:
+            yield Retrieval(unsized(retrieval), retrieval.instances)
 
 
 async def test_a_short_answer_tells_what_is_missing_in_its_status(far: Far) -> None:
@@ -314,10 +332,27 @@ async def test_a_long_answer_that_comes_up_short_is_cut_off(far: Far) -> None:
     await far.keep(made(2, 1, 1, PixelData=bytes(held.HOLD + CHUNK)), made(2, 1, 2))
     mount = Mount(name="PACS", backend="short", retrieves=Short(far, [uid(2, 1, 2)]))
     url = f"{ROOT}/studies/{uid(2)}"
-    async with client_of(mount) as client, client.stream("GET", url) as answer:
-        assert answer.status_code == 200
-        with pytest.raises(httpx.RemoteProtocolError):
-            await answer.aread()
+    async with client_of(mount) as client:
+        async with client.stream("GET", url) as answer:
+            assert answer.status_code == 200
+            assert (await client.get(linked(answer))).json()["expected"] == 2
+            with pytest.raises(httpx.RemoteProtocolError):
+                await answer.aread()
+        said = (await client.get(linked(answer))).json()
+        assert (said["state"], said["status"]) == ("incomplete", 206)
+        assert (said["missing"], said["expected"], said["arrived"]) == ([uid(2, 1, 2)], 2, 1)
+
+
+async def test_a_long_answer_tells_afterwards_that_it_was_whole(far: Far) -> None:
+    await far.keep(made(2, 1, 1, PixelData=bytes(held.HOLD + CHUNK)))
+    retrieves = Unsized(far)
+    mount = Mount(name="PACS", backend="unsized", retrieves=retrieves)
+    async with client_of(mount) as client:
+        answer = await client.get(f"{ROOT}/studies/{uid(2)}")
+        assert (answer.status_code, len(given(answer))) == (200, 1)
+        said = (await client.get(linked(answer))).json()
+        assert (said["state"], said["missing"], said["arrived"]) == ("complete", [], 1)
+        assert not (await client.head(f"{ROOT}/studies/{uid(2)}")).links
 
 
 async def test_the_beginning_does_not_wait_for_ever(

@@ -18,6 +18,7 @@ from hilum.codec import dicom_json
 from hilum.model.identity import Level
 from hilum.model.query import Query
 
+_STUDY_UID: Final = "0020000D"
 _MODALITIES: Final = b'00080061":{"vr":"CS","Value":%s}'
 _NO_VALUES: Final = b',"Value":[]'
 _BLOBS: Final = ("patient_answer", "study_answer", "series_answer", "answer")
@@ -43,7 +44,8 @@ BULK: Final = b'"BulkDataURI":"/bulkdata/'
 def shape_of(query: Query, ae_title: str) -> "Shape":
     """What the answers to a query hold; the same for many queries."""
     asked = {f"{path[0]:08X}" for path in (*query.include, *query.match)}
-    return _shape(query.level, frozenset(asked - _UNASKED), query.include_all, ae_title)
+    unasked = _UNASKED - {_STUDY_UID} if query.level is Level.PATIENT else _UNASKED
+    return _shape(query.level, frozenset(asked - unasked), query.include_all, ae_title)
 
 
 @lru_cache(maxsize=256)
@@ -71,7 +73,10 @@ class Shape:
             more=self.all or bool(extra),
             classes=level is not Level.PATIENT and (self.all or tags.CLASSES in extra),
             whole=level is Level.IMAGE
-            and (self.all or any(tags.level_of(tag) is Level.IMAGE for tag in extra)),
+            and (
+                self.all
+                or any(tags.level_of(tag) is Level.IMAGE for tag in extra - {tags.SYNTAXES})
+            ),
         )
         self.at = self.read.places()
         self._always = [
@@ -88,8 +93,10 @@ class Shape:
         places = ("studies", "study"), ("series", "series"), ("instances", "instance")
         self._path = [(each, self.at[name]) for each, name in places if name in self.at]
         self._root: tuple[str, bytes] = ("", b"")
+        self._syntax = self.at.get("syntax") if everything or tags.SYNTAXES in extra else None
         self._modalities = self.at.get("modalities")
         self._timezone = self.at.get("timezone")
+        self._lone = self.at.get("lone") if _STUDY_UID.encode() in self.extra else None
 
     def _gives(self, tag: str) -> bool:
         """Whether a count that was read is wanted: a patient's is given unasked to them only."""
@@ -111,6 +118,8 @@ class Shape:
             lines.append(_MODALITIES % row[self._modalities])
         if self._timezone is not None and row[self._timezone] is not None:
             lines.append(b'00080201":{"vr":"SH","Value":%s}' % orjson.dumps([row[self._timezone]]))
+        if self._lone is not None and row[self._lone]:  # of a patient without an ID
+            lines.append(b'0020000D":{"vr":"UI","Value":%s}' % orjson.dumps([row[self._lone]]))
         if self.read.more:
             self._add_more(row, lines)
         return lines
@@ -122,6 +131,8 @@ class Shape:
             lines += more if self.all else [line for line in more if line[:8] in self.extra]
         if self.read.classes:
             lines.append(b'00080062":{"vr":"UI","Value":%s}' % row[self.at["classes"]].encode())
+        if self._syntax is not None:
+            lines.append(b'00083002":{"vr":"UI","Value":["%s"]}' % row[self._syntax].encode())
         if self.read.whole:
             there = {line[:8] for line in lines}
             dictionary = dictionary_of(row[self.at["dictionary"]])

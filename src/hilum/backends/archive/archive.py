@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, asynccontextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ from hilum.backends.archive.find import Finding
 from hilum.backends.archive.index import Index
 from hilum.backends.archive.keep import INDEX, files_of, swept, usable
 from hilum.backends.archive.lend import lent
-from hilum.backends.archive.locate import locate_all, version
+from hilum.backends.archive.locate import changed, locate_all, version
 from hilum.backends.archive.outlast import outlast
 from hilum.backends.archive.part import Part
 from hilum.backends.archive.readers import Readers
@@ -158,6 +158,10 @@ class Archive:
     async def version(self, ref: Ref, /) -> str | None:
         """See `core.backend.Versions`."""
         return await self._readers.soon(lambda cursor: version(cursor, ref))
+
+    async def changed(self, studies: Sequence[str], /) -> Mapping[str, float]:
+        """See `core.backend.Changes`."""
+        return await self._readers.soon(lambda cursor: changed(cursor, studies))
 
     @asynccontextmanager
     async def bulk(self, ref: Ref, path: Keys, /) -> AsyncIterator[BulkData]:

@@ -23,7 +23,7 @@ from hilum.backends.archive.terms import shares
 from hilum.codec import deflate, dicom_json
 from hilum.codec.header import WORD, swapped, syntax_of
 from hilum.core.backend import BulkData
-from hilum.model.errors import BackendFault, NotFound
+from hilum.model.errors import BackendFault, NotFound, Vanished
 from hilum.model.identity import Ref
 from hilum.model.instance import CHUNK
 from hilum.model.query import Path
@@ -127,6 +127,8 @@ class Bulk:
             raise NotFound("no such instance")
         try:
             value = await self._in_thread(self._look, found[0], path)
+        except FileNotFoundError as error:
+            raise Vanished("the file of this instance cannot be read") from error
         except OSError as error:
             raise BackendFault("the file of this instance cannot be read") from error
         self._value = value

@@ -1,6 +1,8 @@
 """Which instances are below a reference, and where their files are."""
 
+import json
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -11,8 +13,10 @@ from sqlalchemy.dialects import sqlite
 
 from hilum.backends.archive.readers import Cursor
 from hilum.backends.archive.schema import INSTANCE, PATIENT, SERIES, STUDY
+from hilum.backends.archive.terms import elements
 from hilum.model.identity import Ref
 
+_NANOSECONDS = 10**9
 _KEYS = {
     "patient": PATIENT.c.patient_id,
     "study": STUDY.c.study_instance_uid,
@@ -63,6 +67,30 @@ def version(cursor: Cursor, ref: Ref) -> str | None:
     if not numbers:
         return None
     return blake2b(array("q", sorted(numbers)).tobytes(), digest_size=16).hexdigest()
+
+
+def changed(cursor: Cursor, studies: Sequence[str]) -> dict[str, float]:
+    """When the last instance came to each study: a file's number is when it was made."""
+    rows = cursor.rows(_changed(), [json.dumps([*studies])])
+    return {uid: number / _NANOSECONDS for uid, number in rows if number is not None}
+
+
+@lru_cache(maxsize=1)
+def _changed() -> str:
+    last = (
+        sa.select(sa.func.max(INSTANCE.c.id))
+        .where(INSTANCE.c.series == SERIES.c.id)
+        .correlate(SERIES)
+        .scalar_subquery()
+    )
+    wanted = elements(sa.bindparam("uids", type_=sa.types.NullType()))
+    chosen = (
+        sa.select(STUDY.c.study_instance_uid, sa.func.max(last))
+        .select_from(STUDY.join(SERIES, SERIES.c.study == STUDY.c.id))
+        .where(STUDY.c.study_instance_uid.in_(wanted))
+        .group_by(STUDY.c.id)
+    )
+    return str(chosen.compile(dialect=sqlite.dialect(paramstyle="qmark")))
 
 
 @lru_cache(maxsize=32)

@@ -34,7 +34,8 @@ class Read:
 
     Attributes:
         level: of the entities.
-        more: also attributes that are not given unasked, and the patient's counts.
+        more: also attributes that are not given unasked, an instance's Transfer Syntax, and the
+            patient's counts.
         classes: also the SOP classes in the study.
         whole: also the metadata of the instance; at IMAGE level only.
     """
@@ -150,6 +151,8 @@ def _columns(read: Read) -> dict[str, Expression]:
             "series_instances": SERIES.c.n_instances,
             "series_answer": SERIES.c.answer,
         }
+    if read.level is Level.PATIENT:
+        columns["lone"] = PATIENT.c.lone
     if read.level is Level.IMAGE:
         columns |= {"instance": INSTANCE.c.sop_instance_uid, "answer": INSTANCE.c.answer}
     if read.more or read.level is Level.PATIENT:
@@ -169,6 +172,8 @@ def _more(read: Read) -> dict[str, Expression]:
             columns["study_more"] = STUDY.c.study_more
         if read.level in (Level.SERIES, Level.IMAGE):
             columns["series_more"] = SERIES.c.more
+        if read.level is Level.IMAGE:
+            columns["syntax"] = INSTANCE.c.transfer_syntax_uid
     if read.classes and read.level is not Level.PATIENT:
         instance, series = other("instance"), other("series")
         columns["classes"] = (

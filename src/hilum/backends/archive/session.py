@@ -1,10 +1,9 @@
 """How one instance is stored: gathered, written, indexed, and its duplicates judged."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from hilum.backends.archive.errands import Errand, Errands
 from hilum.backends.archive.files import Files
@@ -13,14 +12,14 @@ from hilum.backends.archive.ingest import Part, Taken, take_small
 from hilum.backends.archive.work import Fate, Outcome
 from hilum.backends.archive.writer import Writer
 from hilum.model.errors import Conflict, HilumError, OutOfResources
-from hilum.model.instance import CHUNK, Instance
+from hilum.model.instance import CHUNK, Instance, Piece, gathering
 from hilum.model.outcome import Stored
 
 log = logging.getLogger(__name__)
 
 Given = TypeVar("Given")
-Piece: TypeAlias = bytes | memoryview
 
+_GATHERED = 768 * 1024  # bytes, the most that is waited for; most instances come at once
 FULL = "the archive cannot write to its disk"
 ASTRAY = "an instance names another patient than its study has"
 
@@ -64,11 +63,11 @@ class _Arrival:
 
     async def stored(self) -> Stored:
         """The whole way of the instance."""
-        following = _gathering(self._instance.chunks)
+        following = gathering(self._instance.chunks)
         waiting: list[Piece] = []
         size = 0
         try:
-            while pieces := await following():
+            while pieces := await following(_GATHERED):
                 more = sum(map(len, pieces))
                 size += more
                 if size > CHUNK:
@@ -193,22 +192,6 @@ class _Arrival:
             series_instance_uid=entry.series_instance_uid,
             failure=failure,
         )
-
-
-def _gathering(chunks: AsyncIterator[bytes]) -> Callable[[], Awaitable[list[Piece]]]:
-    """Gives the next chunks, those together that come together; none at the end.
-
-    A DIMSE message can be waited for as a whole, and given as it came; see `DataStream.several`.
-    """
-    several: Callable[[], Awaitable[list[Piece]]] | None = getattr(chunks, "several", None)
-    if several is not None:
-        return several
-
-    async def alone() -> list[Piece]:
-        chunk = await anext(chunks, None)
-        return [] if chunk is None else [chunk]
-
-    return alone
 
 
 def _kept(taken: Taken) -> Stored:

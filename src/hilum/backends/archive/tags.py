@@ -43,6 +43,8 @@ AVAILABILITY: Final = "00080056"
 MODALITIES: Final = "00080061"
 CLASSES: Final = "00080062"
 RETRIEVE_URL: Final = "00081190"
+SYNTAXES: Final = "00083002"
+"""Available Transfer Syntax UID: that in which the file is."""
 
 COUNTS: Final = {
     "00201200": (Level.PATIENT, "n_studies"),

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from struct import Struct, pack
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from hilum.backends.dicomweb.asks import text_of
 from hilum.backends.dicomweb.describe import Describing, element_at
@@ -23,6 +23,7 @@ from hilum.model.errors import BackendFault, NotFound, NotOffered
 from hilum.model.identity import Ref, is_uid
 from hilum.model.instance import CHUNK
 from hilum.model.query import Path
+from hilum.net.access import referred
 from hilum.net.client import Accepts
 
 MAX_BULK: Final = 64 * 1024**3
@@ -121,7 +122,7 @@ class Fetching:
         Raises:
             BackendFault: it leads elsewhere.
         """
-        url = urljoin(f"{self._client.root}{of_ref(ref)}/metadata", uri)
+        url = referred(f"{self._client.root}{of_ref(ref)}/metadata", uri)
         if self._client.knows(url):
             return url
         parts = urlsplit(url)
@@ -155,9 +156,7 @@ def _kind_of(event: Event | None) -> MediaType:
 
 
 def _size_of(event: Event | None) -> int | None:
-    headers = event.headers if isinstance(event, PartStarted) else {}
-    length = headers.get("content-length", "")
-    return int(length) if length.isascii() and length.isdecimal() else None
+    return event.size if isinstance(event, PartStarted) else None
 
 
 def _syntax(kind: MediaType) -> str | None:

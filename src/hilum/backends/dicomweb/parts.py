@@ -1,10 +1,8 @@
 """Which instances are in the answer to a retrieval? One after another, as they come."""
 
 from collections.abc import AsyncIterator
-from typing import Final
 
 from hilum.backends.dicomweb.events import Events
-from hilum.codec import identifiers, part10
 from hilum.codec.media_type import DICOM, OCTETS
 from hilum.codec.multipart import PartData, PartEnded, PartStarted
 from hilum.codec.part10 import Head
@@ -12,10 +10,7 @@ from hilum.model.errors import BackendError, BackendFault, BadDataset
 from hilum.model.identity import is_uid
 from hilum.model.instance import CHUNK, Instance
 from hilum.net.answer import Answer
-
-LOOK: Final = 4 * 1024 * 1024
-"""Bytes of a data set within which its UIDs must stand, where its file's head lacks them."""
-_FIRST_LOOK = 4096  # bytes; then twice as many each time
+from hilum.net.beginning import head_of, identifiers_of
 
 
 class Parts:
@@ -74,19 +69,17 @@ class Parts:
         Raises:
             BackendError: the answer broke off within its beginning.
         """
-        length = part.headers.get("content-length", "")
-        size = int(length) if length.isascii() and length.isdecimal() else None
         data = self._current = _Data(self._events, self._who)
         try:
-            head = await data.head()
-            # Where the file's head and its data set name different things, the data set is right.
-            uids = await data.identifiers(head)
+            head = await head_of(data)
         except BadDataset:
             return None
+        # Where the file's head and its data set name different things, the data set is right.
+        uids = await _identifiers(data, head)
         if not is_uid(uids[1]):
             return None
+        size = None if part.size is None else part.size - head.offset
         if size is not None:
-            size -= head.offset
             data.expects(size)
         return Instance(
             sop_instance_uid=uids[1],
@@ -155,44 +148,21 @@ class _Data:
         while not self.ended:
             await self.read()
 
-    async def head(self) -> Head:
-        """The head of the file, of which only the data set is left.
+    def unread(self, data: bytes) -> None:
+        """Give bytes back, to be read next."""
+        if data:
+            self._returned.append(data)
 
-        Raises:
-            BadDataset: this is no file of PS3.10.
-        """
-        buffer, enough = b"", 0
-        while True:
-            more = await self.read()
-            buffer += more
-            if more and len(buffer) < enough:
-                continue
-            head = part10.read_head(buffer, complete=not more)
-            if head is not None:
-                rest = buffer[head.offset :]
-                if rest:
-                    self._returned.append(rest)
-                return head
-            enough = max(2 * len(buffer), _FIRST_LOOK)
 
-    async def identifiers(self, head: Head) -> tuple[str, str]:
-        """SOP Class and Instance UID as the data set has them, or else its head; it is left."""
-        buffer, enough = b"", 0
-        while True:
-            more = await self.read()
-            buffer += more
-            if more and len(buffer) < enough:
-                continue
-            try:
-                found = identifiers.look(
-                    buffer, head.transfer_syntax_uid, study=False, complete=not more
-                )
-            except BadDataset:
-                found = identifiers.Identifiers("", "", "")
-            if found is not None or len(buffer) > LOOK:
-                self._returned += [buffer] if buffer else []
-                return (
-                    (found and found.sop_class_uid) or head.sop_class_uid,
-                    (found and found.sop_instance_uid) or head.sop_instance_uid,
-                )
-            enough = max(2 * len(buffer), _FIRST_LOOK)
+async def _identifiers(data: _Data, head: Head) -> tuple[str, str]:
+    """SOP Class and Instance UID as the data set has them, or else its head; it is left."""
+    try:
+        found = await identifiers_of(data, head.transfer_syntax_uid, study=False)
+    except BadDataset:
+        found = None
+    if found is None:
+        return head.sop_class_uid, head.sop_instance_uid
+    return (
+        found.sop_class_uid or head.sop_class_uid,
+        found.sop_instance_uid or head.sop_instance_uid,
+    )

@@ -21,6 +21,8 @@ LISTED_FIRST: Final = 100
 
 _PATIENT: Path = (0x0010_0020,)
 _SYNTAXES: Path = (0x0008_3002,)  # Available Transfer Syntax UID
+_OF_STUDY: Path = (0x0020_1208,)  # Number of Study Related Instances
+_OF_SERIES: Path = (0x0020_1209,)
 _INCLUDE = frozenset({STUDY, SERIES, _PATIENT, _SYNTAXES})
 _NOT_ON_THE_WEB = frozenset({IMPLICIT_LITTLE, EXPLICIT_BIG})  # what is kept so is given otherwise
 
@@ -116,12 +118,24 @@ async def expected(asking: Asking, refs: Sequence[Ref]) -> Expected:
     return await listed(asking, refs)
 
 
+def count_of(ref: Ref) -> Query:
+    """What asks how many instances a study or series has."""
+    if ref.series is None:
+        return Query(Level.STUDY, _match(ref), frozenset({_OF_STUDY}))
+    return Query(Level.SERIES, _match(ref), frozenset({_OF_SERIES}))
+
+
+def list_of(ref: Ref) -> Query:
+    """What asks which ones these are."""
+    return Query(Level.IMAGE, _match(ref), _INCLUDE)
+
+
 async def _count(asking: Asking, ref: Ref) -> int | None:
     """How many instances a study or series has; None where the server does not say."""
-    level = Level.STUDY if ref.series is None else Level.SERIES
-    tag = "00201208" if ref.series is None else "00201209"
-    found = await all_of(asking, Query(level, _match(ref), frozenset({(int(tag, 16),)})), MOST)
-    for each in found:
+    query = count_of(ref)
+    (path,) = query.include
+    tag = f"{path[0]:08X}"
+    for each in await all_of(asking, query, MOST):
         keys = text_of(each, "0020000D"), text_of(each, "0020000E")
         if keys[0] == ref.study and ref.series in {None, keys[1]}:
             values = each.get(tag, {}).get("Value") or [None]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from hilum.model.errors import BackendTimeout, HilumError, OutOfResources
+from hilum.model.instance import Piece, gathering
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.messages import Message
 from hilum.upper_layer.receiving import confirm, refuse
@@ -30,6 +31,7 @@ class Chunks(AsyncIterator[bytes]):
         self.message = message
         self.is_over = False
         self._rest = rest
+        self._following = gathering(rest)
         self._deadline = deadline
         self._is_answered = False
 
@@ -42,10 +44,7 @@ class Chunks(AsyncIterator[bytes]):
         if self.is_over:
             raise StopAsyncIteration
         try:
-            if asyncio.get_running_loop().time() > self._deadline:
-                late = BackendTimeout("the retrieval took longer than it may")
-                self.association.abort(str(late), told=late)
-                raise late
+            self._hurry()
             if not self._is_answered and await self._is_here():
                 await self._answer(leave=False)
             return await anext(self._rest)
@@ -57,6 +56,34 @@ class Chunks(AsyncIterator[bytes]):
         except HilumError:
             self.is_over = True
             raise
+
+    async def several(self, enough: int) -> list[Piece]:
+        """What is here once all has come, or `enough` bytes; see `DataStream.several`.
+
+        Raises:
+            BackendError: the rest does not come.
+        """
+        if self.is_over:
+            return []
+        try:
+            self._hurry()
+            pieces = await self._following(enough)
+            self.is_over = not pieces
+            data = self.message.data
+            is_here = data is not None and data.is_whole
+            if not self._is_answered and (self.is_over or is_here):
+                await self._answer(leave=self.is_over)
+        except HilumError:
+            self.is_over = True
+            raise
+        return pieces
+
+    def _hurry(self) -> None:
+        """Raises BackendTimeout when it is too late."""
+        if asyncio.get_running_loop().time() > self._deadline:
+            late = BackendTimeout("the retrieval took longer than it may")
+            self.association.abort(str(late), told=late)
+            raise late
 
     async def leave(self) -> None:
         """Turn it away, as its reader does not want it; too late where it was answered already.

@@ -6,20 +6,23 @@ it does not list its instances, the counts of its responses are all there is to 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from hilum.backends.dimse.got import Got
 from hilum.backends.dimse.moved import moving
 from hilum.backends.dimse.parts import parts_of
 from hilum.backends.dimse.pool import Pool
-from hilum.backends.dimse.proof import Proof
+from hilum.backends.dimse.proof import Part, Proof
+from hilum.backends.dimse.requested import Request
+from hilum.backends.dimse.survey import lists_others
 from hilum.config.mounts import DimseMount
 from hilum.core.backend import Retrieval
-from hilum.model.errors import BackendTimeout, NotOffered
-from hilum.model.identity import Ref
+from hilum.model.errors import BackendFault, BackendTimeout, HilumError, NotFound, NotOffered
+from hilum.model.identity import Level, Ref
 from hilum.model.instance import Instance, Listed
 from hilum.net.inbox import Inbox
+from hilum.upper_layer.association import Association
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +52,8 @@ class Fetcher:
         """See `core.backend.Retrieves`.
 
         An empty manifest only where the PACS does not know the study or series either: who asks
-        for an instance that it does not list, in a series that it has, is given what comes.
+        for an instance that it does not list, in a series that it has, is given what comes; and
+        NotFound where it fails at that, and lists others in the series.
 
         Raises:
             NotOffered: it does not do what is configured.
@@ -70,7 +74,31 @@ class Fetcher:
                 yield Retrieval([], _nothing())
                 return
             instances = await self._begun(proof, deadline, stack)
+            doubted = [part.request for part in proof.parts if _is_doubted(part)]
+            if len(doubted) == len(proof.parts):
+                instances = _Doubted(instances, lambda: self._are_others(doubted))
             yield Retrieval(self._manifest(proof), instances)
+
+    async def _are_others(self, doubted: Sequence[Request]) -> bool:
+        """Whether the PACS lists others than these, where they would be."""
+
+        @asynccontextmanager
+        async def asked(association: Association) -> AsyncIterator[bool]:
+            others = False
+            async with asyncio.timeout(self._mount.query_deadline):
+                for each in doubted:
+                    others = await lists_others(
+                        association, each.keys, patient_root=each.patient_root
+                    )
+                    if not others:
+                        break
+            yield others
+
+        try:
+            async with self._pool.begun(asked, self._mount.query_timeout) as others:
+                return others
+        except (HilumError, TimeoutError):
+            return False
 
     def _manifest(self, proof: Proof) -> list[Listed] | None:
         """What should come. In which syntax is not known where it is asked for uncompressed."""
@@ -109,6 +137,35 @@ class Fetcher:
         return await stack.enter_async_context(
             moving(self._pool, self._mount, self._receiving, proof, deadline)
         )
+
+
+class _Doubted(AsyncIterator[Instance]):
+    """Instances that the PACS does not list, though it has their series.
+
+    A PACS may answer with a failure when it is asked for what it has not, as Orthanc does. Then
+    what it does list tells one from the other.
+    """
+
+    def __init__(
+        self, instances: AsyncIterator[Instance], are_others: Callable[[], Awaitable[bool]]
+    ) -> None:
+        self._instances = instances
+        self._are_others = are_others
+        self._came = False
+
+    async def __anext__(self) -> Instance:
+        try:
+            found = await anext(self._instances)
+        except BackendFault as error:
+            if self._came or not await self._are_others():
+                raise
+            raise NotFound("the PACS lists others in that series") from error
+        self._came = True
+        return found
+
+
+def _is_doubted(part: Part) -> bool:
+    return part.listed is None and part.request.level is Level.IMAGE
 
 
 async def _nothing() -> AsyncIterator[Instance]:

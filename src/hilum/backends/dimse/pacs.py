@@ -71,7 +71,7 @@ class Pacs:
         self._fetcher = Fetcher(pool, mount, calling, inbox)
         self._mover = Mover(pool, mount)
         opens = partial(pool.opened, silence=mount.store_timeout)
-        self._stores = PeerStores(pool.remote, opens, transcodes)
+        self._stores = PeerStores(pool.remote, opens, transcodes, looks=True)
 
     def close(self) -> None:
         """Let the PACS bring nothing any more."""

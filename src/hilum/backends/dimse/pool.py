@@ -186,8 +186,11 @@ class Pool:
     async def _slot(self) -> AsyncIterator[None]:
         patience = self._settings.timeout
         try:
-            async with asyncio.timeout(patience):
-                await self._slots.acquire()
+            if self._slots.locked():
+                async with asyncio.timeout(patience):
+                    await self._slots.acquire()
+            else:
+                await self._slots.acquire()  # at once
         except TimeoutError:
             what = f"all {self._settings.size} associations with {self.remote.called}"
             raise OutOfResources(f"{what} are in use, for {patience:g} s now") from None

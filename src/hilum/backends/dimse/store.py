@@ -29,6 +29,7 @@ class PeerStores:
         remote: the peer.
         opens: calls it, where not everybody may call it as often as he likes.
         transcodes: what takes pixels to a syntax that it accepts; None: nobody does.
+        looks: tell of which study each instance is, where nobody has said so.
     """
 
     def __init__(
@@ -36,9 +37,12 @@ class PeerStores:
         remote: Remote,
         opens: Opens | None = None,
         transcodes: Transcodes | None = None,
+        *,
+        looks: bool = False,
     ) -> None:
         self._opens: Opens = opens or partial(associate, remote)
         self._transcodes = transcodes
+        self._looks = looks
 
     @asynccontextmanager
     async def open(
@@ -51,21 +55,25 @@ class PeerStores:
             OutOfResources: it may not be called now, on entering.
         """
         async with AsyncExitStack() as stack:
-            session = _Session(self._opens, contexts, originator, stack, self._transcodes)
+            session = _Session(
+                self._opens, contexts, originator, stack, self._transcodes, self._looks
+            )
             if contexts:
                 await session.prepare(contexts[0])
             yield session
 
 
 class _Session:
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it was opened with
         self,
         opens: Opens,
         needs: Sequence[Need],
         originator: Originator | None,
         stack: AsyncExitStack,
         transcodes: Transcodes | None,
+        looks: bool,  # noqa: FBT001 - as above
     ) -> None:
+        self._looks = looks
         self._opens = opens
         self._needs = list(dict.fromkeys(needs))
         self._originator = originator
@@ -100,7 +108,13 @@ class _Session:
             except HilumError as error:
                 self._gone = error
             else:
-                return await store_on(association, instance, self._originator, self._transcodes)
+                return await store_on(
+                    association,
+                    instance,
+                    self._originator,
+                    self._transcodes,
+                    looks=self._looks,
+                )
         return Stored(
             sop_class_uid=instance.sop_class_uid,
             sop_instance_uid=instance.sop_instance_uid,

@@ -95,6 +95,28 @@ async def listed(
     return list(found.values())
 
 
+async def lists_others(
+    association: Association, keys: Mapping[Path, str], *, patient_root: bool = False
+) -> bool:
+    """Whether the peer lists instances in the series of these, and none of these: one question.
+
+    Args:
+        association: on which `find.CONTEXTS` were proposed.
+        keys: path -> value: the unique keys of instances, and of their series.
+        patient_root: of the two information models, the Patient Root one.
+
+    Raises:
+        HilumError: it does not tell.
+    """
+    if not keys.get(_SERIES):
+        return False
+    series = {path: value for path, value in keys.items() if path != _INSTANCE}
+    query = {**_ASKED, **series}
+    there = await _those(association, query, series, patient_root=patient_root)
+    uids = {each.sop_instance_uid for each in there}
+    return bool(uids) and uids.isdisjoint(keys[_INSTANCE].split("\\"))
+
+
 async def patient_of(association: Association, study: str) -> str | None:
     """The Patient ID of a study, which the Patient Root model wants with every question.
 

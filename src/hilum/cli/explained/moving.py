@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from hilum.backends.dicomweb.resources import of_ref
+from hilum.backends.dicomweb.wanted import LISTED_FIRST, count_of, list_of
 from hilum.cli.explained.far import Far
 from hilum.cli.explained.finding import Asking, Way
 from hilum.cli.explained.request import Request, nearest
@@ -62,6 +63,11 @@ def _retrieved(ref: Ref, far: Far, settings: Settings) -> Iterator[Asking]:
         case DicomwebMount():
             root = far.mount.wado_url or far.mount.url
             yield Asking(level, "WADO-RS", [[f"GET {root}{of_ref(ref)}"]], [])
+            if ref.instance is None and ref.study is not None and far.asks is not None:
+                why = "QIDO-RS, meanwhile: how many must come"
+                yield Asking(level, why, [[*far.asks.told(count_of(ref))]], [])
+                why = f"QIDO-RS, where that are up to {LISTED_FIRST}, or not all came: which ones"
+                yield Asking("IMAGE", why, [[*far.asks.told(list_of(ref))]], [])
         case DimseMount():
             keys = [f"{named(path)} = {value}" for path, value in keys_of(ref).items()]
             where = f"{far.mount.aet} at {far.mount.host}:{far.mount.port}"

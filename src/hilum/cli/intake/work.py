@@ -11,7 +11,8 @@ from anyio import BrokenResourceError, CapacityLimiter, create_memory_object_str
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from hilum.cli.intake.account import Account
-from hilum.cli.intake.files import Unreadable, below, opened
+from hilum.cli.intake.ahead import Ahead
+from hilum.cli.intake.files import Filed, Unreadable, below
 from hilum.core.backend import Stores, StoreSession
 from hilum.model.errors import HilumError
 
@@ -50,7 +51,9 @@ async def bring(
 
             with receive:
                 for _ in range(readers):
-                    group.create_task(_reader(receive.clone(), stores, account, limiter, dealt))
+                    group.create_task(
+                        _reader(receive.clone(), stores, account, limiter, stop=stop, dealt=dealt)
+                    )
     except BaseExceptionGroup as failures:
         known, others = failures.split(HilumError)
         if known is None or others is not None:
@@ -88,28 +91,30 @@ def _some(files: Iterator[Path]) -> list[Path]:
     return list(islice(files, _BATCH))
 
 
-async def _reader(
+async def _reader(  # noqa: PLR0913 - all that a reader shares with the others
     files: MemoryObjectReceiveStream[Path],
     stores: Stores,
     account: Account,
     limiter: CapacityLimiter,
+    *,
+    stop: asyncio.Event,
     dealt: Callable[[], None],
 ) -> None:
     with files:
-        async with stores.open() as session:
-            async for path in files:
-                await _file(path, session, account, limiter)
+        async with stores.open() as session, Ahead(files, limiter) as ahead:
+            async for path, instance in ahead:
+                if stop.is_set():
+                    break
+                if isinstance(instance, Unreadable):
+                    account.skip(path, str(instance))
+                else:
+                    await _file(path, instance, session, account)
                 dealt()
 
 
-async def _file(
-    path: Path, session: StoreSession, account: Account, limiter: CapacityLimiter
-) -> None:
+async def _file(path: Path, instance: Filed, session: StoreSession, account: Account) -> None:
     try:
-        async with opened(path, limiter) as instance:
-            stored = await session.store(instance)
-    except Unreadable as error:
-        account.skip(path, str(error))
+        stored = await session.store(instance)
     except HilumError as error:
         account.refuse(path, str(error))
     else:

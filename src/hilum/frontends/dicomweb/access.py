@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hilum.config.schema import HttpSettings
 from hilum.frontends.dicomweb import errors
+from hilum.frontends.dicomweb.safe import ALWAYS, safe
 
 _ABSOLUTE = re.compile(r"^https?://[^/]*", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
@@ -21,6 +22,7 @@ class Access:
 
     * X-Request-ID of the client is kept if it is harmless, else one is made; it is returned.
     * `base_path` is cut off; what is not below it is 404. Slashes at the end mean nothing.
+    * Its answer has what browsers must be told (`safe`).
     * One line per request; without the query, which may name patients.
     """
 
@@ -41,14 +43,16 @@ class Access:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message.get("headers", ()), (b"x-request-id", name.encode())]
-                message = {**message, "headers": headers}
+                headers = message.get("headers", [])
+                own = (b"x-request-id", name.encode())
+                message = {**message, "headers": [*headers, own, *safe(status, headers)]}
             else:
                 size += len(message.get("body", b""))
             await send(message)
 
         path = _tidy(scope["path"])
         scope.setdefault("state", {})["request_id"] = name
+        scope["hilum.headers"] = [*scope.get("hilum.headers", ()), *ALWAYS]
         try:
             if not self._base or path == self._base or path.startswith(self._base + "/"):
                 scope["path"] = path[len(self._base) :] or "/"

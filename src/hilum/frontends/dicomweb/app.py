@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -31,9 +32,16 @@ from hilum.frontends.dicomweb.resources import (
 )
 from hilum.frontends.dicomweb.viewer_files import Installed
 from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT, settle
+from hilum.frontends.fhir import errors as fhir_errors
+from hilum.frontends.fhir import metadata
+from hilum.frontends.fhir.resources import OF_FHIR, ROOTS, is_below
+from hilum.frontends.fhir.service import Fhir
 from hilum.model.principal import Right
 from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
+
+Failed = Callable[[Exception, str], Response]
+"""Answers with an error, whose request has that name."""
 
 
 def application(  # noqa: PLR0913, PLR0917 - what the door is made of
@@ -45,8 +53,11 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     viewer: Path | None = None,
     spill: Path | None = None,
     login: Login = OPEN,
+    fhir: Fhir | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
+
+    FHIR is below `/aets/{aet}/fhir` and, for the default mount, `/fhir`.
 
     Args:
         broker: what runs the operations.
@@ -58,6 +69,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
         spill: where requests are put away that must be whole to be understood; None: the system's
             folder for temporary files.
         login: how it is known who asks, and what they may.
+        fhir: what FHIR is answered with; None: it is not offered.
     """
     routes = [*_routes()]
     app = Starlette(
@@ -67,7 +79,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
             Middleware(Access, settings=settings),
             Middleware(Direct, routes=routes),
         ],
-        exception_handlers={HTTPException: errors.routing},
+        exception_handlers={HTTPException: errors.routing(_written)},
     )
     # Slashes at the end are cut off before: a redirect to a path that has one would go in circles.
     app.router.redirect_slashes = False
@@ -82,6 +94,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.state.bodies = Bodies()
     app.state.viewer = None if viewer is None else Installed(viewer)
     app.state.spill = spill
+    app.state.fhir = fhir
     return app
 
 
@@ -91,16 +104,29 @@ def _routes() -> Iterator[Route]:
     for mount in MOUNTS:
         for resource in OF_A_MOUNT:
             yield _route(mount + resource.path, resource, capabilities.of_a_mount, _addressed)
+    for root in ROOTS:
+        for resource in OF_FHIR:
+            path = root + resource.path
+            yield _route(path, resource, metadata.statement, _addressed, fhir_errors.answer)
+
+
+def _written(request: Request) -> errors.Said:
+    """How an error is written, by the path that was asked for."""
+    return fhir_errors.said if is_below(request.scope["path"]) else errors.said
 
 
 def _route(
-    path: str, resource: Resource, options: Handler, mounts: Callable[[Request], Sequence[str]]
+    path: str,
+    resource: Resource,
+    options: Handler,
+    mounts: Callable[[Request], Sequence[str]],
+    failed: Failed = errors.answer,
 ) -> Route:
     handlers = {**resource.methods, "OPTIONS": options}
     needs = {**resource.needs, "OPTIONS": NOT_LOOKED_AT if mounts is _all else ANY}
     if "GET" in handlers:
         handlers["HEAD"], needs["HEAD"] = handlers["GET"], needs["GET"]
-    return Route(path, _Endpoint(handlers, needs, mounts), methods=[*handlers])
+    return Route(path, _Endpoint(handlers, needs, mounts, failed), methods=[*handlers])
 
 
 def _all(request: Request) -> Sequence[str]:
@@ -124,7 +150,9 @@ class _Endpoint:
         handlers: Mapping[str, Handler],
         needs: Mapping[str, frozenset[Right]],
         mounts: Callable[[Request], Sequence[str]],
+        failed: Failed,
     ) -> None:
+        self._failed = failed
         self._handlers = handlers
         self._needs = needs
         self._mounts = mounts
@@ -138,5 +166,5 @@ class _Endpoint:
             await settle(request, needs, self._mounts(request) if needs else ())
             response = await self._handlers[request.method](request)
         except Exception as error:  # noqa: BLE001 - logged with the request's name, answered 500
-            response = errors.answer(error, request_id(request))
+            response = self._failed(error, request_id(request))
         await response(scope, receive, send)

@@ -88,11 +88,13 @@ def request_id(request: Request) -> str:
 def accepts(request: Request) -> list[MediaType]:
     """What the client takes, the best first: `accept=` goes before Accept (PS3.18 §8.7.5).
 
-    Who says nothing, or nothing that can be read, takes anything. Charsets are not looked at:
+    Who says nothing, or nothing that can be read, takes anything; what is ruled out by `q=0` is
+    the last. Charsets are not looked at:
     text goes out in UTF-8, whatever `charset` or Accept-Charset say (RFC 9110 §12.5.2).
     """
-    ranges = [each for text in _said(request) for each in _ranges(text)]
-    return ranges or [MediaType("*/*")]
+    named, header = (_ranges(text) for text in _said(request))
+    ranges = sorted((*named, *header), key=lambda each: not each.quality) if named else header
+    return list(ranges) or [MediaType("*/*")]
 
 
 def _said(request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -108,11 +110,6 @@ def _ranges(texts: tuple[str, ...]) -> tuple[MediaType, ...]:
     return tuple(media_type.accepted(*texts))
 
 
-@lru_cache(maxsize=256)
-def _ruled_out(texts: tuple[str, ...]) -> tuple[MediaType, ...]:
-    return tuple(media_type.ruled_out(*texts))
-
-
 def one_of(request: Request, offers: Iterable[str]) -> str:
     """The one of our media types that the client likes best.
 
@@ -120,11 +117,11 @@ def one_of(request: Request, offers: Iterable[str]) -> str:
         NotAcceptable: it takes none of them.
     """
     offered = list(offers)
-    said = [(_ranges(texts), _ruled_out(texts)) for texts in _said(request)]
-    if not any(ranges or out for ranges, out in said):
-        said.append(((MediaType("*/*"),), ()))
-    for ranges, out in said:
-        chosen = media_type.choose(ranges, offered, out)
+    said = [_ranges(texts) for texts in _said(request)]
+    if not any(said):
+        said.append((MediaType("*/*"),))
+    for ranges in said:
+        chosen = media_type.choose(ranges, offered)
         if chosen is not None:
             return chosen
     raise NotAcceptable(f"this can be given as {' or '.join(offered)} only")

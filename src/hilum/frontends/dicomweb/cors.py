@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hilum.config.schema import HttpSettings
 from hilum.frontends.dicomweb import errors
+from hilum.frontends.dicomweb.safe import ALWAYS, RawHeaders, safe
 
 METHODS: Final = "GET, HEAD, POST, DELETE, OPTIONS"
 EXPOSED: Final = (
@@ -24,8 +25,6 @@ _NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(\s*,\s*[!#$%&'*+.^_`|~0-9A-Za-
 _VARY = (b"vary", b"Origin")
 
 _log = logging.getLogger(__name__)
-
-RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Cors:
@@ -98,7 +97,7 @@ class Cors:
         if not any(name == b"access-control-allow-origin" for name, _ in allowed):
             _log.info("a page of an origin that is not in http.cors_origins may not ask")
             refused = errors.said(403, "this origin is not in http.cors_origins")
-            refused.raw_headers.extend(allowed)
+            refused.raw_headers.extend([*allowed, *safe(403, refused.raw_headers)])
             await refused(scope, receive, send)
             return
         asked = headers.get("access-control-request-headers", "").strip()
@@ -108,6 +107,7 @@ class Cors:
             (b"access-control-allow-methods", METHODS.encode()),
             (b"access-control-max-age", self._max_age),
             (b"vary", b"Access-Control-Request-Method, Access-Control-Request-Headers"),
+            *ALWAYS,
         ]
         await send({"type": "http.response.start", "status": 204, "headers": allowed})
         await send({"type": "http.response.body", "body": b""})

@@ -1,7 +1,7 @@
 """How does an error look over HTTP? A small JSON object, and nothing that was not named."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -13,6 +13,8 @@ from hilum.codec.verdict import verdict_on
 from hilum.frontends.dicomweb.who import challenge
 from hilum.model.errors import HilumError
 
+Said = Callable[[int, str, Mapping[str, str] | None], Response]
+"""Writes an error: status, text, further headers."""
 RETRY_AFTER = 10  # seconds
 
 _log = logging.getLogger(__name__)
@@ -23,11 +25,17 @@ def said(status: int, text: str, headers: Mapping[str, str] | None = None) -> Re
     return Response(orjson.dumps({"error": text}), status, headers, media_type=JSON)
 
 
-def answer(error: Exception, request_id: str) -> Response:
-    """The answer that is nothing but this error; one that nobody named says nothing else."""
+def answer(error: Exception, request_id: str, said: Said = said) -> Response:
+    """The answer that is nothing but this error; one that nobody named says nothing else.
+
+    Args:
+        error: what went wrong.
+        request_id: for the log.
+        said: how it is written.
+    """
     if not isinstance(error, HilumError):
         _log.error("request %s failed", request_id, exc_info=error)
-        return said(500, "internal error")
+        return said(500, "internal error", None)
     status = verdict_on(error).http
     headers = {"Retry-After": str(RETRY_AFTER)} if status == 503 else None  # noqa: PLR2004
     if status == 401:  # noqa: PLR2004
@@ -35,11 +43,19 @@ def answer(error: Exception, request_id: str) -> Response:
     return said(status, str(error) or status.phrase, headers)
 
 
-async def routing(_request: Request, error: Exception) -> Response:
-    """What the router itself refuses: 404, 405 with Allow."""
-    if not isinstance(error, HTTPException):
-        return said(500, "internal error")
-    headers = dict(error.headers or {})
-    if "Allow" in headers:
-        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
-    return said(error.status_code, error.detail, headers)
+def routing(written: Callable[[Request], Said]) -> Callable[[Request, Exception], Response]:
+    """What answers where the router itself refuses: 404, 405 with Allow.
+
+    Args:
+        written: how an error is written, by the path that was asked for.
+    """
+
+    def refused(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            return written(request)(500, "internal error", None)
+        headers = dict(error.headers or {})
+        if "Allow" in headers:
+            headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+        return written(request)(error.status_code, error.detail, headers)
+
+    return refused

@@ -1,13 +1,13 @@
 """As what does a frame go out: as it is stored, decoded, or encoded anew? (PS3.18 §8.7.3.3)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 from hilum.codec.fragments import MEDIA, media_type_of
 from hilum.codec.header import EXPLICIT_LITTLE
-from hilum.codec.media_type import OCTETS, RELATED, MediaType, includes
+from hilum.codec.media_type import OCTETS, RELATED, MediaType, includes, rules_out
 from hilum.frontends.dicomweb.wanted import AS_STORED
 from hilum.model.errors import NotAcceptable
 
@@ -44,6 +44,11 @@ class Way:
     syntax: str
     form: Form
     alone: bool = False
+
+    @property
+    def offer(self) -> str:
+        """The media type of the answer, and that of its parts."""
+        return self.kind if self.alone else f'{RELATED}; type="{self.kind}"'
 
     @property
     def content_type(self) -> str:
@@ -92,10 +97,13 @@ def chosen(
     """
     best: tuple[float, int, Way] | None = None
     for each in ranges:
+        if not each.quality:
+            break
+        ways = _ways(each, stored, single=single)
         if each.kind in _WILD:
-            way: Way | None = Way(stored.kind, stored.syntax, Form.STORED, alone)
-        else:
-            way = next(_ways(each, stored, single=single), None)
+            both = dict.fromkeys((alone, single))
+            ways = (Way(stored.kind, stored.syntax, Form.STORED, one) for one in both)
+        way = next((way for way in ways if not rules_out(ranges, way.offer, way.syntax)), None)
         if way is not None and (best is None or (-each.quality, way.form) < best[:2]):
             best = (-each.quality, way.form, way)
     if best is None:
@@ -103,7 +111,7 @@ def chosen(
     return best[2]
 
 
-def _ways(wanted: MediaType, stored: Stored, *, single: bool) -> Iterator[Way]:
+def _ways(wanted: MediaType, stored: Stored, *, single: bool) -> Generator[Way, None, None]:
     """The ways that one range allows, the one of least work first."""
     alone = not (wanted.kind == RELATED or wanted.kind.startswith("multipart/"))
     if alone and not single:

@@ -25,6 +25,9 @@ class Shortfall:
         error: what the source said at its end, where that was in time.
         left: how many were left out, as the client does not take them as they are.
         refused: why the last of those was.
+
+    What cannot be told any more does not take the others from the client: all that can be had
+    goes out, and then the answer is cut off before its end.
     """
 
     def __init__(self, *, known: bool = False) -> None:
@@ -39,17 +42,24 @@ class Shortfall:
         self._known = known
         self._open = True
         self._broken: list[str] = []
+        self._late: list[str] = []
 
-    def leave(self, error: HilumError) -> None:
-        """Leave one out.
+    def leave(self, error: HilumError, sop_instance_uid: str) -> None:
+        """Leave one out."""
+        self.refused = error
+        if self._open:
+            self.left += 1
+        else:
+            self._late.append(sop_instance_uid)
+
+    def check(self) -> None:
+        """Everything that can be had has gone out.
 
         Raises:
-            HilumError: the client cannot be told any more.
+            Incomplete: that is not all, and the client cannot be told any more.
         """
-        if not self._open:
-            raise error
-        self.refused = error
-        self.left += 1
+        if self._late:
+            raise _with(Incomplete(str(self.refused)), self._late)
 
     def close(self) -> None:
         """The status line leaves: from now on what is missing cuts the answer off."""
@@ -77,22 +87,15 @@ class Shortfall:
             if not self._open or size >= HOLD:
                 raise
             self._broken.append(sop_instance_uid)
-            self.error = self._with_broken(self.error or Incomplete(str(error)))
+            self.error = _with(self.error or Incomplete(str(error)), self._broken)
             return
         except (NotAcceptable, OutOfResources) as error:
             if size >= HOLD:
                 raise
-            self.leave(error)
+            self.leave(error, sop_instance_uid)
             return
         for each in waiting:
             yield each
-
-    def _with_broken(self, error: Incomplete) -> Incomplete:
-        if not self._broken:
-            return error
-        missing = tuple(dict.fromkeys((*error.missing, *self._broken)))
-        more = len(missing) - len(error.missing)
-        return Incomplete(str(error), missing, error.count + more)
 
     async def noted(self, source: AsyncIterator[T]) -> AsyncGenerator[T, None]:
         """What comes, to a good end also when not all of it does, as long as that can be told.
@@ -105,8 +108,17 @@ class Shortfall:
                 yield each
         except Incomplete as error:
             if not (self._open or self._known):
-                raise
-            self.error = self._with_broken(error)
+                raise _with(error, self._late) from error
+            self.error = _with(error, self._broken)
+
+
+def _with(error: Incomplete, others: list[str]) -> Incomplete:
+    """The same, with others that are missing."""
+    if not others:
+        return error
+    missing = tuple(dict.fromkeys((*error.missing, *others)))
+    more = len(missing) - len(error.missing)
+    return Incomplete(str(error), missing, error.count + more)
 
 
 async def held(body: AsyncIterator[bytes]) -> tuple[list[bytes], bool]:

@@ -3,8 +3,7 @@
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from hilum.codec import part10
-from hilum.codec.identifiers import Identifiers, look
+from hilum.codec.identifiers import Identifiers
 from hilum.codec.media_type import DICOM
 from hilum.core.backend import StoreSession
 from hilum.frontends.dicomweb import upload
@@ -12,9 +11,7 @@ from hilum.frontends.dicomweb.upload import Part
 from hilum.model.errors import BadDataset, StudyMismatch, UnsupportedMedia
 from hilum.model.instance import Instance
 from hilum.model.outcome import Stored
-
-LOOK = 4 * 1024 * 1024  # bytes of a data set within which its UIDs must stand
-_FIRST_LOOK = 4096  # bytes; then twice as many each time
+from hilum.net.beginning import head_of, identifiers_of
 
 
 @dataclass(slots=True)
@@ -43,12 +40,15 @@ class Incoming:
             raise part.failure
         if not upload.may_be_dicom(part.headers.get("content-type", "")):
             raise UnsupportedMedia(f"this part is not of type {DICOM}")
-        head = await _head(part)
+        head = await head_of(part)
         self.warnings = head.warnings
         self.known = replace(
             self.known, sop_class_uid=head.sop_class_uid, sop_instance_uid=head.sop_instance_uid
         )
-        self._take(await _identifiers(part, head.transfer_syntax_uid, study=study is not None))
+        found = await identifiers_of(part, head.transfer_syntax_uid, study=study is not None)
+        if found is None:
+            raise BadDataset("its UIDs do not stand within the first 4 MiB")
+        self._take(found)
         if study is not None and self.known.study_instance_uid != study:
             raise StudyMismatch("it does not belong to the study of the URL")
         async with aclosing(part.chunks()) as chunks:
@@ -78,43 +78,3 @@ class Incoming:
         )
         if not self.known.sop_class_uid or not self.known.sop_instance_uid:
             raise BadDataset("it has no SOP Class UID or no SOP Instance UID")
-
-
-async def _head(part: Part) -> part10.Head:
-    """Read the head of a file of PS3.10; the data set is left in the part.
-
-    Raises:
-        BadDataset: this is none.
-    """
-    buffer, enough = b"", 0
-    while True:
-        more = await part.read()
-        buffer += more
-        if more and len(buffer) < enough:
-            continue
-        head = part10.read_head(buffer, complete=not more)
-        if head is not None:
-            part.unread(buffer[head.offset :])
-            return head
-        enough = max(2 * len(buffer), _FIRST_LOOK)
-
-
-async def _identifiers(part: Part, transfer_syntax_uid: str, *, study: bool) -> Identifiers:
-    """Look for UIDs in the beginning of the data set, which is left in the part.
-
-    Raises:
-        BadDataset: no data set, or they do not stand in its first `LOOK` bytes.
-    """
-    buffer, enough = b"", 0
-    while True:
-        more = await part.read()
-        buffer += more
-        if more and len(buffer) < enough:
-            continue
-        found = look(buffer, transfer_syntax_uid, study=study, complete=not more)
-        if found is not None:
-            part.unread(buffer)
-            return found
-        if len(buffer) > LOOK:
-            raise BadDataset("its UIDs do not stand within the first 4 MiB")
-        enough = max(2 * len(buffer), _FIRST_LOOK)

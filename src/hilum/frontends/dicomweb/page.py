@@ -1,10 +1,12 @@
 """How does the study browser reach the browser? A page and a few scripts, kept in this package."""
 
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from importlib import resources
+from string import Template
 from urllib.parse import urlsplit
 
 import orjson
@@ -24,14 +26,12 @@ _TYPES = {
     "svg": "image/svg+xml",
 }
 _NAMES = "names.json"  # made of the dictionary of PS3.6
-_BASE = b'<base href="/">'
+_BASE = '<base href="/">'
 _SAFE = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'self'; "
         "form-action 'self'; frame-ancestors 'self'"
     ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
 }
 
 
@@ -50,11 +50,17 @@ class _File:
 
 def start(request: Request) -> Response:
     """The page itself, whose links begin at our root, whatever proxy stands before it."""
+    headers = {**_SAFE, "Vary": "Accept", "Cache-Control": "no-cache"}
+    return Response(filled(request, "index.html", {}), headers=headers, media_type=HTML)
+
+
+def filled(request: Request, name: str, said: Mapping[str, str]) -> str:
+    """A page of ours, with these texts where it has their names."""
     settings: HttpSettings = request.app.state.settings
     base = html.escape(urlsplit(service_root(request, settings)).path + "/")
-    content = _read("index.html").replace(_BASE, f'<base href="{base}">'.encode())
-    headers = {**_SAFE, "Vary": "Accept", "Cache-Control": "no-cache"}
-    return Response(content, headers=headers, media_type=HTML)
+    text = _read(name).decode().replace(_BASE, f'<base href="{base}">')
+    texts = {key: html.escape(value) for key, value in said.items()}
+    return Template(text).safe_substitute(texts)
 
 
 async def asset(request: Request) -> Response:

@@ -127,7 +127,6 @@ class _Shown:
                 yield Answer(304, headers, [])
                 return
             made = await rendered(self.request, file, self.number, self.wish, ranges)
-            headers.append(("X-Content-Type-Options", "nosniff"))
             if not self.accepted.in_parts(made.kind):
                 headers += alone(made)
                 async with body(file, made) as (content, length):

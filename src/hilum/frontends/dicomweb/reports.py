@@ -1,4 +1,4 @@
-"""What was missing from answers that are gone? Kept a while, for who follows their link."""
+"""What is missing from answers that have begun? Kept a while, for who follows their link."""
 
 import time
 import uuid
@@ -32,9 +32,10 @@ class Reports:
         self._reports: OrderedDict[str, _Report] = OrderedDict()
         self._weight = 0
 
-    def add(self, mount: str, said: dict[str, Any]) -> str:
-        """Keep one; its name."""
-        name = uuid.uuid4().hex + self._mark
+    def add(self, mount: str, said: dict[str, Any], name: str = "") -> str:
+        """Keep one; its name, which may be that of one that it takes the place of."""
+        name = name or uuid.uuid4().hex + self._mark
+        self._drop(name)
         report = _Report(mount, {"id": name, **said}, 1 + len(said.get("missing", ())))
         self._reports[name] = report
         self._weight += report.weight
@@ -55,7 +56,11 @@ class Reports:
         """
         if self.get(mount, name) is None:
             raise NotFound("no such job")
-        self._weight -= self._reports.pop(name).weight
+        self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        if (report := self._reports.pop(name, None)) is not None:
+            self._weight -= report.weight
 
     def _forget(self) -> None:
         old = time.monotonic() - LINGER
@@ -64,4 +69,4 @@ class Reports:
             alone = len(self._reports) == 1
             if first.made > old and (self._weight <= MOST or alone):
                 return
-            self._weight -= self._reports.pop(name).weight
+            self._drop(name)

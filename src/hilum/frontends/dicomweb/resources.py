@@ -11,6 +11,7 @@ from hilum.frontends.dicomweb import (
     delete,
     frames,
     jobs,
+    login_page,
     metadata,
     openapi,
     page,
@@ -130,6 +131,12 @@ OF_A_MOUNT = (
 OF_THE_SERVICE = (
     _open("/", service.index),
     _open("/ui/{file}", page.asset),
+    Resource(
+        "/login",
+        {"GET": login_page.show, "POST": login_page.begin},
+        {"GET": NOT_LOOKED_AT, "POST": NOT_LOOKED_AT},
+    ),
+    Resource("/logout", {"POST": login_page.end}, {"POST": NOT_LOOKED_AT}),
     _open("/openapi.yaml", openapi.as_yaml),
     _open("/openapi.json", openapi.as_json),
     _given("/wado", wado_uri.retrieve),

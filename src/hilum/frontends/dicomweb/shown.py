@@ -1,6 +1,6 @@
 """How does a rendering leave? As a body of its own, or as a part of a multipart."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Final
@@ -8,11 +8,12 @@ from typing import BinaryIO, Final
 from anyio import to_thread
 from starlette.requests import Request
 
-from hilum.codec.media_type import RELATED, includes
+from hilum.codec.media_type import RELATED, MediaType, includes, rules_out
 from hilum.codec.multipart import closing, part_head
 from hilum.core.backend import Lent
 from hilum.frontends.dicomweb.asked import accepts
 from hilum.frontends.dicomweb.streamed import Headers
+from hilum.imaging.kinds import ALL
 from hilum.imaging.rendered import Rendered
 from hilum.model.errors import BackendFault
 
@@ -20,7 +21,7 @@ CHUNK: Final = 1024 * 1024  # bytes of a file that are read at once
 
 _SEALED = (  # what somebody wrote into a document does nothing in our name
     "Content-Security-Policy",
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
 )
 
 
@@ -44,11 +45,28 @@ class Accepted:
 
 def accepted(request: Request) -> Accepted:
     """What the client takes, as it is and in parts."""
-    ranges = [
+    return of(accepts(request))
+
+
+def of(ranges: Sequence[MediaType]) -> Accepted:
+    """What of media types is taken; where some are ruled out, what takes them in is written out."""
+    taken = [
         (each.related or "*/*", True) if each.kind == RELATED else (each.kind, False)
-        for each in accepts(request)
+        for each in ranges
+        if each.quality
     ]
-    return Accepted(tuple(each for each, _ in ranges), tuple(related for _, related in ranges))
+    if len(taken) < len(ranges):
+        taken = [
+            (kind, related)
+            for each, related in taken
+            for kind in ALL
+            if includes(each, kind) and not rules_out(ranges, _offer(kind, related=related))
+        ]
+    return Accepted(tuple(each for each, _ in taken), tuple(related for _, related in taken))
+
+
+def _offer(kind: str, *, related: bool) -> str:
+    return f'{RELATED}; type="{kind}"' if related else kind
 
 
 def alone(made: Rendered) -> Headers:

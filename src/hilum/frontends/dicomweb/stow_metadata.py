@@ -132,12 +132,12 @@ class Gathered:
             TooLarge: an instance has too much of it.
         """
         if kind == DICOM_XML:
-            text = b""
+            document = bytearray()
             async for chunk in part.chunks():
-                text += chunk
-                if len(text) > MAX_OBJECT:
+                document += chunk
+                if len(document) > MAX_OBJECT:
                     raise TooLarge(f"an instance has more than {MAX_OBJECT} bytes of metadata")
-            await self._keep(text, kind)
+            await self._keep(bytes(document), kind)
             return
         stream = JsonStream(MAX_OBJECT)
         try:

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from hilum.frontends.dicomweb import errors
 from hilum.frontends.dicomweb.asked import request_id
-from hilum.model.errors import HilumError
+from hilum.model.errors import HilumError, Vanished
 from hilum.net.pieces import Pieces
 
 _log = logging.getLogger(__name__)
@@ -45,15 +45,20 @@ class _Gone(Exception):
 class Streamed(Response):
     """Opens an answer's source, sends it, and closes the source: all in one task.
 
-    What fails before the first byte chooses the status; what fails later cuts the answer off,
+    What fails before the first byte chooses the status, once it has failed twice where the file
+    of an instance was replaced meanwhile; what fails later cuts the answer off,
     so that nobody takes it for whole. A client that leaves cancels the work at once.
     """
 
     def __init__(
-        self, request: Request, opened: Callable[[], AbstractAsyncContextManager[Answer]]
+        self,
+        request: Request,
+        opened: Callable[[], AbstractAsyncContextManager[Answer]],
+        failed: Callable[[Exception, str], Response] = errors.answer,
     ) -> None:
         super().__init__()
         self._opened = opened
+        self._failed = failed
         self._request_id = request_id(request)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +76,9 @@ class Streamed(Response):
         if failed is not None:
             await failed(scope, receive, send)
 
-    async def _answer(self, scope: Scope, send: Send, watch: "_Watch") -> Response | None:
+    async def _answer(
+        self, scope: Scope, send: Send, watch: "_Watch", *, again: bool = True
+    ) -> Response | None:
         """Send the answer; gives what to answer instead when nothing has left yet."""
         begun = False
         try:
@@ -82,12 +89,14 @@ class Streamed(Response):
             # From `send`: the sources raise HilumErrors only.
             _log.info("request %s: the client stopped reading", self._request_id)
         except HilumError as error:
+            if not begun and again and isinstance(error, Vanished):
+                return await self._answer(scope, send, watch, again=False)
             if not begun:
-                return errors.answer(error, self._request_id)
+                return self._failed(error, self._request_id)
             _log.warning("request %s: answer cut off: %s", self._request_id, error)
         except Exception as error:  # noqa: BLE001 - logged; the client gets a 500 or a cut
             if not begun:
-                return errors.answer(error, self._request_id)
+                return self._failed(error, self._request_id)
             _log.exception("request %s: answer cut off", self._request_id)
         return None
 

@@ -18,13 +18,14 @@ from starlette.responses import Response
 
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
+from hilum.core.login import Login
 from hilum.frontends.dicomweb.compressed import coding
 from hilum.frontends.dicomweb.entity_tag import is_known, unchanged
 from hilum.frontends.dicomweb.root import service_root
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
-from hilum.frontends.dicomweb.viewer_config import app_config
+from hilum.frontends.dicomweb.viewer_config import app_config, to_login
 from hilum.frontends.dicomweb.viewer_files import TYPES, File, Installed, Release
-from hilum.frontends.dicomweb.who import sees
+from hilum.frontends.dicomweb.who import sees, who
 from hilum.model.errors import NotFound
 from hilum.model.principal import Right
 
@@ -66,7 +67,11 @@ async def viewer(request: Request) -> Response:
         broker: Broker = request.app.state.broker
         seen = [each for each in broker.mounts if sees(request, each.name, _QUERY)]
         script = app_config(seen, broker.mounts.default, prefix)
-        return _made(request, script, _SCRIPT, [])
+        login: Login = request.app.state.login
+        if login.is_on:
+            nobody = not who(request.scope).is_known
+            script += to_login(prefix, now=nobody and login.policy.lets_nobody_in)
+        return _made(request, script, _SCRIPT, [_policy()])
     if path.startswith(f"{STATIC}/"):
         name, _, path = path.removeprefix(f"{STATIC}/").partition("/")
         if name != release.name or path not in release.files:
@@ -77,7 +82,7 @@ async def viewer(request: Request) -> Response:
     if PurePosixPath(path).suffix in TYPES:
         raise NotFound("the viewer has no such file")
     page = _page(release, f"{prefix}/viewer/")
-    return _made(request, page, _HTML, [("Content-Security-Policy", _policy(page))])
+    return _made(request, page, _HTML, [_policy(page)])
 
 
 def _page(release: Release, root: str) -> str:
@@ -86,15 +91,15 @@ def _page(release: Release, root: str) -> str:
     return page.replace(f"{STATIC}/{release.name}/{CONFIG}", CONFIG)
 
 
-def _policy(page: str) -> str:
-    """What the page may load and run: what is here, and nothing from elsewhere.
+def _policy(page: str = "") -> tuple[str, str]:
+    """What the page, and each worker, may load and run: what is here, and nothing from elsewhere.
 
     The viewer compiles WebAssembly and, in its libraries, functions out of text; its styles are
     made as it runs; decoders are workers made from blobs; a PDF is shown as an object.
     """
     hashes = [hashlib.sha256(each.encode()).digest() for each in _INLINE.findall(page)]
     inline = " ".join(f"'sha256-{b64encode(each).decode()}'" for each in hashes)
-    return (
+    return "Content-Security-Policy", (
         f"default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval' blob: {inline}; "
         "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
         "connect-src 'self' data: blob:; worker-src 'self' blob:; media-src 'self' blob:; "
@@ -106,13 +111,10 @@ def _made(request: Request, text: str, kind: str, more: Headers) -> Response:
     """What is made for each request: small, and asked for again each time."""
     content = text.encode()
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = [("ETag", tag), ("Cache-Control", "no-cache"), *_SAFE, *more]
+    headers = [("ETag", tag), ("Cache-Control", "no-cache"), *more]
     if is_known(request, tag):
         return unchanged(dict(headers))
     return Response(content, headers=dict(headers), media_type=kind)
-
-
-_SAFE = [("X-Content-Type-Options", "nosniff")]
 
 
 def _file(request: Request, release: Release, file: File, caching: str) -> Response:
@@ -125,7 +127,7 @@ def _file(request: Request, release: Release, file: File, caching: str) -> Respo
         ("ETag", tag),
         ("Last-Modified", formatdate(release.installed, usegmt=True)),
         ("Cache-Control", caching),
-        *_SAFE,
+        _policy(),
     ]
     if file.packed is not None:
         headers.append(("Vary", "Accept-Encoding"))

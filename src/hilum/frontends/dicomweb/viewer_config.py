@@ -13,7 +13,10 @@ _DICOMWEB = "@ohif/extension-default.dataSourcesModule.dicomweb"
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]")
 
 _SCRIPT = """
-window.config.httpErrorHandler = error => console.warn('a request failed:', error?.status ?? error);
+window.config.httpErrorHandler = error => {
+  console.warn('a request failed:', error?.status ?? error);
+  if (error?.status === 401) window.config.toLogin?.();
+};
 {
   // The study list's menu goes to the study list of every other mount.
   const { dataSources, defaultDataSourceName, routerBasename } = window.config;
@@ -35,6 +38,23 @@ window.config.httpErrorHandler = error => console.warn('a request failed:', erro
   ];
 }
 """
+_LOGIN = """
+window.config.toLogin = () => {
+  const { pathname, search } = window.location;
+  window.location.replace(PREFIX + '/login?next=' + encodeURIComponent(pathname + search));
+};
+"""
+
+
+def to_login(prefix: str, *, now: bool) -> str:
+    """What the script has besides where there are logins: the way to the page for that.
+
+    Args:
+        prefix: as in `app_config`.
+        now: whether the browser is to go there at once.
+    """
+    script = _LOGIN.replace("PREFIX", orjson.dumps(prefix).decode())
+    return script + ("window.config.toLogin();\n" if now else "")
 
 
 def source_name(mount: str) -> str:

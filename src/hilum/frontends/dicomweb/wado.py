@@ -124,7 +124,13 @@ class _Retrieved:
                         headers.append(
                             ("Content-Disposition", f'attachment; filename="{name}.zip"')
                         )
-                    yield Answer(status, headers, first if ended else resumed(first, body), length)
+                    if ended or length is not None:
+                        yield Answer(
+                            status, headers, first if ended else resumed(first, body), length
+                        )
+                        return
+                    with self.waiting.going(retrieval.manifest) as more:
+                        yield Answer(status, headers + more, resumed(first, body))
 
     def as_stored(self, stored: str) -> bool:
         """Whether an instance in that syntax goes out alone, and as it is."""
@@ -182,7 +188,7 @@ class _Retrieved:
         """The instances that can be given.
 
         Raises:
-            NotAcceptable: none can; or one cannot, and the client cannot be told any more.
+            NotAcceptable: none can.
             BackendFault: not all came that were announced.
         """
         given, refused = 0, None
@@ -193,7 +199,7 @@ class _Retrieved:
                 yield instance, *chosen
             elif plan is None:
                 refused = _not_acceptable(instance.transfer_syntax_uid)
-                short.leave(refused)
+                short.leave(refused, instance.sop_instance_uid)
         if refused is not None and not given:
             raise refused
         if plan is not None and given != len(plan) and short.error is None:
@@ -205,7 +211,7 @@ class _Retrieved:
         """All parts and the closing boundary.
 
         Raises:
-            Incomplete: not one instance is whole.
+            Incomplete: not one instance is whole; or some are missing, and that cannot be told.
             NotAcceptable, OutOfResources: not one can be given as asked.
         """
         given: Given | None = first
@@ -227,6 +233,7 @@ class _Retrieved:
             given = await anext(rest, None)
         if is_first:
             raise short.error or short.refused or NotFound(NOTHING)
+        short.check()
         yield closing(self.boundary)
 
     def _settled(self, given: Given) -> AbstractAsyncContextManager[tuple[Instance, str]]:

@@ -7,14 +7,15 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hilum.codec.media_type import DICOM, MediaType
+from hilum.codec.media_type import DICOM, MediaType, rules_out
 from hilum.frontends.dicomweb import rendered, wado
 from hilum.frontends.dicomweb.asked import Asked, accepts, asked
-from hilum.frontends.dicomweb.shown import Accepted
+from hilum.frontends.dicomweb.shown import Accepted, of
 from hilum.frontends.dicomweb.streamed import Answer, Streamed
 from hilum.frontends.dicomweb.wado_uri_query import Query, parse
 from hilum.frontends.dicomweb.waiting import Waiting
 from hilum.frontends.dicomweb.wanted import Wanted
+from hilum.imaging.viewport import WHOLE
 from hilum.imaging.wish import Viewport
 from hilum.model.errors import BadRequest, NotAcceptable, NotOffered
 from hilum.workshop.looks import Looks
@@ -44,26 +45,32 @@ def _ways(request: Request, about: Asked, query: Query, waiting: Waiting) -> lis
 
     Raises:
         BadRequest: it wants DICOM, and that to look somehow.
+        NotAcceptable: it rules out everything.
     """
-    ranges = list(query.kinds) or accepts(request)
+    every = list(query.kinds) or accepts(request)
+    ranges = [each for each in every if each.quality]
     dicom = next((each for each in ranges if each.kind == DICOM), None)
-    shown = tuple(each.kind for each in ranges if each.kind != DICOM)
+    shown = of([each for each in every if each.kind != DICOM])
     if dicom is None and any(each.takes(DICOM) for each in ranges):
         dicom = MediaType(DICOM)
+    if dicom is not None and rules_out(every, DICOM):
+        dicom = None
     ways: list[Opened] = []
-    if shown:
+    if shown.ranges:
         ways.append(_rendered(request, about, query, shown))
     if dicom is not None:
-        if not shown and query.is_rendered:
+        if not shown.ranges and query.is_rendered:
             raise BadRequest(f"{DICOM} goes out as it is: frames and looks are of rendered images")
         syntax = query.transfer_syntax or dicom.transfer_syntax
         given = wado.given(about, [Wanted(syntax, alone=True)], waiting)
         ways.insert(0 if ranges[0].kind == DICOM else 1, given)
+    if not ways:
+        raise NotAcceptable("everything that this can be given as is ruled out")
     return ways
 
 
-def _rendered(request: Request, about: Asked, query: Query, kinds: Sequence[str]) -> Opened:
-    taken = Accepted(tuple(kinds), (False,) * len(kinds))
+def _rendered(request: Request, about: Asked, query: Query, taken: Accepted) -> Opened:
+    taken = Accepted(taken.ranges, (False,) * len(taken.ranges))
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Answer]:
@@ -89,7 +96,7 @@ async def _part(request: Request, about: Asked, query: Query) -> Viewport:
         raise NotAcceptable("this has no pixels of which a region could be shown")
     left, top, right, bottom = query.region or (0, 0, 1, 1)
     across, down = (right - left) * pixels.columns, (bottom - top) * pixels.rows
-    box = query.wish.viewport or Viewport(max(1, round(across)), max(1, round(down)))
+    box = query.wish.viewport or WHOLE
     begin = left * pixels.columns, top * pixels.rows
     return replace(box, left=begin[0], top=begin[1], across=across, down=down)
 

@@ -4,7 +4,8 @@
 202 with a status resource, also where the client prefers that (RFC 7240 §4.1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from math import ceil
 from typing import Any
@@ -26,6 +27,7 @@ from hilum.model.identity import Ref
 from hilum.model.instance import Listed
 
 NOTHING = "nothing is kept under these UIDs"
+_STATUSES = {"running": None, "complete": 200, "incomplete": 206, "failed": 502}
 
 
 class Waiting:
@@ -38,6 +40,7 @@ class Waiting:
     def __init__(self, request: Request, asked: Asked) -> None:
         self._asked = asked
         self._prefers = _respond_async(request)
+        self._is_head = request.method == "HEAD"
         self._reports: Reports = request.app.state.reports
         self._operation = asked.operation(Retrieve, refs=(asked.ref,))
         self._fetching: Fetching | None = None
@@ -107,21 +110,54 @@ class Waiting:
         if self._fetching is not None:
             name = self._fetching.id
         else:
-            expected = None if manifest is None else len(manifest)
-            name = self._reports.add(
-                self._asked.mount,
-                {
-                    "state": "incomplete",
-                    "status": 206,
-                    "expected": expected,
-                    "arrived": None if expected is None else expected - short.count,
-                    "missing": list(short.missing),
-                    "error": str(short),
-                    "result": result_url(self._asked.root, self._asked.ref),
-                },
-            )
+            name = self._report(manifest, "incomplete", short)
         url = job_url(self._asked.root, name)
         return [warning(self._asked.root, text), ("Link", _link(url))]
+
+    @contextmanager
+    def going(self, manifest: Sequence[Listed] | None) -> Iterator[Headers]:
+        """The header of an answer whose end is not known: where it tells what was missing.
+
+        Whoever sees it cut off has everything that could be had where that says `incomplete`.
+        """
+        if self._fetching is not None or self._is_head:  # it has ended before, or nothing goes out
+            yield []
+            return
+        name = self._report(manifest, "running")
+        url = job_url(self._asked.root, name)
+        ended: Incomplete | None = None
+        state = "failed"
+        try:
+            yield [("Link", _link(url))]
+            state = "complete"
+        except Incomplete as error:
+            state, ended = "incomplete", error
+            raise
+        finally:
+            self._report(manifest, state, ended, name)
+
+    def _report(
+        self,
+        manifest: Sequence[Listed] | None,
+        state: str,
+        short: Incomplete | None = None,
+        name: str = "",
+    ) -> str:
+        """Keep what there is to say; its name."""
+        expected = None if manifest is None else len(manifest)
+        arrived = None
+        if state in ("complete", "incomplete") and expected is not None:
+            arrived = expected - (0 if short is None else short.count)
+        said = {
+            "state": state,
+            "status": _STATUSES[state],
+            "expected": expected,
+            "arrived": arrived,
+            "missing": list(short.missing) if short is not None else [],
+            "error": None if short is None else str(short),
+            "result": result_url(self._asked.root, self._asked.ref),
+        }
+        return self._reports.add(self._asked.mount, said, name)
 
 
 def described(fetching: Fetching, root: str) -> dict[str, Any]:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 from hilum.codec import reencode
 from hilum.codec.header import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from hilum.codec.media_type import DICOM, DICOM_PARTS, RELATED, ZIP, MediaType, includes
+from hilum.codec.media_type import (
+    DICOM,
+    DICOM_PARTS,
+    RELATED,
+    ZIP,
+    MediaType,
+    includes,
+    rules_out,
+)
 from hilum.core.backend import Transcodes
 from hilum.imaging.codecs import CODECS
 from hilum.model.errors import NotAcceptable
@@ -30,6 +38,13 @@ class Wanted:
     syntax: str
     alone: bool = False
     zipped: bool = False
+
+    @property
+    def offer(self) -> str:
+        """The media type of the answer."""
+        if self.zipped:
+            return ZIP
+        return DICOM if self.alone else DICOM_PARTS
 
     def given(self, stored: str, transcodes: Transcodes | None = None) -> str | None:
         """The syntax in which an instance that is stored in `stored` goes out; None: it cannot.
@@ -72,7 +87,12 @@ def wanted(ranges: Iterable[MediaType], *, one: bool) -> list[Wanted]:
     Raises:
         NotAcceptable: it takes no DICOM instances at all.
     """
-    ways = list(dict.fromkeys(_ways(ranges, one=one)))
+    every = [*ranges]
+    ways = [
+        each
+        for each in dict.fromkeys(_ways(every, one=one))
+        if not rules_out(every, each.offer, each.syntax)
+    ]
     if not ways:
         alone = f" or {DICOM}" if one else ""
         raise NotAcceptable(f"this can be given as {DICOM_PARTS}{alone} or {ZIP} only")
@@ -81,6 +101,8 @@ def wanted(ranges: Iterable[MediaType], *, one: bool) -> list[Wanted]:
 
 def _ways(ranges: Iterable[MediaType], *, one: bool) -> Iterator[Wanted]:
     for each in ranges:
+        if not each.quality:
+            return
         if each.kind == DICOM:
             if one:
                 yield Wanted(each.transfer_syntax, alone=True)

@@ -1,4 +1,4 @@
-"""Who asks, over HTTP? By the bearer token (RFC 6750), else by the client certificate.
+"""Who asks, over HTTP? By a bearer token (RFC 6750), a browser's session, or a certificate.
 
 Settled before the handler runs, so before anything of a body is read, and before anything is
 looked up that was made for somebody else.
@@ -6,14 +6,17 @@ looked up that was made for somebody else.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.types import Scope
 
+from hilum.core.broker import Broker
 from hilum.core.login import Login
 from hilum.core.operations import Come
-from hilum.model.errors import BackendError, HilumError, Unauthenticated
+from hilum.frontends.dicomweb import session
+from hilum.model.audit import Event, Kind, Outcome
+from hilum.model.errors import BackendError, Forbidden, HilumError, Unauthenticated
 from hilum.model.principal import NOBODY, Principal, Proof, Right
 from hilum.net.tokens import joined
 
@@ -56,15 +59,34 @@ async def settle(request: Request, needs: frozenset[Right], mounts: Sequence[str
         return
     try:
         principal = await _shown(request, login, beside)
-    except (Unauthenticated, BackendError):
-        if needs:
+    except (Unauthenticated, Forbidden, BackendError) as error:
+        if needs or isinstance(error, Forbidden):
+            refused(request, beside, error, _named(mounts))
             raise
         principal = replace(beside, proof=Proof.NOTHING, name="")
     request.scope["state"]["who"] = principal
     if needs and not any(sees(request, each, needs) for each in mounts):
         request_id = request.scope["state"].get("request_id", "")
-        name = mounts[0] if len(mounts) == 1 else EVERY
+        name = _named(mounts)
         login.policy(Come(mount=name, who=principal, request_id=request_id, any_of=needs))
+
+
+def _named(mounts: Sequence[str]) -> str:
+    return mounts[0] if len(mounts) == 1 else EVERY
+
+
+def refused(request: Request, beside: Principal, error: HilumError, mount: str = "") -> None:
+    """Tell the audit of what was shown and is not taken."""
+    kind = Kind.DENIED if isinstance(error, Forbidden) else Kind.LOGIN
+    nobody = replace(beside, proof=Proof.NOTHING, name="")
+    audited(request, kind, nobody, mount=mount, outcome=Outcome.MINOR, why=str(error))
+
+
+def audited(request: Request, kind: Kind, who: Principal, **more: Any) -> None:  # noqa: ANN401 - of the event
+    """Tell the audit of something that concerns who asks."""
+    broker: Broker = request.app.state.broker
+    request_id = request.scope["state"].get("request_id", "")
+    broker.audits(Event(kind=kind, who=who, request_id=request_id, **more))
 
 
 def sees(request: Request, mount: str, needs: frozenset[Right] = ANY) -> bool:
@@ -74,22 +96,35 @@ def sees(request: Request, mount: str, needs: frozenset[Right] = ANY) -> bool:
 
 
 async def _shown(request: Request, login: Login, beside: Principal) -> Principal:
-    """Whose the token is; without one, who the connection has shown.
+    """Whose the token is; without one, whose the session, else who the connection has shown.
 
     Raises:
         BadToken: what is shown is not good.
+        Forbidden: a page that is not ours would use a session.
         BackendError: nobody can say now.
     """
-    shown = request.headers.getlist("authorization")
-    if not shown:
+    if "authorization" not in request.headers:
+        return await session.principal(request, login, beside) or beside
+    token = bearer(request)
+    if login.tokens is None:
         return beside
-    scheme, _, token = shown[0].partition(" ")
-    if len(shown) > 1 or scheme.lower() != "bearer" or not token.strip() or login.tokens is None:
-        raise BadToken("show one bearer token, and no other credentials")
     try:
-        return joined(await login.tokens.verified(token.strip()), beside)
+        return joined(await login.tokens.verified(token), beside)
     except Unauthenticated as error:
         raise BadToken(str(error)) from None
+
+
+def bearer(request: Request) -> str:
+    """The token of the request's header.
+
+    Raises:
+        BadToken: it shows something else, or more.
+    """
+    shown = request.headers.getlist("authorization")
+    scheme, _, token = shown[0].partition(" ")
+    if len(shown) > 1 or scheme.lower() != "bearer" or not token.strip():
+        raise BadToken("show one bearer token, and no other credentials")
+    return token.strip()
 
 
 def _beside(request: Request) -> Principal:

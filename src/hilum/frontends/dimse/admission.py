@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from dataclasses import replace
 from typing import Final
 
@@ -109,6 +110,27 @@ class Admission:
     def told(self, request: AssociateRequest, accept: AssociateAccept) -> AssociateAccept:
         """The acceptance, which tells that the identity is taken."""
         return self._identities.told(request, accept)
+
+    def token(self, request: AssociateRequest) -> str | None:
+        """The token that was shown, and was good; None where there was none."""
+        try:
+            return self._identities.token(request)
+        except Unauthenticated:  # of who brings what is expected, whatever it says
+            return None
+
+    async def doubt(self, who: Principal, token: str | None) -> str:
+        """Why a caller that was let in may ask for nothing more; "" when it may.
+
+        A token is looked at again for each operation, as it may have been revoked meanwhile.
+        """
+        if who.has_expired(time.time()):
+            return "the login has expired"
+        if token is not None and self._login.tokens is not None:
+            try:
+                await self._login.tokens.verified(token)
+            except (Unauthenticated, BackendError) as error:
+                return str(error)
+        return ""
 
     def may_ask(self, request: AssociateRequest, who: Principal) -> bool:
         """Whether the caller may ask for all that its rights allow."""

@@ -51,16 +51,27 @@ class Identities:
         peer = self.peers.get(request.calling_ae_title)
         if said is None:
             return _believed(peer, beside)
-        if said.type == _WEB_TOKEN:
-            try:
-                token = said.primary.rstrip(_PADDING).decode("ascii")
-            except UnicodeDecodeError:
-                raise Unauthenticated("this is no JSON Web Token") from None
+        token = self.token(request)
+        if token is not None:
             return joined(await self.login.tokens.verified(token), beside)
         if peer is not None and peer.auth == "password" and said.type in {_USERNAME, _PASSCODE}:
             return _named(peer, said, beside)
         kind = _TYPES.get(said.type, "an identity of an unknown type")
         raise Unauthenticated(f"{kind} is not taken from this caller")
+
+    def token(self, request: AssociateRequest) -> str | None:
+        """The token that is shown; None where that is something else.
+
+        Raises:
+            Unauthenticated: it cannot be one.
+        """
+        said = request.negotiation.identity
+        if self.login.tokens is None or said is None or said.type != _WEB_TOKEN:
+            return None
+        try:
+            return said.primary.rstrip(_PADDING).decode("ascii")
+        except UnicodeDecodeError:
+            raise Unauthenticated("this is no JSON Web Token") from None
 
     def told(self, request: AssociateRequest, accept: AssociateAccept) -> AssociateAccept:
         """The acceptance, with the positive response where one is wanted (PS3.7 §D.3.3.7.2)."""

@@ -1,12 +1,10 @@
 """The DIMSE door: accepts associations and hands each request to its service."""
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import ssl
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 import anyio
@@ -15,20 +13,23 @@ from hilum.codec.associate import AssociateAccept, AssociateRequest
 from hilum.codec.dimse import Service
 from hilum.codec.verdict import Dimse
 from hilum.config.schema import Settings
+from hilum.core.audit import unspoken
 from hilum.core.broker import Broker
 from hilum.core.login import OPEN, Login
 from hilum.frontends.dimse.admission import TRANSIENT, Admission, Refusal
 from hilum.frontends.dimse.echo import echo
 from hilum.frontends.dimse.find import find
+from hilum.frontends.dimse.listeners import opened, stop_accepting
 from hilum.frontends.dimse.retrieve import get, move
 from hilum.frontends.dimse.session import Session
 from hilum.frontends.dimse.store import store
+from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.errors import HilumError
 from hilum.model.principal import Principal
 from hilum.net.crowd import Crowd, Nobody
 from hilum.net.entrance import Entrance
 from hilum.net.inbox import Inbox
-from hilum.net.tls import HANDSHAKE
+from hilum.net.threshold import Threshold
 from hilum.net.worker import Worker
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
@@ -50,10 +51,8 @@ HANDLERS: Mapping[int, Handler] = MappingProxyType(
 FOR_ALL = frozenset((Service.C_ECHO, Service.C_STORE))
 """What who was let in as the PACS of a mount may ask, to bring what a C-MOVE of ours waits for."""
 UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 §C.5.22
-BACKLOG = 128  # connections that wait to be accepted
 CROWD = 4  # times max_associations: the most connections, those included that say nothing yet
 _LOOK = 0.05  # seconds
-_HANDING_OVER = 5  # rounds of the event loop from accepting a connection to its association
 
 
 async def serve(  # noqa: PLR0913 - a door has that many sides
@@ -91,12 +90,14 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     door = _Door(broker, settings, Inbox() if inbox is None else inbox, crowd, login)
     if worker is not None:
         door.left = worker.doors["dimse"].left
-    listeners = await _listeners(door, settings, worker, tls)
+    listeners = await opened(settings, worker, tls, door.association, unspoken(broker.audits))
     async with asyncio.TaskGroup() as tasks:
         door.open(tasks)
         try:
             for listener in listeners:
-                if isinstance(listener, Entrance):
+                if isinstance(listener, Threshold):
+                    listener.serve(tasks)
+                elif isinstance(listener, Entrance):
                     whose = None if worker is None else worker.whose
                     patience = settings.dimse.acse_timeout
                     listener.serve(tasks, lambda _: door.association(), whose, patience)
@@ -108,57 +109,12 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
             until = asyncio.get_running_loop().time() + settings.dimse.graceful_shutdown
             door.close()
             await door.brought(answered, until)
-            await _stop_accepting(listeners)
+            await stop_accepting(listeners)
         finally:
             for listener in listeners:
                 listener.close()
             door.shut()
         await door.drained(until)
-
-
-async def _listeners(
-    door: "_Door", settings: Settings, worker: Worker | None, tls: ssl.SSLContext | None
-) -> list[asyncio.Server | Entrance]:
-    """What will accept connections."""
-    if worker is not None:
-        return [worker.doors["dimse"]]
-    dimse = settings.dimse
-    doors = [(dimse.port, tls if dimse.tls else None)]
-    if dimse.tls_port is not None:
-        doors.append((dimse.tls_port, tls))
-    listeners: list[asyncio.Server | Entrance] = []
-    try:
-        for port, context in doors:
-            listener = await asyncio.get_running_loop().create_server(
-                door.association,
-                dimse.bind,
-                port,
-                backlog=BACKLOG,
-                start_serving=False,
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else HANDSHAKE,
-            )
-            listeners.append(listener)
-    except OSError:
-        for each in listeners:
-            each.close()
-        raise
-    return listeners
-
-
-async def _stop_accepting(listeners: Iterable[asyncio.Server | Entrance]) -> None:
-    """Let what was just accepted come in, and nothing after it.
-
-    A connection that asyncio still hands over after the listener was closed is a TypeError in
-    Python 3.13, as the listener believes that everybody has gone.
-    """
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):  # of Windows' own event loop
-        for listener in listeners:
-            for each in listener.sockets:
-                loop.remove_reader(each.fileno())
-    for _ in range(_HANDING_OVER):
-        await asyncio.sleep(0)
 
 
 class _Door:
@@ -281,16 +237,18 @@ class _Door:
             request = await association.requested()
         except HilumError:
             return  # told in the one line at the end
-        who = Principal()
+        who, kind = Principal(), Kind.NODE
         refusal = self._admission.refusal(association, request) or self._full(association, request)
         if refusal is None:
             who, refusal = await self._admission.caller(association, request)
+            kind = Kind.LOGIN
             if association.lost is not None:
                 return
             refusal = refusal or self._full(association, request)  # others came meanwhile
         if refusal is not None:
             result, source, reason, why = refusal
             association.fault = f"rejected: {why}"
+            self._refused(association, request_id, kind, why)
             association.reject(result, source, reason)
             return
         accept, contexts = answer(request, self._admission.offer(request))
@@ -299,6 +257,7 @@ class _Door:
         self._crowd.enter(association.address)
         association.accept(accept, contexts)
         called = request.called_ae_title
+        may_ask = self._admission.may_ask(request, who)
         session = Session(
             association=association,
             broker=self._broker,
@@ -307,7 +266,8 @@ class _Door:
             who=who,
             request_id=request_id,
             inbox=self._inbox,
-            only_expected=not self._admission.may_ask(request, who),
+            only_expected="" if may_ask else "it may only bring what a C-MOVE of ours waits for",
+            token=self._admission.token(request) if may_ask else None,
             relational=_agreed(accept, RELATIONAL),
             fuzzy=_agreed(accept, FUZZY),
         )
@@ -341,14 +301,19 @@ class _Door:
         service = message.command.command_field
         handler = HANDLERS.get(service)
         refusal = None
-        if session.who.has_expired(time.time()):
-            session.only_expected = True
+        session.doubt = await self._admission.doubt(session.who, session.token)
         if handler is None or not message.context.peer_may_ask:
             refusal = UNRECOGNIZED_OPERATION
         elif service not in FOR_ALL and not session.is_mount:
             refusal = Dimse.SOP_CLASS_NOT_SUPPORTED
-        elif service not in FOR_ALL and session.only_expected:
+        elif (
+            session.barred
+            if service not in FOR_ALL
+            else session.doubt and service != Service.C_STORE
+        ):
             refusal = Dimse.NOT_AUTHORIZED
+        if refusal == Dimse.NOT_AUTHORIZED:
+            session.refused(session.barred)
         if handler is None or refusal is not None:
             if message.data is not None:
                 await message.data.drain()
@@ -359,6 +324,20 @@ class _Door:
         except HilumError:
             if session.association.lost is None:
                 raise
+
+    def _refused(self, association: Association, request_id: str, kind: Kind, why: str) -> None:
+        """Tell the audit of somebody who does not come in."""
+        calling = association.calling_ae_title
+        self._broker.audits(
+            Event(
+                kind=kind,
+                who=Principal(ae_title=calling, address=association.address),
+                mount=association.called_ae_title,
+                request_id=request_id,
+                outcome=Outcome.MINOR,
+                why=why,
+            )
+        )
 
     def _full(self, association: Association, request: AssociateRequest) -> Refusal | None:
         """Why there is no room for one more."""

@@ -8,6 +8,7 @@ from hilum.codec.dimse import A_DATA_SET, NO_DATA_SET, RESPONSE, Command
 from hilum.core.backend import StoreSession
 from hilum.core.broker import Broker
 from hilum.core.operations import Originator, Store
+from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.errors import BackendError, OutOfResources
 from hilum.model.outcome import Progress
 from hilum.model.principal import Principal
@@ -26,7 +27,9 @@ class Session:
         mount: AE title of the mount that was called; of none where only `inbox` receives there.
         ae_title: the one that was called, as it is written in answers.
         inbox: where our own C-MOVEs wait for what comes.
-        only_expected: it may bring what they wait for, and nothing else.
+        only_expected: why it may bring what they wait for, and nothing else; "" when it may more.
+        token: that was shown; None: none.
+        doubt: why it may not, since its token is good no more; "" as long as it is.
         relational: SOP classes for which relational queries or retrieval were agreed on.
         fuzzy: SOP classes for which fuzzy matching of names was agreed on.
         stack: what lives as long as the association.
@@ -39,12 +42,19 @@ class Session:
     who: Principal
     request_id: str
     inbox: Inbox = field(default_factory=Inbox)
-    only_expected: bool = False
+    only_expected: str = ""
+    token: str | None = field(default=None, repr=False)
+    doubt: str = ""
     relational: frozenset[str] = frozenset()
     fuzzy: frozenset[str] = frozenset()
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _stores: StoreSession | None = None
     _told: set[tuple[str, type]] = field(default_factory=set)
+
+    @property
+    def barred(self) -> str:
+        """Why it may only bring what is waited for; "" when it may more."""
+        return self.doubt or self.only_expected
 
     @property
     def is_mount(self) -> bool:
@@ -70,6 +80,18 @@ class Session:
             level = logging.WARNING if is_ours else logging.INFO
             who = self.association.peer
             log.log(level, "%s %s: a %s failed: %s", self.request_id, who, service, error)
+
+    def refused(self, why: str) -> None:
+        """Tell the audit of a request that is not allowed."""
+        event = Event(
+            kind=Kind.DENIED,
+            who=self.who,
+            mount=self.mount,
+            request_id=self.request_id,
+            outcome=Outcome.MINOR,
+            why=why,
+        )
+        self.broker.audits(event)
 
     async def stores(self, originator: Originator | None) -> StoreSession:
         """The way into the mount, opened once for the association.

@@ -38,7 +38,7 @@ class _Sorted:
         # What comes from the PACS behind the very mount would only be stored back there.
         keeps = (
             session.is_mount
-            and not session.only_expected
+            and not session.barred
             and session.who.ae_title not in session.broker.mounts[session.mount].behind
         )
         if session.inbox.receives(session.ae_title):
@@ -47,7 +47,9 @@ class _Sorted:
             if arrivals is not None:
                 return await arrivals.store(instance)
         if not keeps:
-            raise Forbidden("nobody here waits for this instance")
+            why = "nobody here waits for this instance"
+            session.refused(session.barred or why)
+            raise Forbidden(why)
         named = self.originator is not None and bool(self.originator.ae_title)
         sink = await session.stores(self.originator if named else None)
         return await sink.store(instance)

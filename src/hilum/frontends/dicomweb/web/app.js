@@ -1,5 +1,6 @@
 // The page: which mount, which view, the keys, and files that are dropped.
 
+import { loggedIn, toLogin } from "./dicom.js";
 import { element, note } from "./html.js";
 import { instance } from "./instance.js";
 import { series, study } from "./study.js";
@@ -93,7 +94,13 @@ addEventListener("keydown", (event) => {
 });
 
 async function start() {
-  const mounts = await (await fetch("aets")).json();
+  const box = document.getElementById("who");
+  const who = await loggedIn();
+  box.hidden = !who.logins;
+  box.textContent = who.name ? `Log out ${who.name}` : "Log in";
+  const answer = await fetch("aets");
+  if (answer.status === 401) { toLogin(); return; }
+  const mounts = await answer.json();
   chooser.replaceChildren(...mounts.map((each) => element("option", { value: each.aet, selected: each.default }, each.aet)));
   const viewers = new Map(mounts.map((each) => [each.aet, each.viewer]));
   viewer = (mount, uid) => viewers.get(mount) && `${viewers.get(mount)}?StudyInstanceUIDs=${uid}`;

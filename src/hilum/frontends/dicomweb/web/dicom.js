@@ -47,6 +47,7 @@ export async function ask(url, { signal, waiting, accept = JSON_TYPE } = {}) {
   for (;;) {
     const answer = await fetch(url, { headers: { Accept: accept }, signal });
     if (!LATER.has(answer.status) || !answer.headers.get("Retry-After") || Date.now() > until) {
+      if (answer.status === 401) toLogin();
       if (!answer.ok || answer.status === 202) throw await failure(answer);
       return answer;
     }
@@ -59,6 +60,16 @@ export async function failure(answer) {
   const type = answer.headers.get("Content-Type") ?? "";
   const said = type.includes("json") ? (await answer.json().catch(() => ({}))).error : "";
   return new Error(said || `The service answered ${answer.status} ${answer.statusText}.`);
+}
+
+// Who is logged in, where there are logins at all.
+export async function loggedIn() {
+  return (await fetch("login", { headers: { Accept: "application/json" } })).json();
+}
+
+export function toLogin() {
+  const here = location.pathname + location.search + location.hash;
+  location.replace(`${new URL("login", document.baseURI)}?next=${encodeURIComponent(here)}`);
 }
 
 function warningOf(answer) {

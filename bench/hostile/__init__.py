@@ -1,0 +1,1 @@
+"""Hostile clients beside a well-behaved one: `python -m bench.hostile`, see README.md."""

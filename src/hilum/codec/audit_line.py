@@ -1,0 +1,98 @@
+"""How does an event stand in the audit log? As one JSON object a line, without what is empty."""
+
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+import orjson
+
+from hilum.model.audit import NONE, Action, Event, Kind, Outcome, Recorded
+from hilum.model.identity import Level
+from hilum.model.principal import Principal, Proof
+
+_TEXTS: Final = ("mount", "request_id", "why", "study", "patient", "to")
+_OF_WHO: Final = ("name", "ae_title", "address", "certificate")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def encode(recorded: Recorded) -> bytes:
+    """One line, with its end."""
+    event, who = recorded.event, recorded.event.who
+    said: dict[str, Any] = {
+        "time": moment(recorded.time),
+        "event": event.kind,
+        "outcome": event.outcome,
+        "action": event.action,
+    }
+    said |= {name: value for name in _TEXTS if (value := getattr(event, name))}
+    said |= {f"who_{name}": value for name in _OF_WHO if (value := getattr(who, name))}
+    if who.is_known:
+        said["who_proof"] = who.proof
+    if event.instances:
+        said["instances"] = dict(event.instances)
+    if event.comes:
+        said["comes"] = True
+    if event.level is not None:
+        said["level"] = event.level.value
+        said["keys"] = dict(event.keys)
+    if event.count != 1:
+        said["count"] = event.count
+    said |= {"host": recorded.host, "process": recorded.process}
+    return orjson.dumps(_writable(said), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def parse(line: bytes) -> Recorded:
+    """What `encode` gave.
+
+    Raises:
+        ValueError: it is none of it.
+    """
+    try:
+        return _parsed(orjson.loads(line))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("no line of an audit log") from error
+
+
+def _parsed(said: Any) -> Recorded:  # noqa: ANN401 - any JSON
+    level = said.get("level")
+    event = Event(
+        kind=Kind(said["event"]),
+        who=Principal(
+            proof=Proof(said.get("who_proof", Proof.NOTHING)),
+            name=str(said.get("who_name", "")),
+            ae_title=str(said.get("who_ae_title", "")),
+            address=str(said.get("who_address", "")),
+            certificate=str(said.get("who_certificate", "")),
+        ),
+        outcome=Outcome(said["outcome"]),
+        action=Action(said["action"]),
+        instances=MappingProxyType(
+            {str(each): int(number) for each, number in said["instances"].items()}
+        )
+        if "instances" in said
+        else NONE,
+        comes=bool(said.get("comes")),
+        level=None if level is None else Level(level),
+        keys=MappingProxyType({str(k): str(v) for k, v in said.get("keys", {}).items()}),
+        count=int(said.get("count", 1)),
+        **{name: str(said.get(name, "")) for name in _TEXTS},
+    )
+    since = datetime.fromisoformat(said["time"]) - _EPOCH
+    milliseconds = round(since.total_seconds() * 1000)
+    process = int(said["process"])
+    return Recorded(event=event, time=milliseconds, host=str(said["host"]), process=process)
+
+
+def moment(milliseconds: int) -> str:
+    """A time as RFC 5424 and XML Schema both write it."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
+
+
+def _writable(node: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The same without lone surrogates, of text that came from outside."""
+    if isinstance(node, str):
+        return node if node.isascii() else node.encode("utf-8", "replace").decode()
+    if isinstance(node, dict):
+        return {_writable(name): _writable(value) for name, value in node.items()}
+    return node

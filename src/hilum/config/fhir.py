@@ -1,0 +1,62 @@
+"""What can be configured of FHIR: how it is answered, and what identifiers of a mount mean."""
+
+import re
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field
+
+from hilum.config.kinds import Section
+
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
+
+
+def _system(text: str) -> str:
+    if not _URI.fullmatch(text):
+        raise ValueError('not a URI; write it like "urn:oid:1.2.3" or "https://example.org/mrn"')
+    return text
+
+
+def _systems(systems: dict[str, str]) -> dict[str, str]:
+    for each in systems.values():
+        _system(each)
+    return systems
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (OSError, ValueError):  # no such file, or a name that can be none
+        raise ValueError('not a time zone; write it like "Europe/Berlin"') from None
+    return text
+
+
+System = Annotated[str, AfterValidator(_system)]
+
+
+class FhirSettings(Section):
+    """FHIR R4, at `/aets/{aet}/fhir` and, for the default mount, `/fhir`; by the HTTP door."""
+
+    page: Annotated[int, Field(ge=1)] = 50
+    """Resources in a page of an answer to who names no `_count`."""
+    max_page: Annotated[int, Field(ge=1)] = 500
+    """The most resources in a page, whatever `_count` says."""
+    max_instances: Annotated[int, Field(ge=0)] = 1000
+    """Studies with more instances are given without them, unless `_summary=false` asks for all."""
+    max_answers: Annotated[int, Field(ge=1)] = 1000
+    """The most answers of a system elsewhere that one search looks at. Where there may be more,
+    the answer says so."""
+
+
+class MountFhir(Section):
+    """What identifiers and times of a mount mean."""
+
+    patient_system: System | None = None
+    """The system of Patient IDs that have no issuer, a URI."""
+    accession_system: System | None = None
+    """The system of Accession Numbers that have no issuer, a URI."""
+    issuers: Annotated[dict[str, str], AfterValidator(_systems)] = Field(default={})
+    """Issuers, as they stand in DICOM, and the systems, URIs, that they are in FHIR."""
+    timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    """Where the clocks stand of data sets that do not say it, such as `Europe/Berlin`. Without it
+    their times are left out, and dates are given alone."""

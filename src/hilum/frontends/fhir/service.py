@@ -1,0 +1,38 @@
+"""What is FHIR answered with? What the configuration says, and the ids of patients."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from hilum.codec.fhir.values import Systems
+from hilum.config.fhir import FhirSettings, MountFhir
+from hilum.config.schema import Settings
+from hilum.core.fhir.patients import PatientIds
+
+
+@dataclass(frozen=True, slots=True)
+class Fhir:
+    """What all requests share.
+
+    Attributes:
+        systems: by mount.
+    """
+
+    patients: PatientIds
+    settings: FhirSettings = field(default_factory=FhirSettings)
+    systems: Mapping[str, Systems] = field(default_factory=dict)
+
+
+def fhir(settings: Settings, patients: PatientIds) -> Fhir:
+    """The same, of a configuration."""
+    systems = {name: _systems(mount.fhir) for name, mount in settings.mounts.items()}
+    return Fhir(patients, settings.fhir, systems)
+
+
+def _systems(said: MountFhir) -> Systems:
+    return Systems(
+        issuers=said.issuers,
+        patient=said.patient_system,
+        accession=said.accession_system,
+        zone=None if said.timezone is None else ZoneInfo(said.timezone),
+    )

@@ -1,0 +1,112 @@
+"""How do connections come in that speak TLS? Each shakes hands by itself; who fails at it is told.
+
+asyncio's own listener does the same, and keeps to itself who failed, and why.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from hilum.net.tls import HANDSHAKE
+
+log = logging.getLogger(__name__)
+
+Refused = Callable[[str, str], None]
+"""Is told the address of who came, and what was wrong."""
+
+_MOST: Final = 1000  # handshakes at the same time
+_PAUSE: Final = 1.0  # seconds without accepting where there are no descriptors left
+
+
+def ignored(_address: str, _why: str, /) -> None:
+    """Nobody wants to know."""
+
+
+class Threshold:
+    """One door that speaks TLS.
+
+    Args:
+        sockets: listen already.
+        made: makes what serves a connection.
+        context: to speak with.
+        refused: is told of who does not get over it.
+    """
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        made: Callable[[], asyncio.BaseProtocol],
+        context: ssl.SSLContext,
+        refused: Refused = ignored,
+    ) -> None:
+        self.sockets = tuple(sockets)
+        self._made = made
+        self._context = context
+        self._refused = refused
+        self._greeting: set[asyncio.Task[None]] = set()
+        self._open = False
+
+    def serve(self, tasks: asyncio.TaskGroup) -> None:
+        """Accept connections from now on, each in one of `tasks` until it speaks TLS."""
+        self._tasks = tasks
+        self._open = True
+        for each in self.sockets:
+            each.settimeout(0)
+            self._listen(each)
+
+    def close(self) -> None:
+        """Accept nothing any more; who is still at the handshake goes too."""
+        loop = asyncio.get_running_loop()
+        for each in self.sockets:
+            if self._open and each.fileno() >= 0:
+                loop.remove_reader(each.fileno())
+            each.close()
+        self._open = False
+        for task in self._greeting:
+            task.cancel()
+
+    def _listen(self, listener: socket.socket) -> None:
+        if self._open:
+            asyncio.get_running_loop().add_reader(listener.fileno(), self._offered, listener)
+
+    def _offered(self, listener: socket.socket) -> None:
+        """Somebody wants to come in."""
+        try:
+            connection, address = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            log.error("no connection can be accepted for a while: %s", error.strerror)  # noqa: TRY400 - one line
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listener.fileno())
+            loop.call_later(_PAUSE, self._listen, listener)
+            return
+        if len(self._greeting) >= _MOST:
+            connection.close()
+            return
+        connection.settimeout(0)
+        task = self._tasks.create_task(self._greeted(connection, str(address[0])))
+        self._greeting.add(task)
+        task.add_done_callback(self._greeting.discard)
+
+    async def _greeted(self, connection: socket.socket, address: str) -> None:
+        """One connection, until it speaks TLS or is gone."""
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._made, connection, ssl=self._context, ssl_handshake_timeout=HANDSHAKE
+            )
+        except ssl.SSLError as error:
+            self._refused(address, f"TLS: {_why(error)}")
+        except OSError:  # it went away, or is too slow
+            connection.close()
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+
+
+def _why(error: ssl.SSLError) -> str:
+    said = getattr(error, "verify_message", "") or error.reason or "it is not understood"
+    return said.replace("_", " ").lower()
