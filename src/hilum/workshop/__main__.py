@@ -9,6 +9,7 @@ import pickle
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from hilum.model.errors import HilumError
@@ -35,8 +36,7 @@ def main() -> None:
             kind, parts = Kind.NO_MEMORY, answer(Kind.NO_MEMORY, None)
         except Exception:  # noqa: BLE001 - a result that cannot be pickled; told, not hidden
             parts = answer(Kind.BROKEN, _where())
-        for part in parts:
-            _write(answers, part)
+        _write(answers, parts)
         if kind == Kind.NO_MEMORY:
             break
         del value, parts
@@ -63,10 +63,15 @@ def _where() -> str:
     return "".join(traceback.format_tb(trace)) + name
 
 
-def _write(out: int, data: bytes) -> None:
-    rest = memoryview(data)
+def _write(out: int, parts: Sequence[bytes]) -> None:
+    """Write parts together: whoever waits for them wakes up once."""
+    rest = [memoryview(part) for part in parts]
     while rest:
-        rest = rest[os.write(out, rest) :]
+        done = os.write(out, rest[0]) if sys.platform == "win32" else os.writev(out, rest)
+        while rest and done >= len(rest[0]):
+            done -= len(rest.pop(0))
+        if rest:
+            rest[0] = rest[0][done:]
 
 
 def _alarm(seconds: float) -> None:
