@@ -5,7 +5,8 @@ import sys
 
 MMAP_THRESHOLD = 8 * 1024 * 1024  # bytes; below it, freed buffers are kept and used again
 TRIM_THRESHOLD = 32 * 1024 * 1024  # bytes free at the top of the heap before they are given back
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+ARENAS = 2  # heaps for all threads: each keeps its freed buffers to itself
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
 
 
 def tune() -> bool:
@@ -20,5 +21,9 @@ def tune() -> bool:
     except (AttributeError, OSError):  # another C library, such as musl
         return False
     mallopt.argtypes = (ctypes.c_int, ctypes.c_int)
-    settings = ((_M_MMAP_THRESHOLD, MMAP_THRESHOLD), (_M_TRIM_THRESHOLD, TRIM_THRESHOLD))
+    settings = (
+        (_M_MMAP_THRESHOLD, MMAP_THRESHOLD),
+        (_M_TRIM_THRESHOLD, TRIM_THRESHOLD),
+        (_M_ARENA_MAX, ARENAS),
+    )
     return all(mallopt(name, value) == 1 for name, value in settings)
