@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
-START = 30.0  # seconds a server gets to listen
+START = 120.0  # seconds a server gets to listen
 STOP = 1.0  # seconds it gets to end: nobody needs what it keeps
 _BEGAN = time.monotonic()
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bench.hostile.dimse import MIB, bomb, deep, header, new_uid
 from bench.hostile.place import AET, CHANCE, CT, SERIES, STUDY, Place, connected
@@ -177,9 +178,14 @@ async def asks_at_once(place: Place) -> None:
 
 async def connects_often(place: Place) -> None:
     """Many connections, that do nothing."""
+
+    async def once() -> None:
+        with suppress(OSError):
+            await _sends(place, b"GET", listens=2)
+
     async with asyncio.TaskGroup() as tasks:
         for _ in range(100):
-            tasks.create_task(_sends(place, b"GET", listens=2))
+            tasks.create_task(once())
 
 
 async def is_cut_off(place: Place) -> None:

@@ -16,6 +16,7 @@ from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
 from hilum.net.inbox import Inbox
+from hilum.net.rates import Rates
 from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
 from hilum.service.signals import hangs_up
@@ -82,9 +83,11 @@ async def serve(
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
         tls = await stack.enter_async_context(_renewed(settings))
+        rates = Rates(settings.limits)
         patients = None if state is None else state.patients
         doors = Doors(
-            settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients
+            *(settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients),
+            rates=rates,
         ).open()
         listening = Listening()
 

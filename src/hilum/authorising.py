@@ -14,6 +14,7 @@ from hilum.core.policy import Decision, Policy, Rule, Told, needs
 from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.principal import Grant, Right
 from hilum.net.keys import CannotVerify, open_keys
+from hilum.net.openid import open_provider
 from hilum.net.remembered import Remembered
 from hilum.net.tokens import Issued, Tokens
 
@@ -113,5 +114,9 @@ async def open_login(
                 keys = await stack.enter_async_context(open_keys(settings.token))
             except CannotVerify as error:
                 raise CannotAuthorise(str(error)) from error
+        provider = None
+        if settings.browser is not None:
+            opening = open_provider(settings.token, settings.browser)
+            provider = await stack.enter_async_context(opening)
         tokens = Remembered(Tokens(settings.token, keys, issued))
-        yield Login(policy(settings, told), tokens, sessions, settings.session)
+        yield Login(policy(settings, told), tokens, sessions, settings.session, provider)

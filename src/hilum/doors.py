@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from hilum.config.limits import LimitSettings
 from hilum.config.schema import Settings
 from hilum.core.audit import unspoken
 from hilum.core.broker import Broker
@@ -13,6 +14,7 @@ from hilum.core.jobs import BackgroundSends
 from hilum.core.login import OPEN, Login
 from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
+from hilum.net.rates import Rates
 from hilum.net.worker import Worker
 from hilum.workshop.pool import Workshop
 
@@ -32,6 +34,7 @@ class Doors:
         tls: to speak TLS with, where a door does.
         login: how it is known who comes, and what is allowed.
         patients: the ids of FHIR's Patients; None: FHIR is not offered.
+        rates: how much each caller may ask, at all doors together.
         answered: set when the web door has answered all that it was asked.
     """
 
@@ -45,6 +48,7 @@ class Doors:
     tls: ssl.SSLContext | None
     login: Login = OPEN
     patients: PatientIds | None = None
+    rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def open(self) -> dict[str, Door]:
@@ -69,6 +73,7 @@ class Doors:
             worker=self.worker,
             tls=self.tls,
             login=self.login,
+            rates=self.rates,
         )
 
     async def _http(self, started: Started) -> None:
@@ -89,6 +94,7 @@ class Doors:
             settings.spill,
             self.login,
             None if self.patients is None else fhir(settings, self.patients),
+            self.rates,
         )
         elsewhere = entrance = None
         if worker is not None:

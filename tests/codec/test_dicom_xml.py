@@ -294,6 +294,13 @@ ATTRIBUTE = '<DicomAttribute tag="00080060" vr="CS">{}</DicomAttribute>'
     [
         *(b"", b"<", b"no XML", b"<a/>", BOMB, FILE),
         b'<?xml version="1.0" encoding="rubbish"?><NativeDicomModel/>',
+        b'<?xml version="1.0" encoding="UTF-7"?><NativeDicomModel/>',
+        *(BOMB.decode().encode("utf-16"), FILE.decode().encode("utf-16-le")),
+        *(
+            BOMB.replace(b"n [", b'n SYSTEM "http://127.0.0.1:1/x.dtd" ['),
+            BOMB.replace(b"<!E", b"<!e"),
+        ),
+        b'<!DOCTYPE n [<!ENTITY % p SYSTEM "file:///etc/passwd">%p;]><NativeDicomModel/>',
         *(b"<NativeDicomModel>&undeclared;</NativeDicomModel>", b"\xff\xfe<\x00N"),
         document('<DicomAttribute vr="CS"></DicomAttribute>'),
         document('<DicomAttribute tag="0008" vr="CS"/>'),

@@ -83,6 +83,14 @@ def test_a_shared_secret_is_for_hmac_alone(tmp_path: Path) -> None:
             "[auth.rules.r]\nmay = ['query']\nnames = '*'\nmounts = ['ARCHIV']\n",
             "auth.rules.r.mounts: there is no mount ARCHIV; did you mean ARCHIVE?",
         ),
+        (
+            '[auth.browser]\nclient_id = "x"\n',
+            "auth.browser: needs the provider of token.discovery",
+        ),
+        (
+            '[auth.browser]\nclient_id = "x"\nparameters = { state = "y" }\n',
+            "auth.browser.parameters.state: is said by the request itself",
+        ),
         ("[auth]\nenable = true\n", "auth.enable: unknown key; did you mean auth.enabled?"),
     ],
 )

@@ -52,7 +52,7 @@ SERVICES = (
     ),
     Service("C-STORE", "store", "POST", "/aets/ARCHIVE/studies", content=file()),
 )
-LOGIN = ("/login", "/logout")
+LOGIN = ("/login", "/login/provider", "/login/code", "/logout")
 """What gives and takes a session; see below."""
 PLACES = {
     "mount": "{name}",
@@ -69,13 +69,15 @@ PLACES = {
 
 
 @contextmanager
-def opened(folder: Path, issuer: Issuer, more: str = "", *, tls: bool) -> Iterator[Place]:
+def opened(
+    folder: Path, issuer: Issuer, more: str = "", *, tls: bool, http: str = ""
+) -> Iterator[Place]:
     folder.mkdir(parents=True, exist_ok=True)
-    certificate, port, http = None, None, ""
+    certificate, port = None, None
     if tls:
         made = peers.command("cert", "self-signed", "--folder", folder, "--host", peers.HOST)
         assert made.returncode == 0, made.stdout
-        certificate, port, http = folder / "cert.pem", peers.free_port(), "tls = true"
+        certificate, port, http = folder / "cert.pem", peers.free_port(), f"{http}tls = true"
         more += f'[tls]\ncertificate = "{certificate}"\nkey = "{folder / "key.pem"}"\n'
     config = peers.configuration(
         peers={"TOOL": 104, "SINK": peers.free_port()},
@@ -160,7 +162,7 @@ def test_every_route_says_what_it_needs() -> None:
     are_open = {each.path for each in OF_THE_SERVICE if NOT_LOOKED_AT in each.needs.values()}
     assert are_open == {
         *("/", "/ui/{file}", "/livez", "/readyz", "/viewer", "/viewer/{path:path}"),
-        *("/openapi.yaml", "/openapi.json", "/login", "/logout"),
+        *("/openapi.yaml", "/openapi.json", *LOGIN),
     }
     below = (*OF_A_MOUNT, *OF_FHIR)
     assert not [each for each in below if NOT_LOOKED_AT in each.needs.values()]

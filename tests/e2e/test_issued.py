@@ -43,9 +43,11 @@ def client(root: str, bearer: str | None) -> Iterator[httpx.Client]:
         yield opened
 
 
-def status(root: str, bearer: str | None, path: str = "/aets/ARCHIVE/studies") -> int:
+def status(
+    root: str, bearer: str | None, path: str = "/aets/ARCHIVE/studies", cookie: str = ""
+) -> int:
     with client(root, bearer) as opened:
-        return opened.get(path).status_code
+        return opened.get(path, headers={"Cookie": cookie} if cookie else {}).status_code
 
 
 def echoes(port: int, bearer: str | None, title: str = "ARCHIVE") -> bool:
@@ -74,6 +76,10 @@ def test_a_token_of_ours_opens_what_it_grants_until_it_is_revoked(
         assert echoes(here.port, made["token"])
         assert not echoes(here.port, "hilum_0000000000000000_" + "A" * 43)
         assert token(here.config, "list")[0]["last_used"] is not None
+        with client(here.root, made["token"]) as opened:
+            shown = opened.post("/login").headers["Set-Cookie"].partition(";")[0]
+        for _ in range(5 * workers):  # whichever worker answers
+            assert status(here.root, None, cookie=shown) in {200, 204}
         with called(here.port, web_token(made["token"]), title="ARCHIVE") as association:
             asked = SERVICES[:2]
             assert [each.dimse(association) for each in asked] == [0, 0]
@@ -81,8 +87,9 @@ def test_a_token_of_ours_opens_what_it_grants_until_it_is_revoked(
             time.sleep(5.0)
             assert [each.dimse(association) for each in asked] == [NOT_AUTHORIZED] * 2
             assert association.is_established
-        for _ in range(5 * workers):  # whichever worker answers
+        for _ in range(5 * workers):
             assert status(here.root, made["token"]) == 401
+            assert status(here.root, None, cookie=shown) == 401
             assert not echoes(here.port, made["token"])
     recorded = events(here.data)
     assert (recorded["application start"], recorded["application stop"]) == (1, 1)

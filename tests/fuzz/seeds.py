@@ -185,6 +185,11 @@ QUERIES = (
     b"00100020=P1&ModalitiesInStudy=CT%5CMR&fuzzymatching=true&includefield=00081030,StudyID",
     b"ProcedureCodeSequence.CodeValue=T-1&StudyInstanceUID=1.2,1.3&StudyTime=1015-",
 )
+FHIR = (
+    b"identifier=urn:dicom:uid%7Curn:oid:1.2.3&started=ge2020-01-01T00:00:00%2B01:00&_count=5",
+    b"patient.name:exact=A%5C,B&modality:not=CT,MR&_sort=-started&_include=ImagingStudy:patient",
+    b"birthdate=2020&gender=male&name:contains=a&_id=x&_summary=count&identifier:missing=true",
+)
 _WADO = b"requestType=WADO&studyUID=1.2&seriesUID=1.3&objectUID=1.4"
 WADO_URI = (
     _WADO + b"&contentType=image/jpeg&rows=64&region=0.1,0.2,0.9,1&windowCenter=40&windowWidth=400",

@@ -40,6 +40,7 @@ from hilum.codec import (
 from hilum.codec.compose import Stretch, composed
 from hilum.codec.dataset_pieces import pieces_of
 from hilum.codec.elements import walk
+from hilum.codec.fhir import parameters as fhir
 from hilum.codec.json_dataset import to_dataset
 from hilum.codec.json_stream import JsonStream
 from hilum.codec.malformed import malformed
@@ -47,8 +48,10 @@ from hilum.codec.remembered import Remembered
 from hilum.config.auth import TokenSettings
 from hilum.config.load import ConfigError, read
 from hilum.config.schema import HttpSettings, Settings
+from hilum.core.fhir import holds
 from hilum.frontends.dicomweb import frames, ranges, rendered, root, wado_uri_query
 from hilum.frontends.dicomweb.compressed import coding
+from hilum.frontends.fhir import kinds
 from hilum.imaging import codestream, document, wish
 from hilum.imaging.index import frame
 from hilum.imaging.read import look
@@ -229,8 +232,9 @@ def _told(data: bytes) -> None:
 
 def _media_types(data: bytes) -> None:
     text = data.decode("latin-1")
-    ranges, out = media_type.accepted(text), media_type.ruled_out(text)
-    media_type.choose(ranges, (media_type.DICOM_PARTS, media_type.DICOM_JSON), out)
+    ranges = media_type.accepted(text)
+    media_type.choose(ranges, (media_type.DICOM_PARTS, media_type.DICOM_JSON))
+    media_type.rules_out(ranges, media_type.DICOM, "1.2.840.10008.1.2")
     media_type.parse(text)
 
 
@@ -253,6 +257,16 @@ def _qido(data: bytes) -> None:
             qido.parse(level, qido.encode(query))
         with suppress(HilumError):
             chosen.chosen(level, Ref(study="1.2.3"), _pairs(data))
+
+
+def _fhir(data: bytes) -> None:
+    for each in (kinds.STUDIES, kinds.PATIENTS, kinds.ENDPOINTS):
+        for strict in (True, False):
+            with suppress(HilumError):
+                said = fhir.parse(_pairs(data), each.offers, strict=strict)
+                for condition in said.conditions:
+                    with suppress(HilumError):
+                        holds.checked(condition)(())
 
 
 def _parameters(data: bytes) -> None:
@@ -345,6 +359,7 @@ TARGETS: dict[str, Target] = {
     "chunked": Target(_chunked, (http_body.Malformed,), (b"5;x=y\r\nabcde\r\n0\r\nA: b\r\n\r\n",)),
     "media-types": Target(_media_types, (), seeds.ACCEPTS),
     "qido": Target(_qido, _HILUM, seeds.QUERIES),
+    "fhir": Target(_fhir, _HILUM, seeds.FHIR),
     "parameters": Target(_parameters, _HILUM, (*seeds.WADO_URI, *seeds.RENDERED)),
     "frame-lists": Target(_frame_lists, _HILUM, (b"1,2,30",)),
     "headers": Target(

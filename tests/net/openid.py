@@ -146,7 +146,7 @@ class Provider:
 
 @contextmanager
 def provider(
-    folder: Path, *signers: Signer, port: int | None = None, life: int = 300
+    folder: Path, *signers: Signer, port: int | None = None, life: int = 300, back: str = ""
 ) -> Iterator[Provider]:
     """An OpenID provider that signs with the first of these keys.
 
@@ -155,6 +155,7 @@ def provider(
         signers: its keys.
         port: where it listens.
         life: seconds that its tokens hold.
+        back: where browsers come back to.
     """
     port = port or peers.free_port()
     keys = [each.jwk(private=True) for each in signers or [Signer.made()]]
@@ -162,6 +163,7 @@ def provider(
         "PORT": str(port),
         "KEYS": json.dumps(keys),
         "LIFE": str(life),
+        "BACK": back,
         "NODE_NO_WARNINGS": "1",
     }
     command = [shutil.which("node") or "node", installed() / "provider.mjs"]

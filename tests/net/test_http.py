@@ -313,3 +313,59 @@ async def test_a_bind_to_all_of_ipv6_takes_ipv4_too() -> None:
 
     async with serving(application, bind="::") as port:
         assert b"200" in await talk(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", until=b"\r\n\r\n")
+
+
+async def test_a_body_that_drips_is_not_waited_for() -> None:
+    async def application(_scope: Message, receive: Receive, send: Send) -> None:
+        if await body_of(receive) is not None:
+            await text(send, 200)
+
+    async with serving(application, request_timeout=0.5) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+        answer = asyncio.create_task(reader.read(1000))  # noqa: TID251 - ends with the test
+        while not answer.done():
+            with suppress(OSError):
+                writer.write(b"x")
+            await asyncio.wait([answer], timeout=0.1)
+        assert answer.result().startswith(b"HTTP/1.1 408 ")
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "status"),
+    [({"max_connections": 2}, 503), ({"max_connections_per_peer": 2}, 429)],
+)
+async def test_one_connection_too_many_is_told_so_and_the_others_go_on(
+    limits: dict[str, int], status: int
+) -> None:
+    async def application(_scope: Message, receive: Receive, send: Send) -> None:
+        await body_of(receive)
+        await text(send, 200)
+
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with serving(application, **limits) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for reader, writer in held:
+            writer.write(request)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        said = await talk(port, request + b"x" * 100_000)
+        assert said.startswith(b"HTTP/1.1 %d " % status)
+        assert b"Retry-After: 5\r\n" in said
+        for _, writer in held:
+            writer.close()
+        while not (await talk(port, request, until=b"\r\n\r\nx")).startswith(b"HTTP/1.1 200"):
+            pass
+
+
+async def test_proxies_of_ours_may_have_any_number_of_connections() -> None:
+    async def application(_scope: Message, receive: Receive, send: Send) -> None:
+        await body_of(receive)
+        await text(send, 200)
+
+    trusted = {"trust_forwarded": True, "trusted_proxies": ("127.0.0.0/8",)}
+    async with serving(application, max_connections_per_peer=1, **trusted) as port:
+        held = await asyncio.open_connection("127.0.0.1", port)
+        request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        assert (await talk(port, request, until=b"\r\n\r\nx")).startswith(b"HTTP/1.1 200")
+        held[1].close()

@@ -183,6 +183,7 @@ async def test_a_send_that_is_cancelled_in_the_middle_aborts() -> None:
 
     async def source() -> AsyncIterator[bytes]:
         yield bytes(pdu.MAX_OURS)
+        yield b"more"
         await stuck.wait()
 
     async with both() as ends:

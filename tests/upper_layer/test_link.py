@@ -1,6 +1,7 @@
 """Hostile and silent peers: what each earns, and that one line says so."""
 
 import asyncio
+import contextlib
 import struct
 import tracemalloc
 
@@ -259,6 +260,24 @@ async def test_a_peer_that_falls_silent_inside_a_message_is_aborted(
         await until(lambda: faults(caplog))
         await until(lambda: not keeping.held)
     assert "silence in the middle of a message" in one_line(caplog)
+
+
+async def test_a_peer_that_says_a_message_by_single_bytes_is_aborted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    limits = {"message_timeout": 0.4, "idle_timeout": 60.0}
+    async with serving(keeping=Keeping(), **limits) as served, raw(served.port) as peer:
+        await peer.associate()
+        drops = iter(store())
+        async with asyncio.TaskGroup() as group:
+            aborted = group.create_task(peer.aborted())
+            while not aborted.done():
+                with contextlib.suppress(OSError):
+                    await peer.send(bytes((next(drops),)))
+                await asyncio.wait([aborted], timeout=0.05)
+        assert aborted.result() == (PROVIDER, 0)
+        await until(lambda: faults(caplog))
+    assert "comes too slowly" in one_line(caplog)
 
 
 async def test_an_idle_peer_is_aborted(caplog: pytest.LogCaptureFixture) -> None:

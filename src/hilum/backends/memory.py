@@ -4,31 +4,27 @@ It is plain on purpose, and shares no matching with the archive: where both agre
 """
 
 import asyncio
-import re
 import tempfile
-import unicodedata
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any, Final
 
 from pydicom import Dataset
-from pydicom.datadict import dictionary_VR
 
+from hilum.backends.memory_matching import Attributes, all_hold, check, number
 from hilum.codec import dicom_json
 from hilum.codec.deflate import inflate
 from hilum.codec.header import WORD, swapped, syntax_of
 from hilum.core.backend import BulkData, Found, Lent, Retrieval
 from hilum.core.operations import Originator
-from hilum.model.errors import BadDataset, BadQuery, ClassMismatch, Conflict, HilumError, NotFound
+from hilum.model.errors import BadDataset, ClassMismatch, Conflict, HilumError, NotFound
 from hilum.model.identity import Level, Ref, is_uid
 from hilum.model.instance import CHUNK, Instance, Listed
 from hilum.model.match import Match
 from hilum.model.outcome import Stored
 from hilum.model.query import Path, Query
-
-Attributes = dict[str, dict[str, Any]]
 
 _STUDY, _SERIES, _INSTANCE, _PATIENT = "0020000D", "0020000E", "00080018", "00100020"
 _KEYS: Final = {  # what makes two instances belong to one entity
@@ -53,8 +49,6 @@ _DEFAULTS: Final = {  # PS3.18 Tables 10.6.3-3 to 10.6.3-5
         _SERIES_DEFAULTS + "00080016 00080018 00200013 00280008 00280010 00280011 00280100"
     ).split(),
 }
-_NUMBERS = frozenset("DS FD FL IS SL SS SV UL US UV".split())  # noqa: SIM905 - easier to read
-_BINARY = frozenset("OB OD OF OL OV OW UN SQ".split())  # noqa: SIM905 - as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +142,10 @@ class Memory:
     def _found(self, query: Query) -> Iterator[Match]:
         wishes = {path: value for path, value in query.match.items() if value.strip("* \\")}
         for path, value in wishes.items():
-            _check(path, value)
+            check(path, value)
         for group in self._groups(_KEYS[query.level]):
             known = [each.attributes | self._computed(each) for each in group]
-            if any(_all_hold(each, wishes, fuzzy=query.fuzzy) for each in known):
+            if any(all_hold(each, wishes, fuzzy=query.fuzzy) for each in known):
                 yield _Match(query, known, _url(query.level, group[0]))
 
     def _groups(self, keys: Sequence[str]) -> list[list[_Kept]]:
@@ -195,7 +189,7 @@ class Memory:
         if not given:
             return []
         found = [k for k in self._kept.values() if all(k.value(t) == u for t, u in given.items())]
-        return sorted(found, key=lambda kept: _number(kept.value("00200013")) or 0)
+        return sorted(found, key=lambda kept: number(kept.value("00200013")) or 0)
 
     @asynccontextmanager
     async def retrieve(self, refs: Sequence[Ref], /) -> AsyncIterator[Retrieval]:
@@ -320,107 +314,3 @@ class _Match:
     def dataset(self) -> Dataset:
         """See `model.match.Match`."""
         return dicom_json.to_dataset(self.decoded())
-
-
-def _check(path: Path, value: str) -> None:
-    """Raise BadQuery for what cannot be matched."""
-    try:
-        vr = dictionary_VR(path[-1])[:2]
-    except KeyError:
-        return
-    parts = [part for part in value.split("\\") if part]
-    if vr in _BINARY:
-        raise BadQuery(f"attributes of value representation {vr} cannot be matched")
-    if vr in _NUMBERS and not all(_number(part) is not None for part in parts):
-        raise BadQuery("not a number")
-    if vr in ("DA", "TM") and not all(re.fullmatch(r"[\d.: -]*\d[\d.: -]*", p) for p in parts):
-        raise BadQuery("not a date or time, or a range of them")
-
-
-def _all_hold(attributes: Attributes, wishes: Mapping[Path, str], *, fuzzy: bool) -> bool:
-    """Whether one instance holds all keys; those within one sequence in one item of it."""
-    within: dict[int, dict[Path, str]] = {}
-    for path, value in wishes.items():
-        if len(path) > 1:
-            within.setdefault(path[0], {})[path[1:]] = value
-        elif not _holds(attributes.get(f"{path[0]:08X}"), value, fuzzy=fuzzy):
-            return False
-    return all(
-        any(
-            _all_hold(item, inner, fuzzy=fuzzy)
-            for item in attributes.get(f"{tag:08X}", {}).get("Value") or ()
-        )
-        for tag, inner in within.items()
-    )
-
-
-def _holds(element: Mapping[str, Any] | None, value: str, *, fuzzy: bool) -> bool:
-    if element is None:
-        return False
-    vr = element["vr"]
-    wishes = [part.strip() for part in value.split("\\") if part.strip()]
-    one = _comparison(vr, fuzzy=fuzzy)
-    return any(
-        one(wish, stored)
-        for wish in wishes
-        for stored in element.get("Value") or ()
-        if stored is not None
-    )
-
-
-def _comparison(vr: str, *, fuzzy: bool) -> Callable[[str, Any], bool]:
-    """How one wish is held against one stored value."""
-    if vr == "PN":
-        return _fuzzy_name if fuzzy else _name
-    if vr in _NUMBERS:
-        return lambda wish, stored: _number(wish) == _number(stored)
-    if vr == "TM":
-        return lambda wish, stored: _in_range(wish, stored.replace(":", "").ljust(6, "0"))
-    if vr in ("DA", "DT"):
-        return _in_range
-    return lambda wish, stored: _like(wish, str(stored).strip())
-
-
-def _number(value: Any) -> float | None:  # noqa: ANN401 - a JSON value
-    try:
-        return float(value)
-    except ValueError:
-        return None
-
-
-def _like(pattern: str, text: str) -> bool:
-    escaped = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(escaped, text, re.DOTALL) is not None
-
-
-def _in_range(wish: str, stored: str) -> bool:
-    wish = wish.replace(":", "")
-    if "-" not in wish:
-        return stored.startswith(wish)
-    low, high = (part.strip() for part in wish.split("-", 1))
-    return (not low or stored >= low) and (not high or stored[: len(high)] <= high)
-
-
-def _plain(text: str) -> str:
-    apart = unicodedata.normalize("NFKD", text).casefold().replace("ł", "l").replace("ø", "o")
-    return "".join(each for each in apart if not unicodedata.combining(each))
-
-
-def _groups(name: Mapping[str, str]) -> list[str]:
-    keys = ("Alphabetic", "Ideographic", "Phonetic")
-    return [_plain(name.get(key, "")).rstrip("^ ") for key in keys]
-
-
-def _name(wish: str, stored: Mapping[str, str]) -> bool:
-    groups = _groups(stored)
-    if "=" in wish:
-        parts = [_plain(part).rstrip("^ ") for part in wish.split("=")]
-        return all(not p or _like(p, g) for p, g in zip(parts, groups, strict=False))
-    plain = _plain(wish).rstrip("^ ")
-    return any(group and (_like(plain, group) or _like(plain, group + "^")) for group in groups)
-
-
-def _fuzzy_name(wish: str, stored: Mapping[str, str]) -> bool:
-    words = [word for group in _groups(stored) for word in re.split(r"[\s^,'-]+", group)]
-    asked = [word for word in re.split(r"[\s^=,'*-]+", _plain(wish)) if word]
-    return all(any(word.startswith(each) for word in words) for each in asked)

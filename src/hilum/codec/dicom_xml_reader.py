@@ -54,7 +54,7 @@ def loads(document: bytes, *, max_size: int = MAX_XML) -> Attributes:
     parser.EntityDeclHandler = _refused
     try:
         parser.Parse(document, True)  # noqa: FBT003 - expat's own
-    except (expat.ExpatError, LookupError, UnicodeError) as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:  # also encodings it cannot do
         raise BadDataset("not well-formed XML") from error
     return reader.root
 

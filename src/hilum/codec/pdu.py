@@ -304,22 +304,25 @@ def encode_pieces(
 ) -> tuple[list[bytes | memoryview], list[bytes | memoryview]]:
     """P-DATA-TFs that carry what lies in `pieces`, as parts to be joined; and what is left.
 
-    All of them are full but the last one, so that of what is not the last of a data set something
-    is left, to be sent before what comes.
+    That is an odd byte, to be sent before what comes, where it is not the last of a data set: some
+    peers refuse a fragment of odd length in the middle.
     """
     total = sum(map(len, pieces))
+    left = 0 if last else total & 1
     parts: list[bytes | memoryview] = []
     waiting = iter(pieces)
-    view = memoryview(b"")
-    while total > size or (last and (total or not parts)):
-        length = min(size, total)
+    view, at, end = memoryview(b""), 0, 0
+    while total > left or (last and not parts):
+        length = min(size, total - left)
         total -= length
         flags = is_command | (2 if last and not total else 0)
         parts.append(_P_DATA.pack(_DATA, length + 6, length + 2, context_id, flags))
         while length:
-            if not view:
+            if at == end:
                 view = memoryview(next(waiting))
-            parts.append(view[:length])
-            length -= len(parts[-1])
-            view = view[len(parts[-1]) :]
-    return parts, [each for each in (view, *waiting) if each]
+                at, end = 0, len(view)
+            piece = view[at : at + length]
+            parts.append(piece)
+            at += len(piece)
+            length -= len(piece)
+    return parts, [each for each in (view[at:], *waiting) if each]

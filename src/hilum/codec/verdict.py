@@ -114,6 +114,8 @@ VERDICTS: Mapping[type[errors.HilumError], Verdict] = {
     errors.OutOfResources: _retry(
         HTTPStatus.SERVICE_UNAVAILABLE, Dimse.CANNOT_PERFORM_SUBOPERATIONS
     ),
+    # RFC 6585 §4; over DIMSE as any other shortage: "Out of Resources".
+    errors.TooMany: _retry(HTTPStatus.TOO_MANY_REQUESTS, Dimse.CANNOT_PERFORM_SUBOPERATIONS),
     # The source cannot even be asked what there is.
     errors.BackendUnavailable: _retry(HTTPStatus.BAD_GATEWAY, Dimse.CANNOT_CALCULATE_MATCHES),
     errors.BackendTimeout: _retry(HTTPStatus.GATEWAY_TIMEOUT, Dimse.CANNOT_CALCULATE_MATCHES),

@@ -31,7 +31,12 @@ Algorithm = Literal[
 ]  # fmt: skip
 
 
-def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+def are_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that each is a network.
+
+    Raises:
+        ValueError: one is not.
+    """
     for each in texts:
         try:
             ipaddress.ip_network(each)
@@ -124,7 +129,7 @@ class RuleSettings(Section):
     """Calling AE titles."""
     certificates: Texts = ()
     """Subjects of client certificates, such as `CN=ct1,*`."""
-    networks: Annotated[Texts, AfterValidator(_networks)] = ()
+    networks: Annotated[Texts, AfterValidator(are_networks)] = ()
     """Networks from which it holds, such as `10.1.0.0/16`."""
 
     @model_validator(mode="after")
@@ -134,6 +139,33 @@ class RuleSettings(Section):
                 'names: is missing, or another condition; names = ["*"] is everybody with a login'
             )
         return self
+
+
+class BrowserSettings(Section):
+    """How browsers log in at the OpenID provider of `auth.token.discovery` (a code with PKCE).
+
+    It must know `…/login/code` below our URL as a place to send them back to.
+    """
+
+    client_id: str
+    """Who we are there."""
+    client_secret: Secret | None = None
+    """The secret of a confidential client, which stands in the form (`client_secret_post`)."""
+    scopes: Texts = ("openid",)
+    """What is asked for; the access token must be a JSON Web Token, and good here."""
+    parameters: dict[str, str] = Field(default={})
+    """More of the request, such as `{audience = "https://hilum"}`."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for name in _SAID & self.parameters.keys():
+            raise ValueError(f"parameters.{name}: is said by the request itself")
+        return self
+
+
+_SAID = frozenset(
+    ("response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge")
+)
 
 
 class AuthSettings(Section):
@@ -147,3 +179,10 @@ class AuthSettings(Section):
     """What may be done without any login, such as `echo`."""
     session: Seconds = 12 * 3600.0
     """How long a browser stays logged in, if the token that it logged in with holds so long."""
+    browser: BrowserSettings | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.browser is not None and self.token.discovery is None:
+            raise ValueError("browser: needs the provider of token.discovery")
+        return self

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from hilum.config.audit import AuditSettings
-from hilum.config.auth import AuthSettings
+from hilum.config.auth import AuthSettings, Texts, are_networks
 from hilum.config.fhir import FhirSettings
 from hilum.config.kinds import (
     AeTitle,
@@ -27,6 +27,7 @@ from hilum.config.kinds import (
     Uids,
     Url,
 )
+from hilum.config.limits import LimitSettings
 from hilum.config.mounts import (
     AnyMount,
     ArchiveMount,
@@ -105,6 +106,14 @@ class HttpSettings(Section):
     """The URL by which clients see us, for links in answers; by default from each request."""
     trust_forwarded: bool = False
     """Whether to believe `Forwarded` and `X-Forwarded-*` headers. Only behind a proxy of yours."""
+    trusted_proxies: Annotated[Texts, AfterValidator(are_networks)] = ()
+    """The networks of these proxies, such as `10.1.2.3/32`; what others say in such headers is not
+    believed. By default whoever connects is taken for one."""
+    max_connections: Annotated[int, Field(ge=1)] = 1000
+    """Connections open at the same time; who comes beyond that is answered 503."""
+    max_connections_per_peer: Annotated[int, Field(ge=1)] = 500
+    """Connections open at the same time from one network address that is no trusted proxy; who
+    comes beyond that is answered 429."""
     max_upload_size: Size = 8 * 10**9
     """The longest request body."""
     max_parts: Annotated[int, Field(ge=1)] = 10000
@@ -129,6 +138,8 @@ class HttpSettings(Section):
     def _whole(self) -> Self:
         if self.cors_credentials and "*" in self.cors_origins:
             raise ValueError('cors_credentials: does not go with "*" in cors_origins')
+        if self.trusted_proxies and not self.trust_forwarded:
+            raise ValueError("trusted_proxies: has no effect, as trust_forwarded is false")
         return self
 
 
@@ -169,6 +180,7 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     tls: TlsSettings = TlsSettings()
     auth: AuthSettings = AuthSettings()
+    limits: LimitSettings = LimitSettings()
     audit: AuditSettings = AuditSettings()
     imaging: ImagingSettings = ImagingSettings()
     fhir: FhirSettings = FhirSettings()

@@ -23,6 +23,7 @@
     - UnknownMount
     - UnknownDestination
   + OutOfResources       we have no room or no time for it now
+    - TooMany             this caller asks too much
   + BackendError         the far side failed
     - BackendUnavailable
     - BackendTimeout
@@ -125,6 +126,18 @@ class UnknownDestination(NotFound):
 
 class OutOfResources(HilumError):
     """No room, or too much at once. Worth a retry."""
+
+
+class TooMany(OutOfResources):
+    """The caller asks more than it may; others may still ask.
+
+    Attributes:
+        after: seconds until it may ask again.
+    """
+
+    def __init__(self, text: str = "", after: float = 1.0) -> None:
+        super().__init__(text)
+        self.after = after
 
 
 class BackendError(HilumError):

@@ -11,6 +11,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
+LEAST = 500  # bytes a second; a body that comes more slowly is not waited for
 DRAIN = 256 * 1024 * 1024  # bytes of a body that nobody wants any more
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,8 @@ class Invites(Protocol):
 class Guard:
     """Between one connection and the application: bounds every wait, and drains bodies.
 
-    * A body that stops coming ends as a disconnect; 408 is answered where nothing was yet.
+    * A body that stops coming, or drips, ends as a disconnect; 408 is answered where nothing was
+      yet.
     * An answer that is not read any more ends in OSError (see `http1`), and the connection is cut.
     * An answer that is complete before the body has come is held open by its last (empty)
       piece until the body was swallowed: or else the client never sees it, only a reset.
@@ -88,6 +90,8 @@ class _Request:
         self.invited = not protocol.expects
         self.answered = False
         self.timed_out = False
+        self._time = patience  # seconds for which the body may still be waited for
+        self._clock = asyncio.get_running_loop().time
 
     async def receive(self) -> Message:
         """The next piece of the body, or word that the client is gone."""
@@ -99,12 +103,14 @@ class _Request:
             self.invited = True
             if self._protocol.expects:
                 await self._protocol.invite()
+        began = self._clock()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(min(self._patience, self._time)):
                 message = await self._receive()
         except TimeoutError:
             self.timed_out = True
             return {"type": "http.disconnect"}
+        self._time += len(message.get("body", b"")) / LEAST - (self._clock() - began)
         return self._noted(message)
 
     def _noted(self, message: Message) -> Message:

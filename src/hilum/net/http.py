@@ -20,6 +20,7 @@ from hilum.net.connection import BUFFER, Connection
 from hilum.net.elsewhere import Elsewhere
 from hilum.net.entrance import Entrance
 from hilum.net.guard import Application
+from hilum.net.room import Room
 from hilum.net.threshold import Refused, Threshold, ignored
 
 BACKLOG = 512  # connections the kernel holds for us
@@ -59,14 +60,23 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     listener = entrance.sockets[0] if entrance else bound(settings.bind, settings.port)
     async with asyncio.TaskGroup() as group:
         connections: dict[asyncio.Task[None], Connection] = {}
+        room = Room(settings)
 
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            connection = Connection(
-                application, settings.request_timeout, config, context, reader, writer, elsewhere
-            )
-            task = group.create_task(connection.guarded())
-            connections[task] = connection
-            task.add_done_callback(connections.pop)
+            address = str((writer.get_extra_info("peername") or ("",))[0])
+            full = room.enter(address)
+            if full is None:
+                connection = Connection(
+                    *(application, settings.request_timeout, config, context),
+                    *(reader, writer, elsewhere),
+                )
+                task = group.create_task(connection.guarded())
+                connections[task] = connection
+                task.add_done_callback(connections.pop)
+                task.add_done_callback(lambda _: room.leave(address))
+            else:
+                _log.warning("%s: http.max_connections: turned away with %d", address, full)
+                task = group.create_task(room.tell(full, reader, writer))
             if entrance:
                 task.add_done_callback(lambda _: entrance.left())
 

@@ -22,6 +22,7 @@ UNREAD_HIGH = 1024 * 1024  # bytes nobody has read yet, from which on we stop re
 UNREAD_LOW = 256 * 1024  # bytes, from which on we go on reading
 HELD = 64 * 1024  # bytes, the most that waits to be sent together
 WRITE_HIGH = 512 * 1024  # bytes waiting to be sent, from which on a sender waits
+LEAST = 500  # bytes a second; a message that comes more slowly is not waited for
 LINGER = 2.0  # seconds a peer gets to close the connection after the last PDU
 _TICK = 1.0  # seconds, the longest between two looks at the clock
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
@@ -82,6 +83,7 @@ class Link(asyncio.Protocol, ABC):
         peer: host and port of the far side, for logs.
         address: host of the far side.
         fault: why we aborted, for the log; None when we did not.
+        carried: bytes that came, and that were sent.
     """
 
     def __init__(self, *, requestor: bool, max_pdu: int, timeouts: Timeouts) -> None:
@@ -93,7 +95,8 @@ class Link(asyncio.Protocol, ABC):
         self._closed = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
-        self._heard = self._since = self._loop.time()
+        self._heard = self._since = self._looked = self._loop.time()
+        self._seen, self._time = 0, 2 * timeouts.message
         self._timer: asyncio.TimerHandle | None = None
         self._unread = 0
         self._paused = False
@@ -103,6 +106,7 @@ class Link(asyncio.Protocol, ABC):
         self.peer = ""
         self.address = ""
         self.fault: str | None = None
+        self.carried = 0
 
     @abstractmethod
     def _take(self, event: pdu.Event) -> None:
@@ -135,6 +139,7 @@ class Link(asyncio.Protocol, ABC):
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
+        self.carried += len(data)
         if self._state not in OVER:
             try:
                 for event in self._reader.feed(data):
@@ -211,10 +216,24 @@ class Link(asyncio.Protocol, ABC):
             inside = self._reader.in_pdu or self._is_inside
             if inside and silence > limits.message:
                 self._silent("silence in the middle of a message")
+            elif inside and self._drips(now):
+                self._silent("a message that comes too slowly")
             elif not inside and self._is_idle and silence > limits.idle:
                 self._silent("idle for too long")
+            if not inside:
+                self._time = 2 * limits.message
+        self._looked, self._seen = now, self.carried
         tick = min(_TICK, limits.acse / 4, limits.message / 4, limits.idle / 4)
         self._timer = self._loop.call_later(tick, self._tick)
+
+    def _drips(self, now: float) -> bool:
+        """Whether a caller takes for ever over one message, however it keeps us awake.
+
+        A PACS that we ask may fetch from tape while it sends: of it only silence counts.
+        """
+        earned = (self.carried - self._seen) / LEAST - (now - self._looked)
+        self._time = min(self._time + earned, 2 * self._timeouts.message)
+        return self._time < 0 and not self._requestor
 
     def _out_of_time(self) -> None:
         cause = "the association timer (ARTIM) ran out"
@@ -292,12 +311,14 @@ class Link(asyncio.Protocol, ABC):
         if self._state in OVER:
             raise self._error or AssociationLost("the association is over")
         self._flush()
+        self.carried += sum(map(len, parts))
         self._transport.writelines(parts)
 
     def _write(self, data: bytes, *, soon: bool = False) -> None:
         """Send; `soon`, with what else is said before the event loop turns: in one segment."""
         if self._state in OVER:
             raise self._error or AssociationLost("the association is over")
+        self.carried += len(data)
         if not soon and not self._held:
             self._transport.write(data)
             return

@@ -114,12 +114,13 @@ class Sender(Link):
         try:
             while pieces := await following(ENOUGH):
                 length += sum(map(len, pieces))
-                more, held = pdu.encode_pieces(context.id, [*held, *pieces], last=False, size=size)
-                if more:
+                more, held = pdu.encode_pieces(context.id, held, last=False, size=size)
+                if more:  # what came before these: all of a small data set goes out at once
                     begun = True
                     self._write_parts(parts + more)
                     parts = []
                     await self._drain()
+                held += pieces
         except BaseException:
             if begun:
                 self.abort("a message was cut off in the middle")

@@ -74,3 +74,21 @@ async def test_where_nobody_can_say_whether_a_token_is_good_nobody_comes_in() ->
 @pytest.mark.parametrize("token", ["bad", "down"])
 async def test_what_is_open_is_so_whatever_is_shown(path: str, token: str) -> None:
     assert await status({"Authorization": f"Bearer {token}"}, path=path) == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "came_from", "expected"),
+    [
+        ({"X-Forwarded-For": "10.1.1.1"}, "172.16.0.1", 200),
+        ({"X-Forwarded-For": "10.1.1.1"}, "192.0.2.1", 403),
+        ({"X-Forwarded-For": "10.1.1.1, 172.16.0.2"}, "172.16.0.1", 200),
+        ({"X-Forwarded-For": "10.1.1.1, 192.0.2.7, 172.16.0.2"}, "172.16.0.1", 403),
+        ({"Forwarded": "for=10.1.1.1;proto=https, for=172.16.0.2"}, "172.16.0.1", 200),
+        ({"X-Forwarded-For": "172.16.0.3, 172.16.0.2"}, "172.16.0.1", 403),
+    ],
+)
+async def test_only_proxies_that_are_named_are_believed(
+    headers: dict[str, str], came_from: str, expected: int
+) -> None:
+    trusted = {"trust_forwarded": True, "trusted_proxies": ("172.16.0.0/24",)}
+    assert await status({**GOOD, **headers}, came_from=came_from, **trusted) == expected

@@ -26,6 +26,7 @@ from hilum.core.mounts import Mount, Mounts
 from hilum.core.operations import Operation
 from hilum.frontends.dimse.server import serve
 from hilum.net.inbox import Inbox
+from hilum.net.rates import Rates
 
 _config.LOG_HANDLER_LEVEL = "none"  # a log record for each PDU is slow
 _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
@@ -69,6 +70,7 @@ def serving(
     mounts: Sequence[str] = ("ARCHIVE",),
     peers: Mapping[str, int] | None = None,
     inbox: Inbox | None = None,
+    rates: Rates | None = None,
     **limits: object,
 ) -> Iterator[Server]:
     """The DIMSE frontend, with one backend behind all of `mounts`, the first being the default.
@@ -78,6 +80,7 @@ def serving(
         mounts: their AE titles.
         peers: AE title -> port on this machine; PEER is always one.
         inbox: where C-MOVEs of ours wait.
+        rates: how much a caller may ask.
         limits: further settings of [dimse].
     """
     settings = Settings(
@@ -106,7 +109,9 @@ def serving(
                 {each.aet: PeerStores(remote(each, "HILUM")) for each in settings.peers.values()},
                 server.asked.append,
             )
-            await serve(broker, settings, inbox=inbox, started=started, stop=server.stop)
+            await serve(
+                broker, settings, inbox=inbox, started=started, stop=server.stop, rates=rates
+            )
 
     def work() -> None:
         try:

@@ -1,7 +1,9 @@
-// An OpenID provider for tests: client credentials, tokens as JWT, keys from the environment.
+// An OpenID provider for tests: client credentials, tokens as JWT, keys from the environment; and
+// browsers, which log in as anna without being asked.
+import http from 'node:http';
 import { Provider } from 'oidc-provider';
 
-const { PORT, KEYS, LIFE = '300' } = process.env;
+const { PORT, KEYS, BACK, LIFE = '300' } = process.env;
 const issuer = `http://127.0.0.1:${PORT}`;
 const { alg, kid } = JSON.parse(KEYS)[0];
 const resource = 'urn:hilum';
@@ -16,14 +18,23 @@ const provider = new Provider(issuer, {
     response_types: [],
     id_token_signed_response_alg: alg,
     token_endpoint_auth_method: `client_secret_${way}`,
-  })),
-  scopes: ['hilum:query', 'hilum:store:ARCHIVE', 'archive.read'],
+  })).concat(BACK ? [{
+    client_id: 'browsers',
+    redirect_uris: [BACK],
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    id_token_signed_response_alg: alg,
+    token_endpoint_auth_method: 'none',
+  }] : []),
+  pkce: { required: () => true },
+  scopes: ['openid', 'hilum:query', 'hilum:store:ARCHIVE', 'archive.read'],
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => resource,
+      useGrantedResource: () => true,
       getResourceServerInfo: (_context, indicator) => ({
         audience: indicator,
         scope: 'hilum:query hilum:store:ARCHIVE archive.read',
@@ -35,4 +46,20 @@ const provider = new Provider(issuer, {
   },
 });
 provider.on('server_error', (_context, error) => console.error(error));
-provider.listen(Number(PORT), '127.0.0.1', () => console.log(`ready: ${issuer}`));
+const answer = provider.callback();
+http.createServer(async (request, response) => {
+  if (!request.url.startsWith('/interaction/')) {
+    answer(request, response);
+    return;
+  }
+  const { prompt, params, session } = await provider.interactionDetails(request, response);
+  const result = { login: { accountId: 'anna' } };
+  if (prompt.name === 'consent') {
+    const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+    grant.addOIDCScope('openid hilum:query');
+    grant.addResourceScope(resource, 'hilum:query');
+    result.consent = { grantId: await grant.save() };
+    delete result.login;
+  }
+  await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });
+}).listen(Number(PORT), '127.0.0.1', () => console.log(`ready: ${issuer}`));

@@ -1,12 +1,7 @@
-"""How the rows of the index change.
-
-One connection, used by one thread at a time, within transactions that the caller begins. The
-statements are SQLAlchemy's, compiled once; they run on the driver's cursor, as they run for every
-instance that comes in.
-"""
+"""How the rows of the index change."""
 
 import sqlite3
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -24,7 +19,7 @@ from hilum.backends.archive.deflated import (
 from hilum.backends.archive.locate import locate
 from hilum.backends.archive.readers import Cursor
 from hilum.backends.archive.record import Entry
-from hilum.backends.archive.statements import statements
+from hilum.backends.archive.transactions import Transactions
 from hilum.codec import dicom_json
 from hilum.model.identity import Ref
 
@@ -74,81 +69,14 @@ class _Above:
     dictionary: bytes = b""
 
 
-class Index:
-    """The rows of one archive, to be written."""
+class Index(Transactions):
+    """The rows of one archive, to be written within transactions that the caller begins."""
 
     def __init__(self, engine: sa.Engine) -> None:
+        super().__init__(engine)
         self.dictionaries = Dictionaries()
-        self._connection = engine.raw_connection()
-        self._cursor = self._connection.cursor()
         self._known: dict[tuple[str, str], _Above] = {}
         self._size = 0  # bytes of them
-        self._version: tuple[int] | None = None
-        self._statements = statements(engine.dialect)
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._cursor.close()
-        self._connection.close()
-
-    # Transactions
-
-    def begin(self) -> None:
-        """Begin a transaction that may write."""
-        self._cursor.execute("BEGIN IMMEDIATE")
-        # What another process wrote meanwhile may have taken rows away that are known here.
-        version = self._cursor.execute("PRAGMA data_version").fetchone()
-        if version != self._version:
-            self._version = version
-            self._forget()
-
-    def commit(self) -> None:
-        """Make what was done since `begin` visible to everybody, in one step."""
-        self._cursor.execute("COMMIT")
-
-    def rollback(self) -> None:
-        """Undo what was done since `begin`; without harm when the database did so itself."""
-        self._forget()
-        if self._connection.in_transaction:
-            self._cursor.execute("ROLLBACK")
-
-    def mark_step(self) -> None:
-        """Begin a step that can be undone by itself."""
-        self._cursor.execute("SAVEPOINT step")
-
-    def keep_step(self) -> None:
-        """Keep what was done since `mark_step`."""
-        self._cursor.execute("RELEASE step")
-
-    def undo_step(self) -> None:
-        """Undo what was done since `mark_step`."""
-        self._forget()
-        self._cursor.execute("ROLLBACK TO step")
-        self._cursor.execute("RELEASE step")
-
-    def flush(self) -> None:
-        """Make all that was committed durable: a commit that the disk acknowledges."""
-        self._cursor.execute("PRAGMA synchronous=FULL")
-        try:
-            self.begin()
-            self._run("remember", {"name": "flushed", "value": ""})
-            self._run("forget", {"uid": "flushed"})
-            self.commit()
-        except BaseException:
-            self.rollback()
-            raise
-        finally:
-            self._cursor.execute("PRAGMA synchronous=NORMAL")
-
-    def checkpoint(self, *, last: bool = False) -> bool:
-        """Move the log into the database; whether all of it is there, durably.
-
-        Args:
-            last: empty the log as well, as nobody uses the database any more.
-        """
-        mode = "TRUNCATE" if last else "PASSIVE"
-        busy, pages, moved = self._cursor.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
-        return not busy and pages == moved
 
     # Marks
 
@@ -412,22 +340,3 @@ class Index:
         """The first instance below a row, and its metadata."""
         instance, json, dictionary = self._must(statement, {"row": row})
         return instance, dicom_json.loads(inflate(json, dictionary_of(dictionary)))
-
-    # Running statements
-
-    def _run(self, name: str, parameters: Mapping[str, Any]) -> int:
-        """Run a statement; the key of the row it inserted, if it did."""
-        statement = self._statements[name]
-        self._cursor.execute(statement.text, statement.values(parameters))
-        return self._cursor.lastrowid or 0
-
-    def _one(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
-        self._run(name, parameters)
-        row: Sequence[Any] | None = self._cursor.fetchone()
-        return row
-
-    def _must(self, name: str, parameters: Mapping[str, Any]) -> Sequence[Any]:
-        row = self._one(name, parameters)
-        if row is None:
-            raise LookupError(f"the index has lost a row: {name}")
-        return row

@@ -159,7 +159,7 @@ class _Doubted(AsyncIterator[Instance]):
         except BackendFault as error:
             if self._came or not await self._are_others():
                 raise
-            raise NotFound("the PACS lists others in that series") from error
+            raise NotFound("no such instance: the PACS lists others in its series") from error
         self._came = True
         return found
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from hilum.config.limits import LimitSettings
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends
@@ -21,6 +22,7 @@ from hilum.frontends.dicomweb.asked import request_id
 from hilum.frontends.dicomweb.bodies import Bodies
 from hilum.frontends.dicomweb.cors import Cors
 from hilum.frontends.dicomweb.direct import Direct
+from hilum.frontends.dicomweb.metered import Metered
 from hilum.frontends.dicomweb.renderings import Renderings
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
@@ -37,6 +39,7 @@ from hilum.frontends.fhir import metadata
 from hilum.frontends.fhir.resources import OF_FHIR, ROOTS, is_below
 from hilum.frontends.fhir.service import Fhir
 from hilum.model.principal import Right
+from hilum.net.rates import Rates
 from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
 
@@ -54,6 +57,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     spill: Path | None = None,
     login: Login = OPEN,
     fhir: Fhir | None = None,
+    rates: Rates | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -70,13 +74,17 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
             folder for temporary files.
         login: how it is known who asks, and what they may.
         fhir: what FHIR is answered with; None: it is not offered.
+        rates: how much each may ask; None: any amount.
     """
     routes = [*_routes()]
+    counted = rates or Rates(LimitSettings())
+    metered = [Middleware(Metered, rates=counted)] if counted.counts_bytes else []
     app = Starlette(
         routes=routes,
         middleware=[
             Middleware(Cors, settings=settings),
             Middleware(Access, settings=settings),
+            *metered,
             Middleware(Direct, routes=routes),
         ],
         exception_handlers={HTTPException: errors.routing(_written)},
@@ -86,6 +94,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.state.broker = broker
     app.state.settings = settings
     app.state.login = login
+    app.state.rates = counted
     app.state.reports = Reports(mark)
     app.state.sends = sends
     app.state.renderings = Renderings()

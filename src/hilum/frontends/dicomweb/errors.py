@@ -1,6 +1,7 @@
 """How does an error look over HTTP? A small JSON object, and nothing that was not named."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 
 import orjson
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from hilum.codec.media_type import JSON
 from hilum.codec.verdict import verdict_on
 from hilum.frontends.dicomweb.who import challenge
-from hilum.model.errors import HilumError
+from hilum.model.errors import HilumError, TooMany
 
 Said = Callable[[int, str, Mapping[str, str] | None], Response]
 """Writes an error: status, text, further headers."""
@@ -38,6 +39,8 @@ def answer(error: Exception, request_id: str, said: Said = said) -> Response:
         return said(500, "internal error", None)
     status = verdict_on(error).http
     headers = {"Retry-After": str(RETRY_AFTER)} if status == 503 else None  # noqa: PLR2004
+    if isinstance(error, TooMany):
+        headers = {"Retry-After": str(math.ceil(error.after))}
     if status == 401:  # noqa: PLR2004
         headers = {"WWW-Authenticate": challenge(error)}
     return said(status, str(error) or status.phrase, headers)

@@ -42,7 +42,7 @@ async def show(request: Request) -> Response:
     """`GET /login`: the page for a browser; else who is logged in, as JSON."""
     login: Login = request.app.state.login
     if media_type.choose(accepts(request), (JSON, HTML)) == HTML:
-        return _page(request)
+        return filled(request)
     found = who(request.scope)
     said = {"logins": login.is_on, "name": found.name if found.is_known else None}
     return Response(orjson.dumps(said), media_type=JSON, headers={"Vary": "Accept, Cookie"})
@@ -60,14 +60,17 @@ async def begin(request: Request) -> Response:
     if login.tokens is None or login.sessions is None:
         raise NotFound("there are no logins here")
     if "authorization" in request.headers:
-        return Response(status_code=204, headers=await _begun(request, bearer(request)))
+        return Response(status_code=204, headers=await begun(request, bearer(request)))
     session.must_be_ours(request)
     token = await _written(request)
     try:
-        headers = await _begun(request, token)
+        headers = await begun(request, token)
     except HilumError as error:
-        return _page(request, error)
-    return Response(status_code=303, headers={**headers, "Location": _next(request)})
+        return filled(request, error)
+    return Response(
+        status_code=303,
+        headers={**headers, "Location": following(request, request.query_params.get("next", ""))},
+    )
 
 
 async def end(request: Request) -> Response:
@@ -81,7 +84,7 @@ async def end(request: Request) -> Response:
     return Response(status_code=303, headers=headers)
 
 
-async def _begun(request: Request, token: str) -> dict[str, str]:
+async def begun(request: Request, token: str) -> dict[str, str]:
     """The headers of a session that begins."""
     login: Login = request.app.state.login
     if login.tokens is None or login.sessions is None:
@@ -118,7 +121,7 @@ async def _written(request: Request) -> str:
     return fields.get("token", [""])[0].strip()
 
 
-def _page(request: Request, error: HilumError | None = None) -> Response:
+def filled(request: Request, error: HilumError | None = None) -> Response:
     """The page, which says what was wrong."""
     root = urlsplit(service_root(request, request.app.state.settings))
     found, login = who(request.scope), request.app.state.login
@@ -127,6 +130,7 @@ def _page(request: Request, error: HilumError | None = None) -> Response:
         "error": f"{error}." if error else "",
         "open": "hidden" if login.is_on else "",
         "closed": "" if login.is_on else "hidden",
+        "elsewhere": "" if login.provider is not None else "hidden",
         "known": "" if login.is_on and found.is_known else "hidden",
         "name": found.name,
         "unsafe": _UNSAFE if unsafe else "",
@@ -146,9 +150,8 @@ def _prefix(request: Request) -> str:
     return urlsplit(service_root(request, settings)).path
 
 
-def _next(request: Request) -> str:
-    """Where the browser was before; of our own places only."""
+def following(request: Request, wanted: str) -> str:
+    """Where the browser goes on: where it was before, of our own places only."""
     prefix = _prefix(request)
-    wanted = request.query_params.get("next", "")
     ours = re.compile(re.escape(prefix) + r"/(?![/\\])[!-\[\]-~]*")
     return wanted if ours.fullmatch(wanted) else f"{prefix}/"

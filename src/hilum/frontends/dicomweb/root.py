@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from hilum.config.schema import HttpSettings
 from hilum.model.errors import BadRequest
+from hilum.net.proxies import is_believed
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -27,7 +28,7 @@ def service_root(request: Request, settings: HttpSettings) -> str:
         doubled = base and urlsplit(settings.public_url).path.endswith(base)
         return settings.public_url + ("" if doubled else base)
     scheme, host, prefix = request.scope["scheme"], request.headers.get("host", ""), ""
-    if settings.trust_forwarded:
+    if is_believed(settings, (request.scope.get("client") or ("", 0))[0]):
         scheme, host, prefix = _forwarded(request, scheme, host)
     address, port = request.scope.get("server") or ("localhost", None)
     here = f"[{address}]" if ":" in address else address

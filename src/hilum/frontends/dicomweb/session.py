@@ -6,6 +6,7 @@ something must come from a page of ours.
 """
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -66,10 +67,11 @@ def must_be_ours(request: Request) -> None:
 
 def shown(request: Request) -> str:
     """The secret that the browser shows; "" for none."""
+    return _shown(request, _name(request)) if "cookie" in request.headers else ""
+
+
+def _shown(request: Request, name: str) -> str:
     said = request.headers.getlist("cookie")
-    if not said:
-        return ""
-    name = _name(request)
     found = [
         value
         for each in ";".join(said).split(";")
@@ -85,6 +87,28 @@ def cookie(request: Request, secret: str, life: float) -> Mapping[str, str]:
     secure = "; Secure" if root.scheme == "https" else ""
     said = f"{_name(request)}={secret}; Path={root.path or '/'}; Max-Age={int(life)}"
     return {"Set-Cookie": f"{said}; HttpOnly; SameSite=Strict{secure}"}
+
+
+def kept(request: Request, content: bytes, life: float) -> Mapping[str, str]:
+    """The header that has the browser keep something while it is with a provider.
+
+    It comes back by a link of another site, with which it shows no cookie that is `Strict`.
+    """
+    text = urlsafe_b64encode(content).decode().rstrip("=")
+    root = urlsplit(_root(request))
+    secure = "; Secure" if root.scheme == "https" else ""
+    said = f"{_name(request)}-begun={text}; Path={root.path or '/'}; Max-Age={int(life)}"
+    return {"Set-Cookie": f"{said}; HttpOnly; SameSite=Lax{secure}"}
+
+
+def brought(request: Request) -> bytes:
+    """What the browser has kept; empty for nothing.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    text = _shown(request, f"{_name(request)}-begun")
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _name(request: Request) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.types import Scope
 
+from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
 from hilum.core.login import Login
 from hilum.core.operations import Come
@@ -18,6 +19,8 @@ from hilum.frontends.dicomweb import session
 from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.errors import BackendError, Forbidden, HilumError, Unauthenticated
 from hilum.model.principal import NOBODY, Principal, Proof, Right
+from hilum.net.proxies import is_believed, is_named
+from hilum.net.rates import Rates
 from hilum.net.tokens import joined
 
 ANY: Final = frozenset(Right)
@@ -50,25 +53,42 @@ async def settle(request: Request, needs: frozenset[Right], mounts: Sequence[str
 
     Raises:
         Refused: they may not.
+        TooMany: they ask too much.
         BackendError: it cannot be found out now.
     """
     login: Login = request.app.state.login
     beside = _beside(request)
+    request.scope["state"]["who"] = beside
     if not login.is_on:
-        request.scope["state"]["who"] = beside
+        _counted(request, beside, needs)
         return
     try:
         principal = await _shown(request, login, beside)
     except (Unauthenticated, Forbidden, BackendError) as error:
+        nobody = replace(beside, proof=Proof.NOTHING, name="")
+        _counted(request, nobody, needs)
         if needs or isinstance(error, Forbidden):
             refused(request, beside, error, _named(mounts))
             raise
-        principal = replace(beside, proof=Proof.NOTHING, name="")
+        principal = nobody
+    else:
+        _counted(request, principal, needs)
     request.scope["state"]["who"] = principal
     if needs and not any(sees(request, each, needs) for each in mounts):
         request_id = request.scope["state"].get("request_id", "")
         name = _named(mounts)
         login.policy(Come(mount=name, who=principal, request_id=request_id, any_of=needs))
+
+
+def _counted(request: Request, principal: Principal, needs: frozenset[Right]) -> None:
+    """Count the request, but for pages and their files, which a browser asks for by the hundred.
+
+    Raises:
+        TooMany: it is one too many.
+    """
+    if needs or request.method not in session.READS:
+        rates: Rates = request.app.state.rates
+        rates.asked(principal)
 
 
 def _named(mounts: Sequence[str]) -> str:
@@ -131,24 +151,36 @@ def _beside(request: Request) -> Principal:
     """What the connection shows: its address, and the certificate of the client."""
     scope = request.scope
     address = scope["client"][0] if scope.get("client") else ""
-    if request.app.state.settings.trust_forwarded:
-        address = _forwarded(request) or address
+    settings: HttpSettings = request.app.state.settings
+    if is_believed(settings, address):
+        address = _forwarded(request, settings) or address
     subject = scope.get("extensions", {}).get("tls", {}).get("client_cert_name") or ""
     proof = Proof.CERTIFICATE if subject else Proof.NOTHING
     return Principal(subject, proof, address=address, certificate=subject)
 
 
-def _forwarded(request: Request) -> str:
+def _forwarded(request: Request, settings: HttpSettings) -> str:
     """The address of whoever called the proxy before us, in that proxy's own words.
 
-    It adds them at the end; what stands before them the client may have written itself.
+    Each proxy adds them at the end; what stands before them the client may have written itself. So
+    the last one counts that is no proxy of ours.
     """
-    said = ",".join(request.headers.getlist("forwarded")).rpartition(",")[2]
-    for each in said.split(";"):
-        name, _, value = each.partition("=")
-        if name.strip().lower() == "for":
-            return _bare(value.strip().strip('"'))
-    return _bare(",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip())
+    said = _told(request)
+    return next((each for each in reversed(said) if not is_named(settings, each)), said[0])
+
+
+def _told(request: Request) -> list[str]:
+    """The addresses that proxies have told, the nearest at the end; at least one, or ""."""
+    elements = ",".join(request.headers.getlist("forwarded"))
+    found = [
+        value.strip().strip('"')
+        for element in elements.split(",")
+        for name, _, value in (each.partition("=") for each in element.split(";"))
+        if name.strip().lower() == "for"
+    ]
+    if not found:
+        found = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    return [_bare(each.strip()) for each in found]
 
 
 def _bare(address: str) -> str:

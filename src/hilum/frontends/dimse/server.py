@@ -12,10 +12,12 @@ import anyio
 from hilum.codec.associate import AssociateAccept, AssociateRequest
 from hilum.codec.dimse import Service
 from hilum.codec.verdict import Dimse
+from hilum.config.limits import LimitSettings
 from hilum.config.schema import Settings
 from hilum.core.audit import unspoken
 from hilum.core.broker import Broker
 from hilum.core.login import OPEN, Login
+from hilum.frontends.dimse import limits
 from hilum.frontends.dimse.admission import TRANSIENT, Admission, Refusal
 from hilum.frontends.dimse.echo import echo
 from hilum.frontends.dimse.find import find
@@ -29,6 +31,7 @@ from hilum.model.principal import Principal
 from hilum.net.crowd import Crowd, Nobody
 from hilum.net.entrance import Entrance
 from hilum.net.inbox import Inbox
+from hilum.net.rates import Rates
 from hilum.net.threshold import Threshold
 from hilum.net.worker import Worker
 from hilum.upper_layer.association import Association
@@ -66,6 +69,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     worker: Worker | None = None,
     tls: ssl.SSLContext | None = None,
     login: Login = OPEN,
+    rates: Rates | None = None,
 ) -> None:
     """Accept associations until `stop`; what runs then gets `graceful_shutdown` to end.
 
@@ -82,12 +86,14 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         worker: which of several processes this is, that share the port; None: there is one.
         tls: to speak TLS with, at the door that does; not where there are other workers.
         login: how it is known who calls.
+        rates: how much each may ask; None: any amount.
 
     Raises:
         OSError: the port cannot be bound.
     """
     crowd = Nobody() if worker is None else worker.crowd
     door = _Door(broker, settings, Inbox() if inbox is None else inbox, crowd, login)
+    door.rates = rates or door.rates
     if worker is not None:
         door.left = worker.doors["dimse"].left
     listeners = await opened(settings, worker, tls, door.association, unspoken(broker.audits))
@@ -127,6 +133,7 @@ class _Door:
         self._inbox = inbox
         self._crowd = crowd
         self.left: Callable[[], None] = lambda: None  # called when a connection has ended
+        self.rates = Rates(LimitSettings())
         self._settings = settings
         self._open: set[Association] = set()  # all connections
         self._accepted: set[Association] = set()  # those the limits are about
@@ -135,9 +142,9 @@ class _Door:
         self._empty = asyncio.Event()
         self._empty.set()
         self._closing = self._shut = False
-        limits = settings.dimse
+        dimse = settings.dimse
         self._timeouts = Timeouts(
-            acse=limits.acse_timeout, message=limits.message_timeout, idle=limits.idle_timeout
+            acse=dimse.acse_timeout, message=dimse.message_timeout, idle=dimse.idle_timeout
         )
         self._admission = Admission(broker, settings, inbox, login)
 
@@ -239,6 +246,8 @@ class _Door:
             return  # told in the one line at the end
         who, kind = Principal(), Kind.NODE
         refusal = self._admission.refusal(association, request) or self._full(association, request)
+        if refusal is None and not self._admission.is_expected(association, request):
+            refusal = limits.associates(self.rates, association.address)
         if refusal is None:
             who, refusal = await self._admission.caller(association, request)
             kind = Kind.LOGIN
@@ -266,6 +275,7 @@ class _Door:
             who=who,
             request_id=request_id,
             inbox=self._inbox,
+            rates=self.rates,
             only_expected="" if may_ask else "it may only bring what a C-MOVE of ours waits for",
             token=self._admission.token(request) if may_ask else None,
             relational=_agreed(accept, RELATIONAL),
@@ -312,6 +322,8 @@ class _Door:
             else session.doubt and service != Service.C_STORE
         ):
             refusal = Dimse.NOT_AUTHORIZED
+        else:
+            refusal = limits.asks(session, service)
         if refusal == Dimse.NOT_AUTHORIZED:
             session.refused(session.barred)
         if handler is None or refusal is not None:
@@ -324,6 +336,8 @@ class _Door:
         except HilumError:
             if session.association.lost is None:
                 raise
+        finally:
+            limits.spent(session)
 
     def _refused(self, association: Association, request_id: str, kind: Kind, why: str) -> None:
         """Tell the audit of somebody who does not come in."""
@@ -341,12 +355,12 @@ class _Door:
 
     def _full(self, association: Association, request: AssociateRequest) -> Refusal | None:
         """Why there is no room for one more."""
-        limits = self._settings.dimse
+        dimse = self._settings.dimse
         others, others_from_there = self._crowd.elsewhere(association.address)
-        if len(self._accepted) + others >= limits.max_associations:
+        if len(self._accepted) + others >= dimse.max_associations:
             return TRANSIENT, 3, 2, "dimse.max_associations is reached"
         from_there = sum(each.address == association.address for each in self._accepted)
-        if from_there + others_from_there >= limits.max_associations_per_peer:
+        if from_there + others_from_there >= dimse.max_associations_per_peer:
             return TRANSIENT, 3, 2, "dimse.max_associations_per_peer is reached"
         is_expected = self._admission.is_expected(association, request)
         if self._closing and not (is_expected and self._may_bring(association)):

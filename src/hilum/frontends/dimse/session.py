@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
 from hilum.codec.dimse import A_DATA_SET, NO_DATA_SET, RESPONSE, Command
+from hilum.config.limits import LimitSettings
 from hilum.core.backend import StoreSession
 from hilum.core.broker import Broker
 from hilum.core.operations import Originator, Store
@@ -13,6 +14,7 @@ from hilum.model.errors import BackendError, OutOfResources
 from hilum.model.outcome import Progress
 from hilum.model.principal import Principal
 from hilum.net.inbox import Caller, Inbox
+from hilum.net.rates import Rates
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.messages import Message
 
@@ -27,6 +29,8 @@ class Session:
         mount: AE title of the mount that was called; of none where only `inbox` receives there.
         ae_title: the one that was called, as it is written in answers.
         inbox: where our own C-MOVEs wait for what comes.
+        rates: how much the caller may ask.
+        counted: bytes of the association that were counted for that.
         only_expected: why it may bring what they wait for, and nothing else; "" when it may more.
         token: that was shown; None: none.
         doubt: why it may not, since its token is good no more; "" as long as it is.
@@ -42,6 +46,8 @@ class Session:
     who: Principal
     request_id: str
     inbox: Inbox = field(default_factory=Inbox)
+    rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
+    counted: int = 0
     only_expected: str = ""
     token: str | None = field(default=None, repr=False)
     doubt: str = ""
