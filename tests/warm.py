@@ -27,7 +27,16 @@ from typing import IO
 POSSIBLE = hasattr(os, "fork") and hasattr(os, "pidfd_open") and hasattr(socket, "send_fds")
 ROOT = Path(__file__).parents[1]
 _MOST = 1024 * 1024  # bytes of a request
-_NEEDED = ("hilum.cli.main", "hilum.cli.run", "hilum.workers.supervisor")
+_NEEDED = (
+    "alembic.command",
+    "hilum.cli.main",
+    "hilum.cli.run",
+    "hilum.frontends.dicomweb.app",
+    "hilum.frontends.dimse.server",
+    "hilum.frontends.fhir.service",
+    "hilum.net.http",
+    "hilum.workers.supervisor",
+)
 
 
 class Forked:

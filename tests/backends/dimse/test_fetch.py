@@ -252,7 +252,7 @@ async def test_a_pacs_that_is_lost_is_called_again_for_the_rest(
     if point is not Point.INSTANCE:
         assert found.cut == {}
     elif way == "get" and listed:
-        assert len(found.cut) == 1
+        assert len(found.cut) <= 1  # one that was begun; before that, it is asked for again
 
 
 @pytest.mark.parametrize("way", WAYS)
