@@ -80,3 +80,17 @@ def test_every_operation_says_what_it_is() -> None:
         for method in (METHODS - {"options"}) & item.keys():
             assert item[method]["summary"]
             assert item[method]["responses"]
+
+
+class _Once(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which the first would be forgotten."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - the library's
+        names = [each.value for each, _ in node.value if each.tag != "tag:yaml.org,2002:merge"]
+        assert len(names) == len({*map(str, names)}), names
+        return super().construct_mapping(node, deep)
+
+
+def test_no_key_stands_twice() -> None:
+    text = (Path(__file__).parents[3] / "doc" / "openapi.yaml").read_text("utf-8")
+    assert yaml.load(text, _Once) == DOCUMENT  # noqa: S506 - a safe one
