@@ -1,6 +1,8 @@
 """RESULTS.md: what was measured, as tables."""
 
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from bench.access import Guard
 from bench.growth.table import growth_tables
@@ -17,6 +19,7 @@ median of the rounds and, in brackets, the distance from the least to the greate
 In the table of the archive 2.0 says that Hilum is twice as fast; in those of SCU and broker it says
 that Hilum takes twice as long.
 """
+_WHY = Path(__file__).with_name("misses.toml")
 _KEPT = {Guard.AUTH: 0.95, Guard.TLS: 0.65}
 """The part of its speed that a row keeps at least."""
 _GUARDED = {guarded_title(guard): guard for guard in Guard}
@@ -39,6 +42,7 @@ def report(results: Results, rows: Sequence[Row]) -> str:
         known = [row for row in rows if row.group == group and key(row) in results.rows]
         if known:
             parts += [title, "", *_table(known, results), "", *_costs(known, results), ""]
+    parts += _misses(rows, results)
     parts += _guards(rows, results)
     parts += _legend([row for row in rows if key(row) in results.rows])
     parts += growth_tables(results.growth)
@@ -157,6 +161,22 @@ def _cost(samples: Samples | None) -> str:
     spent = samples.cpu_median
     time = f"{spent / count * 1000:.2f} ms" if samples.client is not None else f"{spent:.2f} s"
     return f"{time}, {samples.peak:.0f} MB" if samples.peak is not None else time
+
+
+def _misses(rows: Sequence[Row], results: Results) -> Iterator[str]:
+    """Why targets are missed."""
+    known = [row for row in rows if key(row) in results.rows]
+    missed = [row for row in known if "no" in _verdict(row, results.rows[key(row)])[2]]
+    if not missed:
+        return
+    why = tomllib.loads(_WHY.read_text("utf-8"))
+    yield "## Where a target is missed, and why"
+    yield ""
+    yield "| row | why |"
+    yield "|---|---|"
+    for row in missed:
+        yield f"| {row.group}: {row.name} | {why.get(key(row), '-')} |"
+    yield ""
 
 
 def _guards(rows: Sequence[Row], results: Results) -> Iterator[str]:

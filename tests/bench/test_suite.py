@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,11 @@ def test_every_row_comes_out_with_numbers(tmp_path: Path) -> None:
 def test_it_lists_its_rows() -> None:
     done = run("--list")
     assert [line.split("  ")[0] for line in done.stdout.splitlines()] == [key(row) for row in ROWS]
+
+
+def test_a_miss_is_explained_of_rows_that_there_are() -> None:
+    told = tomllib.loads((ROOT / "bench" / "misses.toml").read_text("utf-8"))
+    assert told.keys() <= {key(row) for row in ROWS}
 
 
 def test_no_two_rows_have_one_name() -> None:

@@ -25,7 +25,10 @@ from hilum.core.operations import Originator
 from hilum.model.errors import (
     BackendFault,
     BackendUnavailable,
+    BadDataset,
     BadRequest,
+    ClassMismatch,
+    CredentialsRefused,
     OutOfResources,
     SyntaxRefused,
 )
@@ -167,16 +170,17 @@ async def test_who_asked_for_the_move_is_named() -> None:
     ("status", "kind"),
     [
         (0xA700, OutOfResources),
-        (0xA900, BackendFault),
-        (0xC000, BackendFault),
-        (0x0124, BackendFault),
+        (0xA900, ClassMismatch),
+        (0xC000, BadDataset),
+        (0x0110, BackendFault),
+        (0x0124, CredentialsRefused),
     ],
 )
 async def test_a_failure_of_the_peer_is_told(status: int, kind: type[Exception]) -> None:
     async with lying(lambda one: answering(one, [], status)) as port, session(port, NEED) as one:
         stored = await one.store(instance())
     assert isinstance(stored.failure, kind)
-    assert f"{status:04X}H" in str(stored.failure)
+    assert f"({status:04X})" in str(stored.failure)
 
 
 async def test_a_warning_of_the_peer_is_a_warning() -> None:

@@ -87,15 +87,15 @@ async def test_a_receiver_that_is_no_mount_answers_c_echo_and_takes_what_is_expe
     async with door(inbox) as port, calling(port) as association:
         await echo(association)
         assert await is_refused(association) is NotOffered
-        assert "0124H" in (await stored(association, FIRST) or "")
+        assert "(0124)" in (await stored(association, FIRST) or "")
         waiter = receiving.expecting(arrivals, {STUDY: uid(1)}, [FIRST.sop_instance_uid])
         async with waiter as expecting:
             assert await stored(association, FIRST) is None
             # each one on an association is looked at on its own
-            assert "0124H" in (await stored(association, OTHER) or "")
+            assert "(0124)" in (await stored(association, OTHER) or "")
             origin = Originator(US, expecting.message_id)
             assert await stored(association, made(1, 1, 2), origin) is None
-        assert "0124H" in (await stored(association, made(1, 1, 3)) or "")
+        assert "(0124)" in (await stored(association, made(1, 1, 3)) or "")
         await echo(association)
     assert arrivals.whole == {FIRST.sop_instance_uid, uid(1, 1, 2)}
 
@@ -112,7 +112,7 @@ async def test_a_pacs_that_is_no_peer_may_do_nothing_else_at_a_mount() -> None:
         keys = {STUDY: uid(1)}
         async with receiving.expecting(arrivals, keys, [FIRST.sop_instance_uid]):
             assert await stored(association, FIRST) is None
-            assert "0124H" in (await stored(association, OTHER) or "")
+            assert "(0124)" in (await stored(association, OTHER) or "")
     assert arrivals.whole == {FIRST.sop_instance_uid}
     assert memory._kept == {}
 
@@ -225,7 +225,7 @@ async def test_where_there_are_logins_a_pacs_needs_none_to_bring_what_is_expecte
             keys = {STUDY: uid(1)}
             async with receiving.expecting(arrivals, keys, [FIRST.sop_instance_uid]):
                 assert await stored(association, FIRST) is None
-                assert "0124H" in (await stored(association, OTHER) or "")
+                assert "(0124)" in (await stored(association, OTHER) or "")
         async with rejected(), calling(port, title="STRANGER"):
             pass
     assert arrivals.whole == {FIRST.sop_instance_uid}
