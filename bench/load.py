@@ -7,9 +7,11 @@ tenth of a millisecond for a small answer, which is less than any server here ta
 import re
 import selectors
 import socket
+import ssl
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from urllib.parse import urlsplit
@@ -124,7 +126,9 @@ class _Connection:
         self.link = socket.create_connection(self.address)
         self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.access.context:
-            self.link = self.access.context.wrap_socket(self.link, server_hostname=self.address[0])
+            name = self.address[0]
+            self.link = self.access.context.wrap_socket(self.link, server_hostname=name)
+            self.link.setblocking(False)  # noqa: FBT003 - it gives one record at a time
         self.answers = 0
 
     def ask(self) -> None:
@@ -209,6 +213,23 @@ def _receive(
     connection: _Connection, buffer: memoryview, selector: selectors.BaseSelector
 ) -> float | None:
     """Read what is there; the seconds of the answer if it is whole now."""
+    with suppress(ssl.SSLWantReadError):
+        while True:
+            took = _read(connection, buffer, selector)
+            closed = connection.link.fileno() < 0
+            if took is not None or closed or not isinstance(connection.link, ssl.SSLSocket):
+                return took
+    return None
+
+
+def _read(
+    connection: _Connection, buffer: memoryview, selector: selectors.BaseSelector
+) -> float | None:
+    """The same, of one read; with TLS that is one record.
+
+    Raises:
+        ssl.SSLWantReadError: nothing is there, or not all of a record.
+    """
     count = connection.link.recv_into(buffer)
     if not count:
         if connection.reader.status or not connection.answers:
