@@ -1,20 +1,16 @@
 """How the ids of FHIR's Patients are kept: random, so that nothing can be read from them."""
 
-import asyncio
 import secrets
-import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Final, TypeVar
+from typing import Final
 
 import sqlalchemy as sa
 
 from hilum.core.fhir.patients import PatientKey
-from hilum.model.errors import BackendFault
 from hilum.state.schema import PATIENT
-
-T = TypeVar("T")
+from hilum.state.thread import done
 
 _ID: Final = 16  # random bytes
 _REMEMBERED: Final = 10_000  # patients
@@ -49,7 +45,7 @@ class Patients:
         missing = [*dict.fromkeys(each for each in patients if each not in found)]
         for start in range(0, len(missing), _AT_ONCE):
             some = missing[start : start + _AT_ONCE]
-            kept = await self._do(lambda some=some: self._kept(mount, some))  # type: ignore[misc] # mypy cannot infer it
+            kept = await done(self._thread, lambda some=some: self._kept(mount, some))  # type: ignore[misc] # mypy cannot infer it
             found |= kept
             self._remember(mount, kept)
         return found
@@ -59,7 +55,7 @@ class Patients:
         found: dict[str, PatientKey] = {}
         for start in range(0, len(ids), _AT_ONCE):
             some = [*ids[start : start + _AT_ONCE]]
-            found |= await self._do(lambda some=some: self._whose(mount, some))  # type: ignore[misc] # as above
+            found |= await done(self._thread, lambda some=some: self._whose(mount, some))  # type: ignore[misc] # as above
         return found
 
     def _remember(self, mount: str, kept: Mapping[PatientKey, str]) -> None:
@@ -67,12 +63,6 @@ class Patients:
             self._remembered[mount, key] = name
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
-
-    async def _do(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
-            raise BackendFault("the state's database fails") from error
 
     def _kept(self, mount: str, patients: Sequence[PatientKey]) -> dict[PatientKey, str]:
         with self._reading.begin() as session:

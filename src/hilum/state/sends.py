@@ -1,23 +1,20 @@
 """How the Sends that run in the background are kept in the state's database."""
 
-import asyncio
-import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
 from hilum.core.operations import Send
 from hilum.core.transactions import Transaction
-from hilum.model.errors import BackendFault, InUse
+from hilum.model.errors import InUse
 from hilum.model.identity import Ref
 from hilum.model.principal import Principal, Proof
 from hilum.model.sending import Failure, Sending, State
 from hilum.state.schema import SEND
-
-T = TypeVar("T")
+from hilum.state.thread import done
 
 _UNFINISHED = [state.value for state in State if not state.is_final]
 _FINAL = [state.value for state in State if state.is_final]
@@ -37,35 +34,24 @@ class Sends:
 
     async def add(self, transaction: Transaction, /) -> None:
         """See `core.transactions.SendRecords`."""
-        await self._do(lambda: self._add(transaction))
+        await done(self._thread, lambda: self._add(transaction))
 
     async def get(self, uid: str, /) -> Transaction | None:
         """See `core.transactions.SendRecords`."""
-        found = await self._do(lambda: self._select(SEND.c.transaction_uid == uid))
+        found = await done(self._thread, lambda: self._select(SEND.c.transaction_uid == uid))
         return found[0] if found else None
 
     async def update(self, transaction: Transaction, /) -> None:
         """See `core.transactions.SendRecords`."""
-        await self._do(lambda: self._update(transaction))
+        await done(self._thread, lambda: self._update(transaction))
 
     async def unfinished(self) -> Sequence[Transaction]:
         """See `core.transactions.SendRecords`."""
-        return await self._do(lambda: self._select(SEND.c.state.in_(_UNFINISHED)))
+        return await done(self._thread, lambda: self._select(SEND.c.state.in_(_UNFINISHED)))
 
     async def forget(self, before: float, most: int, /) -> None:
         """See `core.transactions.SendRecords`."""
-        await self._do(lambda: self._forget(before, most))
-
-    async def _do(self, work: Callable[[], T]) -> T:
-        """Run `work` in the thread.
-
-        Raises:
-            BackendFault: the database fails.
-        """
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
-            raise BackendFault("the state's database fails") from error
+        await done(self._thread, lambda: self._forget(before, most))
 
     def _add(self, transaction: Transaction) -> None:
         try:

@@ -5,24 +5,19 @@ neither ask as somebody else nor learn a token. See
 architecture/decisions/0015-a-browser-logs-in-by-a-cookie.md.
 """
 
-import asyncio
 import secrets
-import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from concurrent.futures import Executor
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final
 
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hilum.model.errors import BackendFault
 from hilum.state.schema import SESSION
-
-T = TypeVar("T")
+from hilum.state.thread import done
 
 MOST: Final = 10_000
 """Sessions at a time; beyond that the oldest ends."""
@@ -59,7 +54,7 @@ class Sessions:
         """
         secret = secrets.token_urlsafe(_SECRET)
         sealed = _key(secret).encrypt(_NONCE, token.encode(), None)
-        await self._do(lambda: self._add(_digest(secret), sealed, expires))
+        await done(self._thread, lambda: self._add(_digest(secret), sealed, expires))
         return secret
 
     async def token(self, secret: str) -> str | None:
@@ -75,7 +70,7 @@ class Sessions:
         if time.monotonic() < until:
             return found
         self._believed.pop(digest, None)
-        sealed = await self._do(lambda: self._sealed(digest))
+        sealed = await done(self._thread, lambda: self._sealed(digest))
         if sealed is None:
             return None
         try:
@@ -95,13 +90,7 @@ class Sessions:
         """
         digest = _digest(secret)
         self._believed.pop(digest, None)
-        await self._do(lambda: self._remove(digest))
-
-    async def _do(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
-            raise BackendFault("the state's database fails") from error
+        await done(self._thread, lambda: self._remove(digest))
 
     def _add(self, digest: bytes, sealed: bytes, expires: float) -> None:
         now = time.time()

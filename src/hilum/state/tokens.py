@@ -3,28 +3,25 @@
 A plain SHA-256 is right for them, though not for passwords: nobody guesses 256 random bits.
 """
 
-import asyncio
 import hmac
 import re
 import secrets
-import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final
 
 import orjson
 import sqlalchemy as sa
 
-from hilum.model.errors import BackendFault, InUse, NotFound
+from hilum.model.errors import InUse, NotFound
 from hilum.model.issued import PREFIX, IssuedToken
 from hilum.model.principal import Grant, Principal, Proof, Right
 from hilum.state.schema import TOKEN
-
-T = TypeVar("T")
+from hilum.state.thread import done
 
 REMEMBERED: Final = 5.0
 """Seconds for which a token is believed without looking: as late as that it is really revoked, in
@@ -65,7 +62,7 @@ class Tokens:
         until, found = self._believed.get(digest, (0.0, None))
         if found is None or until <= now:
             self._believed.pop(digest, None)
-            found = await self._do(lambda: self._known(written[1], digest))
+            found = await done(self._thread, lambda: self._known(written[1], digest))
             if found is None:
                 return None
             self._believed[digest] = now + REMEMBERED, found
@@ -98,7 +95,7 @@ class Tokens:
             expires=None if life is None else now + life,
         )
         text = f"{PREFIX}{made.id}_{secrets.token_urlsafe(_SECRET)}"
-        await self._do(lambda: self._add(made, _digest(text)))
+        await done(self._thread, lambda: self._add(made, _digest(text)))
         return made, text
 
     async def every(self) -> Sequence[IssuedToken]:
@@ -107,7 +104,7 @@ class Tokens:
         Raises:
             BackendFault: the database fails.
         """
-        return await self._do(self._all)
+        return await done(self._thread, self._all)
 
     async def revoke(self, which: str) -> IssuedToken:
         """Let it open nothing any more.
@@ -120,15 +117,9 @@ class Tokens:
             InUse: several have that name.
             BackendFault: the database fails.
         """
-        revoked = await self._do(lambda: self._revoke(which))
+        revoked = await done(self._thread, lambda: self._revoke(which))
         self._believed.clear()
         return revoked
-
-    async def _do(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
-            raise BackendFault("the state's database fails") from error
 
     def _known(self, name: str, digest: bytes) -> IssuedToken | None:
         with self._reading.begin() as session:
