@@ -16,7 +16,7 @@ from hilum.model.errors import BackendFault, BackendUnavailable
 from hilum.state.database import open_database
 from hilum.state.lock import Lock
 from hilum.state.patients import Patients
-from hilum.state.schema import HEAD
+from hilum.state.schema import HEAD, METADATA
 from hilum.state.sends import Sends
 from hilum.state.sessions import Sessions
 from hilum.state.tokens import Tokens
@@ -130,7 +130,7 @@ def _locked(folder: Path) -> Lock:
 def _upgraded(folder: Path, opened: ExitStack) -> sa.Engine:
     engine = _opened(folder, opened)
     try:
-        upgrade(engine, _SCRIPTS, HEAD, "the state's database")
+        upgrade(engine, METADATA, _SCRIPTS, HEAD, "the state's database")
     except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
         raise BackendFault("the state's database cannot be used") from error
     return engine
