@@ -137,6 +137,7 @@ async def _archive(
         lends=archive,
         versions=archive,
         changes=archive,
+        feed=archive if mount.is_followed else None,
         stores=archive,
         deletes=archive if mount.delete else None,
         stores_at_once=STORES_AT_ONCE,
