@@ -1,6 +1,7 @@
 """How is what was counted given to Prometheus? By its library, which is imported when it asks."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from hilum.service.families import Family, Sample
 
@@ -11,7 +12,7 @@ class _Collected:
     def __init__(self, families: Iterable[Family]) -> None:
         self._families = families
 
-    def collect(self) -> Iterator[object]:
+    def collect(self) -> Iterator[Any]:
         """All families."""
         from prometheus_client.metrics_core import Metric  # noqa: PLC0415 - when somebody asks
 
