@@ -29,6 +29,7 @@ class Right(StrEnum):
     SEND = "send"
     DELETE = "delete"
     ADMIN = "admin"
+    METRICS = "metrics"
 
 
 @dataclass(frozen=True, slots=True)

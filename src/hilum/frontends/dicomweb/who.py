@@ -22,7 +22,7 @@ from hilum.model.principal import NOBODY, Principal, Proof, Right, joined
 from hilum.net.proxies import is_believed, is_named
 from hilum.net.rates import Rates
 
-ANY: Final = frozenset(Right)
+ANY: Final = frozenset(Right) - {Right.METRICS}
 """Of a resource for whoever may do anything at all at the mount."""
 NOT_LOOKED_AT: Final[frozenset[Right]] = frozenset()
 """Of a resource that is for everybody."""
