@@ -9,6 +9,8 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "run": "hilum.cli.run",
     "check": "hilum.cli.check",
+    "ready": "hilum.cli.ready",
+    "backup": "hilum.cli.backup",
     "explain": "hilum.cli.explain",
     "import": "hilum.cli.import_",
     "echo": "hilum.cli.echo",
