@@ -10,6 +10,7 @@ COMMANDS = {
     "run": "hilum.cli.run",
     "check": "hilum.cli.check",
     "explain": "hilum.cli.explain",
+    "conformance": "hilum.cli.conformance",
     "import": "hilum.cli.import_",
     "echo": "hilum.cli.echo",
     "find": "hilum.cli.find",
