@@ -18,6 +18,7 @@ COMMANDS = {
     "move": "hilum.cli.move",
     "store": "hilum.cli.store",
     "probe": "hilum.cli.probe",
+    "selftest": "hilum.cli.selftest",
     "viewer": "hilum.cli.viewer",
     "demo": "hilum.cli.demo",
     "cert": "hilum.cli.cert",
