@@ -65,7 +65,6 @@ ELSEWHERE = {
     "backends/archive/transactions": INDEX,
     "backends/archive/work": INDEX,
     "backends/archive/writer": INDEX,
-    "backends/fhir/publish": PUBLISH,
     "backends/memory_matching": "tests/contract: held against the archive there",
     "backends/cache/files": CACHE,
     "backends/cache/folders": CACHE,
