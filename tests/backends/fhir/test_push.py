@@ -46,7 +46,7 @@ def json(status: int, content: object, *headers: str) -> bytes:
 )
 async def test_the_id_is_read_wherever_it_is_told(answer: bytes) -> None:
     async with serving(answer) as (server, asked):
-        assert await server.put(PATIENT, BY) == "7"
+        assert await server.update(PATIENT, BY) == "7"
     assert asked[0].method == "PUT"
     assert asked[0].target == "/web/Patient?identifier=urn%3Adicom%3Auid%7Curn%3Aoid%3A1.2"
     assert orjson.loads(asked[0].body) == PATIENT

@@ -73,15 +73,23 @@ class Server:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def put(self, resource: Element, by: Identified) -> str:
-        """Create the one that has this identifier, or make it like this; its id at the server."""
-        kind = resource["resourceType"]
-        return await self._sent("PUT", f"{kind}?{by.search}", resource, by, {})
+    async def put(self, resource: Element, by: Identified) -> None:
+        """Create the one that has this identifier, or make it like this."""
+        path = f"{resource['resourceType']}?{by.search}"
+        async with self._asked("PUT", path, resource, {"Prefer": "return=minimal"}):
+            pass
+
+    async def update(self, resource: Element, by: Identified) -> str:
+        """The same, and its id at the server."""
+        path = f"{resource['resourceType']}?{by.search}"
+        async with self._asked("PUT", path, resource, {}) as answer:
+            return await self._named(answer, resource, by)
 
     async def create(self, resource: Element, by: Identified) -> str:
         """Create it, unless there is one that has this identifier; the id of either."""
         unless = {"If-None-Exist": by.search}
-        return await self._sent("POST", resource["resourceType"], resource, by, unless)
+        async with self._asked("POST", resource["resourceType"], resource, unless) as answer:
+            return await self._named(answer, resource, by)
 
     async def found(self, kind: str, by: Identified) -> list[Element]:
         """Those that have this identifier."""
@@ -105,12 +113,10 @@ class Server:
         async with self._asked("PUT", path, resource, said):
             pass
 
-    async def _sent(
-        self, method: str, path: str, resource: Element, by: Identified, said: Mapping[str, str]
-    ) -> str:
+    async def _named(self, answer: Answer, resource: Element, by: Identified) -> str:
+        """The id of what was brought."""
         kind = resource["resourceType"]
-        async with self._asked(method, path, resource, said) as answer:
-            name = _located(answer, kind) or _id(_object(await answer.read(_ANSWER)))
+        name = _located(answer, kind) or _id(_object(await answer.read(_ANSWER)))
         if not name:  # it says nothing of it
             found = await self.found(kind, by)
             name = _id(found[0]) if len(found) == 1 else ""
@@ -124,8 +130,6 @@ class Server:
     ) -> AsyncIterator[Answer]:
         client = self._client
         headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON, **said}
-        if resource["resourceType"] == "ImagingStudy":  # which may be long
-            headers["Prefer"] = "return=minimal"
         url, body = f"{client.root}/{path}", orjson.dumps(resource)
         async with client.post(url, headers, body, method=method, retries=0) as answer:
             if answer.status not in _SUCCESS:
