@@ -12,6 +12,7 @@ from hilum.authorising import CannotAuthorise, audited, open_login
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.core.jobs import open_sends
+from hilum.core.mounts import Mounts
 from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
@@ -24,6 +25,7 @@ from hilum.service.metrics import Metrics
 from hilum.service.readiness import Readiness
 from hilum.service.signals import hangs_up
 from hilum.state.state import State, open_state
+from hilum.telling import CannotTell, open_telling
 from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
 
@@ -84,6 +86,8 @@ async def serve(
             mine = worker.is_home_of if worker is not None else lambda _mount: True
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
+        await _telling(settings, found.mounts, state, stack, worker)
+
         inspects = Readiness(
             settings,
             {name: found.mounts[name].echoes for name in settings.archives},
@@ -126,6 +130,21 @@ async def _state(settings: Settings, stack: AsyncExitStack, worker: Worker | Non
         return await stack.enter_async_context(opening)
     except HilumError as error:
         raise CannotStart(f"server.data: {folder}: {error}") from error
+
+
+async def _telling(
+    settings: Settings,
+    mounts: Mounts,
+    state: State | None,
+    stack: AsyncExitStack,
+    worker: Worker | None,
+) -> None:
+    """Have changes told to those who want to know."""
+    if state is not None:
+        try:
+            await stack.enter_async_context(open_telling(settings, mounts, state, worker))
+        except CannotTell as error:
+            raise CannotStart(str(error)) from error
 
 
 async def _metrics(

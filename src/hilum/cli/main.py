@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": "hilum.cli.demo",
     "cert": "hilum.cli.cert",
     "token": "hilum.cli.token",
+    "queue": "hilum.cli.queue",
     "version": "hilum.cli.version",
 }
 """Name -> module; its `command` is a Typer application."""
