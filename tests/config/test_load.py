@@ -223,7 +223,7 @@ def test_a_mount_whose_kind_only_the_environment_says_is_of_that_kind(tmp_path: 
 
 
 def test_a_kind_that_there_is_not_is_told_in_one_line(tmp_path: Path) -> None:
-    one_of = 'should be one of "archive", "dimse", "dicomweb"'
+    one_of = 'should be one of "archive", "dimse", "dicomweb", "fhir"'
     text = """
 [mounts.A]
 backend = "dims"
