@@ -95,7 +95,7 @@ class Http1:
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._client, self._server = addresses
         self._scheme = "http" if writer.get_extra_info("sslcontext") is None else "https"
-        self._subject = subject(writer.get_extra_info("ssl_object"))
+        self._subject = subject(writer.get_extra_info("certificate"))
         self._ends = ends
         self._idle = idle
         self._patience = patience
