@@ -11,6 +11,7 @@ ROUTES = (
 )
 FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS; test_fhir_samples.py"
 VALUES = "values without behaviour"
+SELFTEST = "tests/cli/test_selftest.py, with running brokers"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
     "doors": "tests/test_app.py opens them",
@@ -35,6 +36,11 @@ ELSEWHERE = {
     "model/query": VALUES,
     "model/sending": VALUES,
     "cli/ohif/pinned": VALUES,
+    "cli/tested/row": SELFTEST,
+    "cli/tested/dimse": SELFTEST,
+    "cli/tested/web": SELFTEST,
+    "cli/tested/tls": SELFTEST,
+    "cli/tested/storing": SELFTEST,
     "cli/walk/rows": "a list; tests/cli/test_demo.py walks it",
     "cli/walk/far": "started by tests/cli/walk/test_crossing.py",
     "cli/walk/sends": "walked by tests/cli/walk/test_crossing.py",

@@ -9,7 +9,10 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "run": "hilum.cli.run",
     "check": "hilum.cli.check",
+    "ready": "hilum.cli.ready",
+    "backup": "hilum.cli.backup",
     "explain": "hilum.cli.explain",
+    "conformance": "hilum.cli.conformance",
     "import": "hilum.cli.import_",
     "echo": "hilum.cli.echo",
     "find": "hilum.cli.find",
@@ -17,6 +20,7 @@ COMMANDS = {
     "move": "hilum.cli.move",
     "store": "hilum.cli.store",
     "probe": "hilum.cli.probe",
+    "selftest": "hilum.cli.selftest",
     "viewer": "hilum.cli.viewer",
     "demo": "hilum.cli.demo",
     "cert": "hilum.cli.cert",
