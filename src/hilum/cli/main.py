@@ -11,6 +11,7 @@ COMMANDS = {
     "check": "hilum.cli.check",
     "ready": "hilum.cli.ready",
     "backup": "hilum.cli.backup",
+    "restore": "hilum.cli.restore",
     "explain": "hilum.cli.explain",
     "import": "hilum.cli.import_",
     "echo": "hilum.cli.echo",
