@@ -11,12 +11,19 @@ ROUTES = (
 )
 FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS; test_fhir_samples.py"
 VALUES = "values without behaviour"
+SELFTEST = "tests/cli/test_selftest.py, with running brokers"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
     "doors": "tests/test_app.py opens them",
     "core/backend": "protocols: every backend's tests are theirs",
     "core/account": "tests/core/test_audit.py, through a broker",
     "core/login": VALUES,
+    "core/readiness": VALUES,
+    "core/records": VALUES,
+    "config/imaging": VALUES,
+    "frontends/admin/local": "tests/frontends/admin/test_app.py",
+    "frontends/admin/metrics": "tests/frontends/admin/test_app.py",
+    "frontends/admin/resources": "tests/frontends/admin/test_app.py",
     "model/audit": VALUES,
     "model/principal": VALUES,
     "core/operations": VALUES,
@@ -28,6 +35,11 @@ ELSEWHERE = {
     "model/query": VALUES,
     "model/sending": VALUES,
     "cli/ohif/pinned": VALUES,
+    "cli/tested/row": SELFTEST,
+    "cli/tested/dimse": SELFTEST,
+    "cli/tested/web": SELFTEST,
+    "cli/tested/tls": SELFTEST,
+    "cli/tested/storing": SELFTEST,
     "cli/walk/rows": "a list; tests/cli/test_demo.py walks it",
     "cli/walk/far": "started by tests/cli/walk/test_crossing.py",
     "cli/walk/sends": "walked by tests/cli/walk/test_crossing.py",
@@ -70,6 +82,7 @@ ELSEWHERE = {
     "frontends/dicomweb/capabilities": ROUTES,
     "frontends/dicomweb/direct": ROUTES,
     "frontends/dicomweb/documents": "tests/frontends/dicomweb/test_metadata.py and test_qido.py",
+    "frontends/dicomweb/endpoint": ROUTES,
     "frontends/dicomweb/errors": ROUTES,
     "frontends/dicomweb/incoming": ROUTES,
     "frontends/dicomweb/json_array": ROUTES,

@@ -57,7 +57,7 @@ def ready(
     """Ask the broker that runs with this configuration whether it serves.
 
     Its HTTP door is asked for /readyz, from this machine and without a login. Ends with 0 when it
-    serves, 1 when it says that no mount can be reached, 3 when nobody listens.
+    serves, 1 when it says that it cannot, 3 when nobody listens.
     """
     found = settings(config)
     try:

@@ -16,7 +16,8 @@ from hilum.model.errors import BackendFault, BackendUnavailable
 from hilum.state.database import open_database
 from hilum.state.lock import Lock
 from hilum.state.patients import Patients
-from hilum.state.schema import HEAD
+from hilum.state.queue import Queue
+from hilum.state.schema import HEAD, METADATA
 from hilum.state.sends import Sends
 from hilum.state.sessions import Sessions
 from hilum.state.tokens import Tokens
@@ -35,12 +36,14 @@ class State:
         tokens: those that we have issued (`net.tokens.Issued`).
         sessions: of browsers that are logged in (`core.login.KeepsSessions`).
         patients: the ids of FHIR's Patients (`core.fhir.patients.PatientIds`).
+        queue: what is to be done at far sides (`core.queue.Queue`).
     """
 
     sends: Sends
     tokens: Tokens
     sessions: Sessions
     patients: Patients
+    queue: Queue
 
 
 @asynccontextmanager
@@ -70,6 +73,7 @@ async def open_state(folder: Path, *, shared: bool = False) -> AsyncIterator[Sta
             Tokens(engine, reading, thread),
             Sessions(engine, reading, thread),
             Patients(engine, reading, thread),
+            Queue(engine, reading, thread),
         )
     finally:
         closed = thread.submit(opened.close)
@@ -130,7 +134,7 @@ def _locked(folder: Path) -> Lock:
 def _upgraded(folder: Path, opened: ExitStack) -> sa.Engine:
     engine = _opened(folder, opened)
     try:
-        upgrade(engine, _SCRIPTS, HEAD, "the state's database")
+        upgrade(engine, METADATA, _SCRIPTS, HEAD, "the state's database")
     except (sqlite3.Error, sa.exc.SQLAlchemyError) as error:
         raise BackendFault("the state's database cannot be used") from error
     return engine
