@@ -192,10 +192,13 @@ upgrade_service() {
     old=$(readlink "$current" || :)
     build # the old one serves meanwhile
     ran=
-    if runs; then
+    case "$(control is-active hilum.service || :)" in
+    inactive | unknown | "") ;; # somebody has stopped it, or nobody can start it
+    *)
         ran=yes
         control stop hilum.service
-    fi
+        ;;
+    esac
     backup="$kept/$(basename "$fresh")"
     if ! save "$backup"; then
         say "The state could not be saved; the release that was there stays."

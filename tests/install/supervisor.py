@@ -138,7 +138,9 @@ def main(arguments: list[str]) -> int:
         return 0
     service = Service(root)
     if verb == "is-active":
-        return 0 if service.pid is not None else 3
+        state = "inactive" if service.pid is None else "active"
+        sys.stdout.write(f"{state}\n")
+        return 0 if state == "active" else 3
     if verb == "start":
         if service.start():
             return 0
