@@ -11,6 +11,7 @@ COMMANDS = {
     "check": "hilum.cli.check",
     "ready": "hilum.cli.ready",
     "backup": "hilum.cli.backup",
+    "restore": "hilum.cli.restore",
     "explain": "hilum.cli.explain",
     "conformance": "hilum.cli.conformance",
     "import": "hilum.cli.import_",
