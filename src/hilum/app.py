@@ -16,9 +16,12 @@ from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
 from hilum.net.inbox import Inbox
+from hilum.net.others import open_others
 from hilum.net.rates import Rates
 from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
+from hilum.service.metrics import Metrics
+from hilum.service.readiness import Readiness
 from hilum.service.signals import hangs_up
 from hilum.state.state import State, open_state
 from hilum.workshop.pool import open_workshop
@@ -81,12 +84,21 @@ async def serve(
             mine = worker.is_home_of if worker is not None else lambda _mount: True
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
+        inspects = Readiness(
+            settings,
+            {name: found.mounts[name].echoes for name in settings.archives},
+            None if state is None else lambda: state.sends.get("0"),
+            None if sends is None else lambda: sends.waits,
+        )
+        metrics = await _metrics(settings, stack, worker)
         tls = await stack.enter_async_context(_renewed(settings))
         rates = Rates(settings.limits)
         patients = None if state is None else state.patients
         doors = Doors(
             *(settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients),
             rates=rates,
+            inspects=inspects,
+            exposes=None if metrics is None else metrics.expose,
         ).open()
         listening = Listening()
 
@@ -114,6 +126,18 @@ async def _state(settings: Settings, stack: AsyncExitStack, worker: Worker | Non
         return await stack.enter_async_context(opening)
     except HilumError as error:
         raise CannotStart(f"server.data: {folder}: {error}") from error
+
+
+async def _metrics(
+    settings: Settings, stack: AsyncExitStack, worker: Worker | None
+) -> Metrics | None:
+    """What is counted, where anybody can ask for it."""
+    if not settings.admin.enabled:
+        return None
+    if worker is None:
+        return Metrics()
+    opening = open_others(worker.letters, worker.number, worker.workers)
+    return Metrics(await stack.enter_async_context(opening), worker.number)
 
 
 @asynccontextmanager
@@ -157,7 +181,7 @@ async def _open(
 
 def cannot_listen(name: str, settings: Settings, error: OSError) -> CannotStart:
     """Why a door does not open."""
-    where = settings.dimse if name == "dimse" else settings.http
+    where = settings.doors[name]
     return CannotStart(
         f"{name}.port: cannot listen at {where.bind} port {where.port}: {reason(error)}"
     )

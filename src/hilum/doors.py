@@ -12,6 +12,8 @@ from hilum.core.broker import Broker
 from hilum.core.fhir.patients import PatientIds
 from hilum.core.jobs import BackgroundSends
 from hilum.core.login import OPEN, Login
+from hilum.core.readiness import Inspects, nothing
+from hilum.core.records import Exposes
 from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
@@ -35,6 +37,8 @@ class Doors:
         login: how it is known who comes, and what is allowed.
         patients: the ids of FHIR's Patients; None: FHIR is not offered.
         rates: how much each caller may ask, at all doors together.
+        inspects: looks whether what is ours is in order.
+        exposes: gives what was counted, for the door of administrators.
         answered: set when the web door has answered all that it was asked.
     """
 
@@ -49,6 +53,8 @@ class Doors:
     login: Login = OPEN
     patients: PatientIds | None = None
     rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
+    inspects: Inspects = nothing
+    exposes: Exposes | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def open(self) -> dict[str, Door]:
@@ -58,6 +64,8 @@ class Doors:
             doors["dimse"] = self._dimse
         if self.settings.has_http:
             doors["http"] = self._http
+        if self.settings.admin.enabled and (self.worker is None or "admin" in self.worker.doors):
+            doors["admin"] = self._admin
         return doors
 
     async def _dimse(self, started: Started) -> None:
@@ -95,6 +103,7 @@ class Doors:
             self.login,
             None if self.patients is None else fhir(settings, self.patients),
             self.rates,
+            self.inspects,
         )
         elsewhere = entrance = None
         if worker is not None:
@@ -113,3 +122,26 @@ class Doors:
             )
         finally:
             self.answered.set()
+
+    async def _admin(self, started: Started) -> None:
+        from hilum.frontends.admin.app import application  # noqa: PLC0415 - only where that door opens
+        from hilum.net import http  # noqa: PLC0415 - as above
+
+        assert self.exposes is not None  # noqa: S101 - given where this door is open
+        door = self.settings.admin_door
+        await http.serve(
+            application(
+                self.broker,
+                door,
+                self.exposes,
+                login=self.login,
+                rates=self.rates,
+                inspects=self.inspects,
+            ),
+            door,
+            started=started,
+            stop=self.stop,
+            entrance=None if self.worker is None else self.worker.doors["admin"],
+            tls=self.tls if door.tls else None,
+            refused=unspoken(self.broker.audits),
+        )

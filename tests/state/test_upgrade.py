@@ -6,6 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from tests.state.older import older
 
 from hilum.model.errors import BackendFault
 from hilum.state import state
@@ -15,11 +16,14 @@ from hilum.state.upgrade import upgrade
 
 
 def run(engine: sa.Engine) -> None:
-    upgrade(engine, state._SCRIPTS, HEAD, "the database of this test")
+    upgrade(engine, METADATA, state._SCRIPTS, HEAD, "the database of this test")
 
 
-def test_the_migrations_make_what_the_schema_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("begins", ["nothing", "0001"])
+def test_whatever_it_begins_with_it_has_what_the_schema_says(tmp_path: Path, begins: str) -> None:
     engine = open_database(tmp_path / "state.db", writes=True)
+    if begins != "nothing":
+        older(engine, state._SCRIPTS, begins)
     run(engine)
     run(engine)
     with engine.connect() as session:

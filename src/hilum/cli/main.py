@@ -9,6 +9,8 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "run": "hilum.cli.run",
     "check": "hilum.cli.check",
+    "ready": "hilum.cli.ready",
+    "backup": "hilum.cli.backup",
     "explain": "hilum.cli.explain",
     "conformance": "hilum.cli.conformance",
     "import": "hilum.cli.import_",

@@ -214,6 +214,7 @@ class Section(BaseModel):
     """Base of all sections: nothing unknown gets in, nothing changes afterwards."""
 
     model_config = ConfigDict(
+        defer_build=True,  # once, as part of the whole: a tenth of a second of each start
         extra="forbid",
         frozen=True,
         strict=True,

@@ -29,24 +29,6 @@ from hilum.config.login import OAuth, UserIdentity
 from hilum.config.tls import Identity, TlsPeer
 
 
-class ArchiveMount(Section):
-    """A mount that keeps instances in files here."""
-
-    backend: Literal["archive"] = "archive"
-    """What stands behind the mount."""
-    default: bool = False
-    """Whether this is the mount behind `/dicomweb` and the server's own AE title."""
-    path: Folder | None = None
-    """Its folder; by default `archive/` and the mount's name within the data folder."""
-    durability: Literal["full", "relaxed"] = "full"
-    """`full`: success is only answered when a power cut can no longer take the instance."""
-    duplicates: Literal["keep", "replace", "reject"] = "keep"
-    """What becomes of another data set under a SOP Instance UID that is already there."""
-    delete: bool = False
-    """Whether studies, series and instances may be deleted (DELETE over HTTP)."""
-    fhir: MountFhir = MountFhir()
-
-
 class Pool(Section):
     """The associations with one peer."""
 
@@ -232,6 +214,46 @@ class Web(Identity):
         for each in self.headers:
             if each.lower() == "authorization":
                 yield f"headers.{each}"
+
+
+class Publish(Web):
+    """A FHIR server that every study of a mount is brought to, and kept up to date at."""
+
+    url: Url
+    """The root of its FHIR R4 service: what `/ImagingStudy` comes behind."""
+    timeout: Seconds = 30.0
+    """How long it may be silent in answering."""
+    at_once: Annotated[int, Field(ge=1, le=64)] = 4
+    """Studies that are brought there at the same time."""
+    max_age: Seconds = 72 * 3600.0
+    """How long it is tried to bring a study there before it is given up; see `hilum queue`."""
+    patients: Literal["update", "create"] = "update"
+    """`update` keeps its Patients as DICOM has them; `create` leaves those alone that are there, as
+    somebody else keeps them."""
+
+
+class ArchiveMount(Section):
+    """A mount that keeps instances in files here."""
+
+    backend: Literal["archive"] = "archive"
+    """What stands behind the mount."""
+    default: bool = False
+    """Whether this is the mount behind `/dicomweb` and the server's own AE title."""
+    path: Folder | None = None
+    """Its folder; by default `archive/` and the mount's name within the data folder."""
+    durability: Literal["full", "relaxed"] = "full"
+    """`full`: success is only answered when a power cut can no longer take the instance."""
+    duplicates: Literal["keep", "replace", "reject"] = "keep"
+    """What becomes of another data set under a SOP Instance UID that is already there."""
+    delete: bool = False
+    """Whether studies, series and instances may be deleted (DELETE over HTTP)."""
+    fhir: MountFhir = MountFhir()
+    publish: Publish | None = None
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether anybody wants to know which studies change."""
+        return self.publish is not None
 
 
 class DicomwebMount(Remote, Web):

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from hilum.config.audit import AuditSettings
 from hilum.config.auth import AuthSettings, Texts, are_networks
 from hilum.config.fhir import FhirSettings
+from hilum.config.imaging import ImagingSettings
 from hilum.config.kinds import (
     AeTitle,
     BasePath,
@@ -37,6 +38,7 @@ from hilum.config.mounts import (
 )
 from hilum.config.peers import Peer
 from hilum.config.tls import TlsSettings
+from hilum.config.watching import AdminSettings, LoggingSettings
 
 
 class ServerSettings(Section):
@@ -143,34 +145,6 @@ class HttpSettings(Section):
         return self
 
 
-class ImagingSettings(Section):
-    """Work on pixels: it is done in processes of its own, which may be killed."""
-
-    processes: Annotated[int, Field(ge=1, le=64)] | None = None
-    """How many work at most, over all of `server.workers`; by default one for each core, and no
-    more than 4 and one for each GiB of memory. They start when they are needed."""
-    max_memory: Annotated[Size, Field(ge=256 * 10**6)] = 10**9
-    """What one of them may allocate; what needs more is refused. Not on Windows."""
-    timeout: Seconds = 60.0
-    """How long one piece of work may take, and how long it may wait for its turn."""
-    queue: Annotated[int, Field(ge=0)] = 128
-    """Pieces of work that may wait for a process; what comes beyond that is told to come later."""
-    idle: Seconds = 300.0
-    """How long a process stays that has nothing to do."""
-    max_spool: Size = 20 * 10**9
-    """What may lie on disk at a time of instances that are transcoded; each is there for as long
-    as that takes. Per process of `server.workers`."""
-
-
-class LoggingSettings(Section):
-    """What is said on standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least important lines that are written."""
-    format: Literal["text", "json"] = "text"
-    """`text` for people, `json` for machines, one object a line."""
-
-
 class Settings(Section):
     """Everything that one configuration file says."""
 
@@ -178,6 +152,7 @@ class Settings(Section):
     frontend: FrontendSettings = FrontendSettings()
     dimse: DimseSettings = DimseSettings()
     http: HttpSettings = HttpSettings()
+    admin: AdminSettings = AdminSettings()
     tls: TlsSettings = TlsSettings()
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
@@ -216,6 +191,28 @@ class Settings(Section):
         return self.frontend.mode in {"both", "http"}
 
     @property
+    def admin_door(self) -> HttpSettings:
+        """The door of those who look after it, which is one of HTTP."""
+        admin, proxied = self.admin, self.http.trust_forwarded and bool(self.http.trusted_proxies)
+        own = {
+            name: getattr(admin, name)
+            for name in ("bind", "port", "tls", "base_path", "public_url", "max_connections")
+        }
+        return self.http.model_copy(update={**own, "trust_forwarded": proxied, "cors_origins": ()})
+
+    @property
+    def doors(self) -> dict[str, DimseSettings | HttpSettings]:
+        """Those that are open, by the section of each."""
+        doors: dict[str, DimseSettings | HttpSettings] = {}
+        if self.has_dimse:
+            doors["dimse"] = self.dimse
+        if self.has_http:
+            doors["http"] = self.http
+        if self.admin.enabled:
+            doors["admin"] = self.admin_door
+        return doors
+
+    @property
     def has_state(self) -> bool:
         """Whether there is anything to be kept but images: Sends, issued tokens."""
         return self.has_http or self.auth.enabled
@@ -227,6 +224,7 @@ class Settings(Section):
             "dimse.tls": self.has_dimse and self.dimse.tls,
             "dimse.tls_port": self.has_dimse and self.dimse.tls_port is not None,
             "http.tls": self.has_http and self.http.tls,
+            "admin.tls": self.admin.enabled and self.admin.tls,
         }
         return tuple(name for name, is_open in doors.items() if is_open)
 
@@ -311,6 +309,9 @@ class Settings(Section):
                 yield f'mounts.{name}.retrieve: "move" needs the DIMSE door; see frontend.mode'
         if self.frontend.mode == "both" and self.dimse.port == self.http.port != 0:
             yield f"http.port: dimse.port is {self.dimse.port} too"
+        ports = {name: door.port for name, door in self.doors.items() if name != "admin"}
+        ports |= {"dimse.tls": self.dimse.tls_port or 0} if self.has_dimse else {}
+        yield from self.admin.clashes(ports, has_login=self.auth.enabled)
 
     def _tls(self) -> Iterator[str]:
         """What does not go together with doors that speak TLS."""

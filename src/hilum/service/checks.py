@@ -20,12 +20,10 @@ ENOUGH = 10**9  # bytes; with less free space an archive or a spool does not liv
 
 def ports(settings: Settings) -> Iterator[str]:
     """One line for each door that could not open, beginning with the setting it is about."""
-    if settings.has_dimse:
-        yield from _port("dimse", settings.dimse.bind, settings.dimse.port)
-        if settings.dimse.tls_port is not None:
-            yield from _port("dimse", settings.dimse.bind, settings.dimse.tls_port, "tls_port")
-    if settings.has_http:
-        yield from _port("http", settings.http.bind, settings.http.port)
+    for name, door in settings.doors.items():
+        yield from _port(name, door.bind, door.port)
+    if settings.has_dimse and settings.dimse.tls_port is not None:
+        yield from _port("dimse", settings.dimse.bind, settings.dimse.tls_port, "tls_port")
 
 
 def certificates(settings: Settings) -> Iterator[str]:

@@ -8,7 +8,7 @@ import warnings
 from datetime import UTC, datetime
 from types import TracebackType
 
-from hilum.config.schema import LoggingSettings
+from hilum.config.watching import LoggingSettings
 from hilum.model.errors import HilumError
 
 _QUIET = ("pydicom", "pynetdicom", "sqlalchemy", "alembic", "hypercorn", "httpx", "httpcore")

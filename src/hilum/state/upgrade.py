@@ -8,12 +8,13 @@ import sqlalchemy as sa
 from hilum.model.errors import BackendFault
 
 
-def upgrade(engine: sa.Engine, scripts: Path, head: str, what: str) -> None:
+def upgrade(engine: sa.Engine, tables: sa.MetaData, scripts: Path, head: str, what: str) -> None:
     """Make the tables, or change older ones, in one transaction.
 
     Args:
         engine: of the database.
-        scripts: folder of the migrations.
+        tables: what it has at the head.
+        scripts: folder of the migrations, for a database that is older.
         head: the last of them.
         what: the database, for people: "the archive's index".
 
@@ -23,8 +24,11 @@ def upgrade(engine: sa.Engine, scripts: Path, head: str, what: str) -> None:
     with engine.begin() as session:
         found = _revision(session)
         if found == head:
-            return  # the usual case, and Alembic takes a third of a second to import
-        _run(session, scripts, found, head, what)
+            return  # the usual case, and Alembic takes a third of a second and 10 MB to import
+        if found is None and not _has_any(session, tables):
+            _make(session, tables, head)
+            return
+        _migrate(session, scripts, found, head, what)
 
 
 def _revision(session: sa.Connection) -> str | None:
@@ -33,7 +37,26 @@ def _revision(session: sa.Connection) -> str | None:
     return session.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _run(session: sa.Connection, scripts: Path, found: str | None, head: str, what: str) -> None:
+def _has_any(session: sa.Connection, tables: sa.MetaData) -> bool:
+    return not tables.tables.keys().isdisjoint(sa.inspect(session).get_table_names())
+
+
+def _make(session: sa.Connection, tables: sa.MetaData, head: str) -> None:
+    """All tables as they are today, and Alembic's own word that they are."""
+    tables.create_all(session)
+    version = sa.Table(
+        "alembic_version",
+        sa.MetaData(),
+        sa.Column("version_num", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+    )
+    version.create(session)
+    session.execute(version.insert().values(version_num=head))
+
+
+def _migrate(
+    session: sa.Connection, scripts: Path, found: str | None, head: str, what: str
+) -> None:
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # six lines of no use
     from alembic import command  # noqa: PLC0415 - as above
     from alembic.config import Config  # noqa: PLC0415

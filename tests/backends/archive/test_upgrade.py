@@ -7,6 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from tests.backends.archive import opened
+from tests.state.older import older
 
 from hilum.backends.archive import upgrade as module
 from hilum.backends.archive.schema import HEAD, METADATA
@@ -15,8 +16,11 @@ from hilum.model.errors import BackendFault
 from hilum.state.database import open_database
 
 
-def test_the_migrations_make_what_the_schema_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("begins", ["nothing", "0001"])
+def test_whatever_it_begins_with_it_has_what_the_schema_says(tmp_path: Path, begins: str) -> None:
     engine = open_database(tmp_path / "index.db", writes=True)
+    if begins != "nothing":
+        older(engine, module._SCRIPTS, begins)
     upgrade(engine)
     with engine.connect() as session:
         context = MigrationContext.configure(session)

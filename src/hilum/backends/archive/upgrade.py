@@ -4,7 +4,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from hilum.backends.archive.schema import HEAD
+from hilum.backends.archive.schema import HEAD, METADATA
 from hilum.state import upgrade as generic
 
 _SCRIPTS = Path(__file__).with_name("migrations")
@@ -16,4 +16,4 @@ def upgrade(engine: sa.Engine) -> None:
     Raises:
         BackendFault: they were made by a newer version.
     """
-    generic.upgrade(engine, _SCRIPTS, HEAD, "the archive's index")
+    generic.upgrade(engine, METADATA, _SCRIPTS, HEAD, "the archive's index")
