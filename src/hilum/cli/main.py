@@ -22,6 +22,8 @@ COMMANDS = {
     "store": "hilum.cli.store",
     "probe": "hilum.cli.probe",
     "selftest": "hilum.cli.selftest",
+    "capture": "hilum.cli.capture",
+    "replay": "hilum.cli.replay",
     "viewer": "hilum.cli.viewer",
     "demo": "hilum.cli.demo",
     "cert": "hilum.cli.cert",
