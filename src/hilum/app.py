@@ -75,8 +75,7 @@ async def serve(
         issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
         try:
             audits = await stack.enter_async_context(open_audit(settings, is_first=not number))
-            told = audited(audits)
-            opening_login = open_login(settings.auth, issued, told, sessions=sessions)
+            opening_login = open_login(settings.auth, issued, audited(audits), sessions=sessions)
             login = await stack.enter_async_context(opening_login)
         except CannotAudit as error:
             raise CannotStart(f"server.data: {error}") from error
