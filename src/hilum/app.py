@@ -13,6 +13,7 @@ from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.core.jobs import open_sends
 from hilum.core.mounts import Mounts
+from hilum.core.records import Records
 from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
@@ -24,6 +25,7 @@ from hilum.net.worker import Worker
 from hilum.service.metrics import Metrics
 from hilum.service.readiness import Readiness
 from hilum.service.signals import hangs_up
+from hilum.service.told import Several, Told
 from hilum.state.state import State, open_state
 from hilum.telling import CannotTell, open_telling
 from hilum.workshop.pool import open_workshop
@@ -73,14 +75,17 @@ async def serve(
         issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
         try:
             audits = await stack.enter_async_context(open_audit(settings, is_first=not number))
-            told = audited(audits)
-            opening_login = open_login(settings.auth, issued, told, sessions=sessions)
+            opening_login = open_login(settings.auth, issued, audited(audits), sessions=sessions)
             login = await stack.enter_async_context(opening_login)
         except CannotAudit as error:
             raise CannotStart(f"server.data: {error}") from error
         except CannotAuthorise as error:
             raise CannotStart(str(error)) from error
-        broker = Broker(found.mounts, found.destinations, login.policy, transcodes, audits)
+        metrics = await _metrics(settings, stack, worker)
+        records: Records = Told() if metrics is None else Several(metrics.counted, Told())
+        broker = Broker(
+            *(found.mounts, found.destinations, login.policy, transcodes, audits), records=records
+        )
         sends = None
         if state is not None and settings.has_http:
             mine = worker.is_home_of if worker is not None else lambda _mount: True
@@ -94,7 +99,6 @@ async def serve(
             None if state is None else lambda: state.sends.get("0"),
             None if sends is None else lambda: sends.waits,
         )
-        metrics = await _metrics(settings, stack, worker)
         tls = await stack.enter_async_context(_renewed(settings))
         rates = Rates(settings.limits)
         patients = None if state is None else state.patients
@@ -154,9 +158,9 @@ async def _metrics(
     if not settings.admin.enabled:
         return None
     if worker is None:
-        return Metrics()
+        return Metrics(settings)
     opening = open_others(worker.letters, worker.number, worker.workers)
-    return Metrics(await stack.enter_async_context(opening), worker.number)
+    return Metrics(settings, await stack.enter_async_context(opening), worker.number)
 
 
 @asynccontextmanager

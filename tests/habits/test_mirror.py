@@ -12,6 +12,7 @@ ROUTES = (
 )
 FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS; test_fhir_samples.py"
 VALUES = "values without behaviour"
+CAPTURE = "tests/cli/test_capture.py: records are taken, and played again"
 SELFTEST = "tests/cli/test_selftest.py, with running brokers"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
@@ -20,7 +21,8 @@ ELSEWHERE = {
     "core/account": "tests/core/test_audit.py, through a broker",
     "core/login": VALUES,
     "core/readiness": VALUES,
-    "core/records": VALUES,
+    "core/records": "tests/service/test_counted.py, through a broker",
+    "core/summary": "tests/service/test_told.py",
     "config/imaging": VALUES,
     "frontends/admin/local": "tests/frontends/admin/test_app.py",
     "frontends/admin/metrics": "tests/frontends/admin/test_app.py",
@@ -38,6 +40,12 @@ ELSEWHERE = {
     "model/query": VALUES,
     "model/sending": VALUES,
     "cli/ohif/pinned": VALUES,
+    "cli/replay": CAPTURE,
+    "cli/record/middle": CAPTURE,
+    "cli/record/place": CAPTURE,
+    "cli/record/play_dimse": CAPTURE,
+    "cli/record/play_http": CAPTURE,
+    "cli/record/played": CAPTURE,
     "cli/tested/row": SELFTEST,
     "cli/tested/dimse": SELFTEST,
     "cli/tested/web": SELFTEST,

@@ -34,6 +34,7 @@ from hilum.config.mounts import (
     ArchiveMount,
     DicomwebMount,
     DimseMount,
+    FhirMount,
     Publish,
     UrlDestination,
 )
@@ -359,7 +360,7 @@ class Settings(Section):
     def _auth(self) -> Iterator[str]:
         """Rights on mounts that there are not; tokens that nobody can have."""
         for name, far in self.mounts.items():
-            passes = isinstance(far, DimseMount | DicomwebMount) and far.forward_token
+            passes = isinstance(far, DimseMount | DicomwebMount | FhirMount) and far.forward_token
             if passes and not (self.auth.enabled and self.auth.token.is_set):
                 yield (
                     f"mounts.{name}.forward_token: passes on tokens that were verified here, and "
@@ -400,11 +401,12 @@ class Settings(Section):
             own = {name, self.server.aet} if self.default_mount == name else {name}
             calls = _calls(mount.host, mount.port, self.dimse)
             return self.has_dimse and calls and mount.aet in own
-        if isinstance(mount, DicomwebMount):
+        if isinstance(mount, DicomwebMount | FhirMount):
             url = urlsplit(mount.url)
             usual = 443 if url.scheme == "https" else 80
-            own = {f"/aets/{quote(name)}"}
-            own |= {"/dicomweb"} if self.default_mount == name else set()
+            below, short = ("/fhir", "/fhir") if mount.backend == "fhir" else ("", "/dicomweb")
+            own = {f"/aets/{quote(name)}{below}"}
+            own |= {short} if self.default_mount == name else set()
             calls = _calls(url.hostname or "", url.port or usual, self.http)
             return self.has_http and calls and url.path.removeprefix(self.http.base_path) in own
         return False

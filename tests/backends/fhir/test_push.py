@@ -54,7 +54,8 @@ async def test_the_id_is_read_wherever_it_is_told(answer: bytes) -> None:
 
 async def test_one_that_tells_no_id_is_asked_for_it() -> None:
     found = {"resourceType": "Bundle", "entry": [{"resource": {**PATIENT, "id": "7"}}]}
-    async with serving(json(200, {}), json(200, found)) as (server, asked):
+    outcome = {"resourceType": "OperationOutcome", "id": "8"}
+    async with serving(json(200, outcome), json(200, found)) as (server, asked):
         assert await server.create(PATIENT, BY) == "7"
     assert asked[0].headers["if-none-exist"] == asked[1].query
 
