@@ -2,7 +2,7 @@
 FROM python:3.13-slim AS build
 WORKDIR /hilum
 COPY pyproject.toml README.md LICENSE ./
-COPY doc/openapi.yaml doc/openapi.yaml
+COPY doc doc
 COPY src src
 # EXTRAS: optional packages, such as codecs
 ARG EXTRAS=

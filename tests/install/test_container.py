@@ -4,7 +4,8 @@ import fnmatch
 import re
 import shutil
 import subprocess
-from pathlib import Path
+import tomllib
+from pathlib import Path, PurePath
 
 import pytest
 import yaml
@@ -40,6 +41,15 @@ def test_everything_that_is_copied_is_there_and_not_left_out() -> None:
                 if fnmatch.fnmatch(name, pattern.removeprefix("!")):
                     kept = pattern.startswith("!")
             assert kept, name
+
+
+def test_everything_that_the_wheel_is_made_of_is_copied() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {*wheel["force-include"], *wheel["packages"], project["project"]["readme"]}
+    copied = [each for line in said("COPY") for each in line.split()[:-1]]
+    for each in needed:
+        assert any(PurePath(each).is_relative_to(place) for place in copied), each
 
 
 def test_the_variables_of_the_image_are_settings_that_work(tmp_path: Path) -> None:
