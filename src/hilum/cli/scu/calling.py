@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from hilum.backends.dimse.remote import NOBODY, remote
+from hilum.cli import complete
 from hilum.cli.scu.ending import Misuse, NoConnection
 from hilum.codec.associate import Role
 from hilum.config.kinds import ae_title
@@ -32,6 +33,7 @@ PeerArgument = Annotated[
     typer.Argument(
         metavar="PEER",
         help="HOST:PORT, AET@HOST:PORT, or the name of a peer in the configuration.",
+        autocompletion=complete.peers,
     ),
 ]
 CalledOption = Annotated[
