@@ -36,6 +36,7 @@ ELSEWHERE = {
     "model/query": VALUES,
     "model/sending": VALUES,
     "cli/ohif/pinned": VALUES,
+    "cli/examples": "tests/habits/test_commands.py",
     "cli/replay": CAPTURE,
     "cli/record/middle": CAPTURE,
     "cli/record/place": CAPTURE,
