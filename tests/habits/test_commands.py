@@ -50,7 +50,7 @@ def test_a_command_says_in_one_line_what_it_is_for_and_documents_its_options(nam
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_the_help_of_a_command_has_an_example_that_can_be_typed(name: str) -> None:
     options = {each for one in ALL[name].params for each in (*one.opts, *one.secondary_opts)}
-    assert EXAMPLES[name]
+    assert name in EXAMPLES, "add one to hilum/cli/examples.py"
     for line in EXAMPLES[name]:
         words = shlex.split(line)
         assert words[: len(name.split()) + 1] == ["hilum", *name.split()]

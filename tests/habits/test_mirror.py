@@ -4,6 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE, TESTS = ROOT / "src" / "hilum", ROOT / "tests"
+PUBLISH = "tests/e2e/test_publish.py, with a FHIR server of somebody else"
 INDEX = "what it makes is seen through a whole archive: tests/backends/archive, tests/contract"
 CACHE = "seen through the whole: tests/backends/cache/test_kept.py, test_entries.py, test_jobs.py"
 ROUTES = (
@@ -20,7 +21,8 @@ ELSEWHERE = {
     "core/account": "tests/core/test_audit.py, through a broker",
     "core/login": VALUES,
     "core/readiness": VALUES,
-    "core/records": VALUES,
+    "core/records": "tests/service/test_counted.py, through a broker",
+    "core/summary": "tests/service/test_told.py",
     "config/imaging": VALUES,
     "frontends/admin/local": "tests/frontends/admin/test_app.py",
     "frontends/admin/metrics": "tests/frontends/admin/test_app.py",
@@ -28,6 +30,8 @@ ELSEWHERE = {
     "model/audit": VALUES,
     "model/principal": VALUES,
     "core/operations": VALUES,
+    "core/fhir/whole": "tests/e2e/test_fhir.py",
+    "telling": PUBLISH,
     "model/errors": "names; tests/codec/test_verdict.py walks the tree",
     "model/instance": VALUES,
     "model/issued": "tests/state/test_tokens.py",
@@ -70,6 +74,7 @@ ELSEWHERE = {
     "backends/archive/transactions": INDEX,
     "backends/archive/work": INDEX,
     "backends/archive/writer": INDEX,
+    "backends/fhir/publish": PUBLISH,
     "backends/memory_matching": "tests/contract: held against the archive there",
     "backends/cache/files": CACHE,
     "backends/cache/folders": CACHE,

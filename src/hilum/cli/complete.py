@@ -17,12 +17,6 @@ def mounts(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def peers(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The names of peers."""
-    found = _settings(ctx)
-    return _beginning(list(found.peers) if found else [], incomplete)
-
-
-def probed(ctx: typer.Context, incomplete: str) -> list[str]:
     """The names of peers, and of mounts that stand for a PACS."""
     found = _settings(ctx)
     if found is None:

@@ -8,6 +8,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "check": ("hilum check", "hilum check --config new.toml --json"),
     "ready": ("hilum ready", "hilum ready --wait 30s"),
     "backup": ("hilum backup /var/backups/hilum",),
+    "restore": ("hilum restore /var/backups/hilum",),
     "explain": (
         "hilum explain 'GET /aets/PACS/studies?PatientName=A*'",
         "hilum explain 'GET /dicomweb/studies' --as VIEWER",
@@ -44,6 +45,9 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "token list": ("hilum token list",),
     "token revoke": ("hilum token revoke 'CT 1'",),
+    "queue list": ("hilum queue list --dead", "hilum queue list --target ARCHIVE --json"),
+    "queue retry": ("hilum queue retry 7 9", "hilum queue retry --dead"),
+    "queue drop": ("hilum queue drop 7",),
     "version": ("hilum version --json",),
 }
 """By the words behind `hilum`; tests/habits holds them against the commands."""

@@ -13,6 +13,7 @@ COMMANDS = {
     "check": "hilum.cli.check",
     "ready": "hilum.cli.ready",
     "backup": "hilum.cli.backup",
+    "restore": "hilum.cli.restore",
     "explain": "hilum.cli.explain",
     "conformance": "hilum.cli.conformance",
     "import": "hilum.cli.import_",
@@ -29,6 +30,7 @@ COMMANDS = {
     "demo": "hilum.cli.demo",
     "cert": "hilum.cli.cert",
     "token": "hilum.cli.token",
+    "queue": "hilum.cli.queue",
     "version": "hilum.cli.version",
 }
 """Name -> module; its `command` is a Typer application."""

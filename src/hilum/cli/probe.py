@@ -39,7 +39,7 @@ def probe_(  # noqa: PLR0913 - a command line has that many options
             metavar="PEER",
             help="HOST:PORT, AET@HOST:PORT, or the name of a peer or of a DIMSE mount in the "
             "configuration.",
-            autocompletion=complete.probed,
+            autocompletion=complete.peers,
         ),
     ],
     *,

@@ -206,28 +206,28 @@ class Worker:
             return
         now = time.time()
         oldest = now - self._max_age(target)
-        wait = max(backoff(kept.attempts), outcome.after)
-        if outcome.is_down:
-            wait = min(wait, _LONGEST_PAUSE)
-            self._leave_alone(target, outcome, now)
+        if outcome.is_down:  # it goes behind all that wait already, so that it holds up none
+            due = self._left_alone_until(target, outcome, now)
+        else:
+            due = now + max(backoff(kept.attempts), outcome.after)
         if kept.created < oldest:
             await self._queue.bury(kept, outcome.reason)
             number = 1 + await self._queue.expire(self._kind, target, oldest, outcome.reason)
             log.error(
-                "%s: %s: %d errands are given up: %s", self._kind, target, number, outcome.reason
+                "%s: %s: %d errands are given up: %s",
+                *(self._kind, target, number, outcome.reason),
             )
         else:
-            await self._queue.again(kept, outcome.reason, now + wait)
+            await self._queue.again(kept, outcome.reason, due)
 
-    def _leave_alone(self, target: str, outcome: Again, now: float) -> None:
+    def _left_alone_until(self, target: str, outcome: Again, now: float) -> float:
         """Have nothing done for a far side that is down; each time for longer."""
         pause = self._hand.pauses.setdefault(target, _Pause(0.0, 0))
-        if pause.until > now:
-            return  # it was found out by several at once
-        pause.count += 1
-        wait = max(min(backoff(pause.count), _LONGEST_PAUSE), min(outcome.after, _LONGEST_PAUSE))
-        pause.until = now + wait
-        level = logging.WARNING if pause.count == 1 else logging.DEBUG
-        log.log(
-            level, "%s: %s is left alone for %.0f s: %s", self._kind, target, wait, outcome.reason
-        )
+        if pause.until <= now:  # else it was found out by several at once
+            pause.count += 1
+            wait = min(max(backoff(pause.count), outcome.after), _LONGEST_PAUSE)
+            pause.until = now + wait
+            level = logging.WARNING if pause.count == 1 else logging.DEBUG
+            text = "%s: %s is left alone for %.0f s: %s"
+            log.log(level, text, self._kind, target, wait, outcome.reason)
+        return pause.until

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable
 import anyio.to_thread
 
 import hilum
+from hilum.config.schema import Settings
 from hilum.net.others import Others
 from hilum.service import exposition
+from hilum.service.counted import Counted
 from hilum.service.families import Family, Sample, decode, encode, joined
 
 ABOUT = "metrics"
@@ -19,14 +21,16 @@ class Metrics:
     """The numbers of this process.
 
     Args:
+        settings: whose names stand in the numbers.
         others: workers besides this one; None: there are none.
         number: of this worker.
     """
 
-    def __init__(self, others: Others | None = None, number: int = 0) -> None:
+    def __init__(self, settings: Settings, others: Others | None = None, number: int = 0) -> None:
+        self.counted = Counted(settings)
         self._others = others
         self._number = number
-        self._sources: list[Source] = [_about]
+        self._sources: list[Source] = [_about, self.counted.families]
         if others is not None:
             others.answer(ABOUT, self._told)
 
