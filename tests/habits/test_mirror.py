@@ -47,6 +47,7 @@ ELSEWHERE = {
     "cli/record/play_dimse": CAPTURE,
     "cli/record/play_http": CAPTURE,
     "cli/record/played": CAPTURE,
+    "cli/stated/statement": VALUES,
     "cli/tested/row": SELFTEST,
     "cli/tested/dimse": SELFTEST,
     "cli/tested/web": SELFTEST,
