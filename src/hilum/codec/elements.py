@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
-from hilum.codec.deflate import MAX_INFLATED, inflate
+from hilum.codec.deflate import inflate
 from hilum.codec.header import (
     ITEM,
     ITEM_END,
@@ -38,7 +38,7 @@ _BINARY = frozenset(("OB", "OW", "OF", "OD", "OL", "OV", "OB or OW", "US or OW",
 _SQ_AS_UN = "UN SQ"  # written as UN, known to be a sequence
 
 
-def walk(buffer: Buffer, transfer_syntax_uid: str, most: int = MAX_INFLATED) -> Walked:
+def walk(buffer: Buffer, transfer_syntax_uid: str, most: int | None = None) -> Walked:
     """All elements of an encoded data set, without its File Meta Information.
 
     Takes what the field sends: undefined lengths anywhere, missing delimiters, headers in the
@@ -48,7 +48,7 @@ def walk(buffer: Buffer, transfer_syntax_uid: str, most: int = MAX_INFLATED) -> 
         buffer: the encoded data set.
         transfer_syntax_uid: as announced; another uncompressed one is taken, with a note,
             where the first elements make sense in that one only.
-        most: bytes of a deflated data set that are looked at.
+        most: bytes of a deflated data set that are looked at; None: `deflate.MAX_INFLATED`.
 
     Raises:
         BadDataset: not one element could be read; or nested deeper than `MAX_DEPTH`, or more
