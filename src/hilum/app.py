@@ -12,18 +12,18 @@ from hilum.authorising import CannotAuthorise, audited, open_login
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.core.jobs import open_sends
+from hilum.core.mounts import Mounts
 from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
 from hilum.net.inbox import Inbox
-from hilum.net.others import open_others
 from hilum.net.rates import Rates
 from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
-from hilum.service.metrics import Metrics
-from hilum.service.readiness import Readiness
 from hilum.service.signals import hangs_up
 from hilum.state.state import State, open_state
+from hilum.telling import CannotTell, open_telling
+from hilum.watching import Watched, open_watching
 from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
 
@@ -71,34 +71,32 @@ async def serve(
         issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
         try:
             audits = await stack.enter_async_context(open_audit(settings, is_first=not number))
-            told = audited(audits)
-            opening_login = open_login(settings.auth, issued, told, sessions=sessions)
+            opening_login = open_login(settings.auth, issued, audited(audits), sessions=sessions)
             login = await stack.enter_async_context(opening_login)
         except CannotAudit as error:
             raise CannotStart(f"server.data: {error}") from error
         except CannotAuthorise as error:
             raise CannotStart(str(error)) from error
-        broker = Broker(found.mounts, found.destinations, login.policy, transcodes, audits)
+        watching = await stack.enter_async_context(open_watching(settings, worker))
+        broker = Broker(
+            *(found.mounts, found.destinations, login.policy, transcodes, audits),
+            records=watching.records,
+        )
         sends = None
         if state is not None and settings.has_http:
             mine = worker.is_home_of if worker is not None else lambda _mount: True
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
-        inspects = Readiness(
-            settings,
-            {name: found.mounts[name].echoes for name in settings.archives},
-            None if state is None else lambda: state.sends.get("0"),
-            None if sends is None else lambda: sends.waits,
-        )
-        metrics = await _metrics(settings, stack, worker)
+        await _telling(settings, found.mounts, state, stack, worker)
+        watched = Watched(found.mounts, workshop, sends, state)
+        await stack.enter_async_context(watching.measuring(watched, is_first=not number))
         tls = await stack.enter_async_context(_renewed(settings))
-        rates = Rates(settings.limits)
         patients = None if state is None else state.patients
         doors = Doors(
             *(settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients),
-            rates=rates,
-            inspects=inspects,
-            exposes=None if metrics is None else metrics.expose,
+            rates=Rates(settings.limits),
+            inspects=watching.inspects(watched),
+            exposes=watching.exposes,
         ).open()
         listening = Listening()
 
@@ -128,16 +126,19 @@ async def _state(settings: Settings, stack: AsyncExitStack, worker: Worker | Non
         raise CannotStart(f"server.data: {folder}: {error}") from error
 
 
-async def _metrics(
-    settings: Settings, stack: AsyncExitStack, worker: Worker | None
-) -> Metrics | None:
-    """What is counted, where anybody can ask for it."""
-    if not settings.admin.enabled:
-        return None
-    if worker is None:
-        return Metrics()
-    opening = open_others(worker.letters, worker.number, worker.workers)
-    return Metrics(await stack.enter_async_context(opening), worker.number)
+async def _telling(
+    settings: Settings,
+    mounts: Mounts,
+    state: State | None,
+    stack: AsyncExitStack,
+    worker: Worker | None,
+) -> None:
+    """Have changes told to those who want to know."""
+    if state is not None:
+        try:
+            await stack.enter_async_context(open_telling(settings, mounts, state, worker))
+        except CannotTell as error:
+            raise CannotStart(str(error)) from error
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from hilum.core.records import Running
 from hilum.model.errors import Unauthenticated
 from hilum.model.principal import NOBODY, Principal
 
@@ -57,19 +58,33 @@ def acting_for(who: Principal) -> Iterator[None]:
 
 
 class Acting(AbstractAsyncContextManager[T_co], Generic[T_co]):
-    """Something that is opened, used and closed for one caller; all of it in one task."""
+    """Something that is opened, used and closed for one caller; all of it in one task.
 
-    def __init__(self, who: Principal, opened: AbstractAsyncContextManager[T_co]) -> None:
+    Args:
+        who: for whom.
+        opened: is opened.
+        running: is told when it begins and ends; None: nobody is.
+    """
+
+    def __init__(
+        self,
+        who: Principal,
+        opened: AbstractAsyncContextManager[T_co],
+        running: Running | None = None,
+    ) -> None:
         self._who = who
         self._opened = opened
+        self._running = running
         self._before: Token[Principal] | None = None
 
     async def __aenter__(self) -> T_co:
         self._before = _CALLER.set(self._who)
+        if self._running is not None:
+            self._running.began()
         try:
             return await self._opened.__aenter__()
-        except BaseException:
-            self._leave()
+        except BaseException as error:
+            self._leave(error)
             raise
 
     async def __aexit__(
@@ -79,11 +94,16 @@ class Acting(AbstractAsyncContextManager[T_co], Generic[T_co]):
         traceback: TracebackType | None,
     ) -> bool | None:
         try:
-            return await self._opened.__aexit__(kind, error, traceback)
-        finally:
-            self._leave()
+            swallowed = await self._opened.__aexit__(kind, error, traceback)
+        except BaseException as last:
+            self._leave(last)
+            raise
+        self._leave(None if swallowed else error)
+        return swallowed
 
-    def _leave(self) -> None:
+    def _leave(self, error: BaseException | None) -> None:
         if self._before is not None:
             _CALLER.reset(self._before)
             self._before = None
+            if self._running is not None:
+                self._running.ended(error)

@@ -3,7 +3,8 @@ from dataclasses import asdict
 from tests.cli.stated.told import TOLD, settings
 
 from hilum.cli.stated import facts
-from hilum.cli.stated.facts import Entity, Statement, stated
+from hilum.cli.stated.facts import stated
+from hilum.cli.stated.statement import Entity, Statement
 
 
 def entity(statement: Statement, name: str) -> Entity:
@@ -44,6 +45,15 @@ def test_a_closed_door_gives_nothing() -> None:
     only = stated(settings(frontend={"mode": "dimse"}))
     assert [each.protocol for each in only.doors] == ["DIMSE"]
     assert entity(only, "ARCHIVE").roots == ()
+
+
+def test_what_else_listens_and_is_told_is_in_it() -> None:
+    mounts = {"ARCHIVE": {"publish": {"url": "https://fhir.example.org/r4"}}}
+    http = {"public_url": "https://images.example.org"}
+    found = stated(settings(mounts=mounts, admin={"enabled": True}, http=http))
+    assert [each.protocol for each in found.doors] == ["DIMSE", "HTTP", facts.ADMIN]
+    assert roles(entity(found, "ARCHIVE"))[facts.PUSH] == (True, False)
+    assert "https://fhir.example.org/r4" in {each.place for each in found.remotes}
 
 
 def test_a_list_of_the_configuration_is_the_list_of_the_statement() -> None:

@@ -1,13 +1,17 @@
-from datetime import timedelta
+from zoneinfo import ZoneInfo
 
+from hilum.codec.fhir.values import Systems
 from hilum.config.fhir import MountFhir
 from hilum.core.fhir.systems import systems
 
 
-def test_what_is_configured_is_what_identifiers_and_times_mean() -> None:
-    issuers = {"HOSP": "urn:oid:1.2"}
-    made = systems(MountFhir(patient_system="urn:x", issuers=issuers, timezone="Etc/GMT-2"))
-    assert (made.patient, made.accession, made.issuers) == ("urn:x", None, issuers)
-    assert made.zone is not None
-    assert made.zone.utcoffset(None) in {None, timedelta(hours=2)}
-    assert systems(MountFhir()).zone is None
+def test_all_that_is_configured_is_used() -> None:
+    said = MountFhir(
+        patient_system="urn:oid:1.2",
+        accession_system="urn:oid:1.3",
+        issuers={"A": "urn:oid:1.4"},
+        timezone="Europe/Berlin",
+    )
+    zone = ZoneInfo("Europe/Berlin")
+    assert systems(said) == Systems({"A": "urn:oid:1.4"}, "urn:oid:1.2", "urn:oid:1.3", zone)
+    assert systems(MountFhir()) == Systems()

@@ -1,4 +1,4 @@
-"""What do identifiers and times of a mount mean in FHIR? What its configuration says."""
+"""What do identifiers and times of a mount mean in FHIR? As its configuration says."""
 
 from zoneinfo import ZoneInfo
 
@@ -7,7 +7,7 @@ from hilum.config.fhir import MountFhir
 
 
 def systems(said: MountFhir) -> Systems:
-    """The same, for the mapping in both directions."""
+    """The same, as resources are made with it."""
     return Systems(
         issuers=said.issuers,
         patient=said.patient_system,

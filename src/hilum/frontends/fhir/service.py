@@ -25,5 +25,5 @@ class Fhir:
 
 def fhir(settings: Settings, patients: PatientIds) -> Fhir:
     """The same, of a configuration."""
-    every = {name: systems(mount.fhir) for name, mount in settings.mounts.items()}
-    return Fhir(patients, settings.fhir, every)
+    found = {name: systems(mount.fhir) for name, mount in settings.mounts.items()}
+    return Fhir(patients, settings.fhir, found)
