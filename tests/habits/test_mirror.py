@@ -13,7 +13,10 @@ FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS; test_fh
 VALUES = "values without behaviour"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
+    "changing": "tests/e2e/test_reload.py, by a broker that runs",
     "doors": "tests/test_app.py opens them",
+    "core/used": "tests/e2e/test_reload.py: what is used stays open",
+    "frontends/dicomweb/current": "tests/e2e/test_reload.py",
     "core/backend": "protocols: every backend's tests are theirs",
     "core/account": "tests/core/test_audit.py, through a broker",
     "core/login": VALUES,

@@ -8,6 +8,7 @@ from typer.core import TyperCommand, TyperGroup
 
 COMMANDS = {
     "run": "hilum.cli.run",
+    "reload": "hilum.cli.reload",
     "check": "hilum.cli.check",
     "explain": "hilum.cli.explain",
     "import": "hilum.cli.import_",

@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag
 
 from hilum.config.fhir import MountFhir
 from hilum.config.kinds import (
+    RESTART,
     AeTitle,
     AeTitles,
     Certificates,
@@ -32,15 +33,17 @@ from hilum.config.tls import Identity, TlsPeer
 class ArchiveMount(Section):
     """A mount that keeps instances in files here."""
 
+    reloads = True
+
     backend: Literal["archive"] = "archive"
     """What stands behind the mount."""
     default: bool = False
     """Whether this is the mount behind `/dicomweb` and the server's own AE title."""
     path: Folder | None = None
     """Its folder; by default `archive/` and the mount's name within the data folder."""
-    durability: Literal["full", "relaxed"] = "full"
+    durability: Annotated[Literal["full", "relaxed"], RESTART] = "full"
     """`full`: success is only answered when a power cut can no longer take the instance."""
-    duplicates: Literal["keep", "replace", "reject"] = "keep"
+    duplicates: Annotated[Literal["keep", "replace", "reject"], RESTART] = "keep"
     """What becomes of another data set under a SOP Instance UID that is already there."""
     delete: bool = False
     """Whether studies, series and instances may be deleted (DELETE over HTTP)."""
@@ -74,6 +77,8 @@ class Cache(Section):
 
 class Remote(Section):
     """What every mount has that stands for a system elsewhere."""
+
+    reloads = True
 
     default: bool = False
     """Whether this is the mount behind `/dicomweb` and the server's own AE title."""
@@ -266,6 +271,8 @@ class DicomwebMount(Remote, Web):
 
 class UrlDestination(Web):
     """Where a C-MOVE or Send may go over STOW-RS, by the name of this table."""
+
+    reloads = True
 
     url: RootUrl
     """The root of the service: what `/studies` comes behind."""

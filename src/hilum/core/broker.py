@@ -23,6 +23,7 @@ from hilum.core.backend import (
 from hilum.core.caller import Acting, acting_for
 from hilum.core.mounts import Mount, Mounts
 from hilum.core.send import Progresses, passed_on, send
+from hilum.core.used import UsedStores
 from hilum.model.errors import HilumError, NotOffered, UnknownDestination
 from hilum.model.identity import Ref
 from hilum.model.principal import Principal
@@ -42,6 +43,7 @@ class Broker:
         mounts: which there are.
         transcodes: what takes pixels to a syntax that a peer or client accepts; None: nobody does.
         audits: is told of what is done, and by the doors of whom they refuse.
+        edition: how often it became another one.
     """
 
     def __init__(
@@ -57,6 +59,16 @@ class Broker:
         self._destinations = dict(destinations or {})
         self._authorise = authorise
         self.audits = audits
+        self.edition = 0
+
+    def become(
+        self, mounts: Mounts, destinations: Mapping[str, Stores], authorise: Authorise
+    ) -> None:
+        """Take others from now on; what runs goes on with those that it began with."""
+        self.mounts = mounts
+        self._destinations = dict(destinations)
+        self._authorise = authorise
+        self.edition += 1
 
     def admit(self, operation: ops.Operation) -> None:
         """Say whether the caller may, and do nothing.
@@ -66,6 +78,14 @@ class Broker:
         """
         self._admit(operation)
 
+    def authorise(self, operation: ops.Operation) -> None:
+        """Say whether the caller may, also at a mount that is there no more, and do nothing.
+
+        Raises:
+            Refused.
+        """
+        self._authorise(operation)
+
     async def echo(self, operation: ops.Echo) -> float:
         """The seconds that what stands behind the mount took to say that it lives.
 
@@ -74,7 +94,7 @@ class Broker:
         """
         mount = self._admit(operation)
         began = time.monotonic()
-        with acting_for(operation.who):
+        with acting_for(operation.who, mount.uses):
             await offered(mount.echoes, operation).echo()
         return time.monotonic() - began
 
@@ -87,13 +107,15 @@ class Broker:
         """
         mount = self._admit(operation)
         found = offered(mount.finds, operation).find(operation.query)
-        return Acting(operation.who, audit.searched(self.audits, operation, found))
+        return Acting(operation.who, audit.searched(self.audits, operation, found), mount.uses)
 
     def retrieve(self, operation: ops.Retrieve) -> AbstractAsyncContextManager[Retrieval]:
         """Give instances; raises like `find`."""
         mount = self._admit(operation)
         retrieval = offered(mount.retrieves, operation).retrieve(operation.refs)
-        return Acting(operation.who, account.retrieved(self.audits, operation, retrieval))
+        return Acting(
+            operation.who, account.retrieved(self.audits, operation, retrieval), mount.uses
+        )
 
     def fetches(self, operation: ops.Retrieve) -> Fetches:
         """What brings instances of the mount here in the background.
@@ -110,7 +132,7 @@ class Broker:
         mount = self._admit(operation)
         describes = offered(mount.describes, operation)
         described = describes.describe(operation.ref, operation.bulk_root)
-        return Acting(operation.who, audit.accessed(self.audits, operation, described))
+        return Acting(operation.who, audit.accessed(self.audits, operation, described), mount.uses)
 
     async def version(self, operation: ops.Describe) -> str | None:
         """What names the metadata as long as they stay the same; None: nobody says.
@@ -118,11 +140,11 @@ class Broker:
         Raises:
             Refused, UnknownMount, BackendError.
         """
-        versions = self._admit(operation).versions
-        if versions is None:
+        mount = self._admit(operation)
+        if mount.versions is None:
             return None
-        with acting_for(operation.who):
-            return await versions.version(operation.ref)
+        with acting_for(operation.who, mount.uses):
+            return await mount.versions.version(operation.ref)
 
     async def changed(self, operation: ops.Find, studies: Sequence[str]) -> Mapping[str, float]:
         """When studies were changed last; empty where nobody says.
@@ -130,28 +152,31 @@ class Broker:
         Raises:
             Refused, UnknownMount, BackendError.
         """
-        changes = self._admit(operation).changes
-        return {} if changes is None else await changes.changed(studies)
+        mount = self._admit(operation)
+        if mount.changes is None:
+            return {}
+        with mount.uses:
+            return await mount.changes.changed(studies)
 
     def bulk(self, operation: ops.Bulk) -> AbstractAsyncContextManager[BulkData]:
         """Give one value that metadata left out; raises like `find`, and NotFound."""
         mount = self._admit(operation)
         describes = offered(mount.describes, operation)
         bulk = describes.bulk(operation.ref, operation.path)
-        return Acting(operation.who, audit.accessed(self.audits, operation, bulk))
+        return Acting(operation.who, audit.accessed(self.audits, operation, bulk), mount.uses)
 
     def lend(self, operation: ops.Lend) -> AbstractAsyncContextManager[Lent]:
         """Lend one instance as a file here; raises like `find`, and NotFound."""
         mount = self._admit(operation)
         lent = offered(mount.lends, operation).lend(operation.ref)
-        return Acting(operation.who, audit.accessed(self.audits, operation, lent))
+        return Acting(operation.who, audit.accessed(self.audits, operation, lent), mount.uses)
 
     def store(self, operation: ops.Store) -> AbstractAsyncContextManager[StoreSession]:
         """A session that keeps instances; raises like `find`."""
         mount = self._admit(operation)
         stores = offered(mount.stores, operation)
         session = stores.open(operation.contexts, operation.originator)
-        return Acting(operation.who, account.stored(self.audits, operation, session))
+        return Acting(operation.who, account.stored(self.audits, operation, session), mount.uses)
 
     async def delete(self, operation: ops.Delete) -> int:
         """Delete, and say how many instances that were.
@@ -159,9 +184,10 @@ class Broker:
         Raises:
             Refused, UnknownMount, NotOffered, NotFound, OutOfResources, BackendError.
         """
-        deletes = offered(self._admit(operation).deletes, operation)
+        mount = self._admit(operation)
+        deletes = offered(mount.deletes, operation)
         try:
-            with acting_for(operation.who):
+            with acting_for(operation.who, mount.uses):
                 count = await deletes.delete(operation.ref)
         except HilumError as error:
             self.audits(audit.deleted(operation, 0, str(error)))
@@ -198,7 +224,7 @@ class Broker:
             sending = here()
         else:
             sending = passed_on(mount.sends, operation, here)
-        return Acting(operation.who, account.sent(moved, sending))
+        return Acting(operation.who, account.sent(moved, sending), mount.uses)
 
     def give(self, operation: ops.Retrieve, to: Stores) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to whoever asks, counting (C-GET: `to` is the same association).
@@ -211,12 +237,13 @@ class Broker:
         moved = Account(self.audits, operation, operation.refs)
         retrieves = account.Listing(offered(mount.retrieves, operation), moved)
         sending = send(retrieves, operation.refs, account.Counting(to, moved))
-        return Acting(operation.who, account.sent(moved, sending))
+        return Acting(operation.who, account.sent(moved, sending), mount.uses)
 
     def _destination(self, operation: ops.Send) -> Stores:
         name = self.mounts.meant(operation.destination)
         if name in self.mounts:
-            return offered(self.mounts[name].stores, self._storing(operation))
+            mount = self.mounts[name]
+            return UsedStores(offered(mount.stores, self._storing(operation)), mount.uses)
         try:
             return self._destinations[name]
         except KeyError:

@@ -1,7 +1,8 @@
 """The mounts: an AE title of ours and what stands behind it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 
 from hilum.core.backend import (
     Asks,
@@ -37,6 +38,7 @@ class Mount:
         behind: AE titles of the PACS that stands behind it, by which it calls us.
         itself: destinations that are the very system that stands behind it.
         stores_at_once: instances that one session of `stores` takes at the same time.
+        uses: entered as long as somebody uses what stands behind it, so that it stays open.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Mount:
     behind: frozenset[str] = frozenset()
     itself: frozenset[str] = frozenset()
     stores_at_once: int = 1
+    uses: AbstractContextManager[None] = field(default_factory=nullcontext, compare=False)
 
 
 class Mounts:

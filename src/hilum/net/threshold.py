@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from hilum.net.tls import HANDSHAKE
+from hilum.net.tls import HANDSHAKE, Speaks
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Threshold:
     Args:
         sockets: listen already.
         made: makes what serves a connection.
-        context: to speak with.
+        speaks: gives what to speak with.
         refused: is told of who does not get over it.
     """
 
@@ -39,12 +39,12 @@ class Threshold:
         self,
         sockets: Sequence[socket.socket],
         made: Callable[[], asyncio.BaseProtocol],
-        context: ssl.SSLContext,
+        speaks: Speaks,
         refused: Refused = ignored,
     ) -> None:
         self.sockets = tuple(sockets)
         self._made = made
-        self._context = context
+        self._speaks = speaks
         self._refused = refused
         self._greeting: set[asyncio.Task[None]] = set()
         self._open = False
@@ -96,7 +96,7 @@ class Threshold:
         """One connection, until it speaks TLS or is gone."""
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                self._made, connection, ssl=self._context, ssl_handshake_timeout=HANDSHAKE
+                self._made, connection, ssl=self._speaks(), ssl_handshake_timeout=HANDSHAKE
             )
         except ssl.SSLError as error:
             self._refused(address, f"TLS: {_why(error)}")
