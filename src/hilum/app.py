@@ -93,7 +93,7 @@ async def serve(
             rates=rates,
         )
         opened = doors.open()
-        changing = Changing(mounting, logins, renewed, broker, doors)
+        changing = Changing(mounting, logins, renewed, broker, doors, worker)
         listening = Listening(change=changing.prepared)
 
         def started(name: str, host: str, port: int) -> None:

@@ -98,13 +98,18 @@ class Mounting:
         self._far = far
         self._kept = kept
 
-    async def prepared(self, settings: Settings) -> "PreparedMounts":
+    async def prepared(self, settings: Settings, worker: Worker | None = None) -> "PreparedMounts":
         """The mounts of a configuration, open; they count once they are committed.
+
+        Args:
+            settings: the configuration.
+            worker: this one, as it is then; None: as ever.
 
         Raises:
             CannotMount: a folder, a lock or a file of one is not to be had.
         """
-        making = _Making(settings, self, self._far.change(), self._kept.change())
+        far, kept = self._far.change(), self._kept.change()
+        making = _Making(settings, self, worker or self.worker, far, kept)
         try:
             return PreparedMounts(await making.all(), making)
         except BaseException:
@@ -135,10 +140,12 @@ class PreparedMounts:
 class _Making:
     """Opens what is not open yet."""
 
-    def __init__(self, settings: Settings, of: Mounting, far: Change, kept: Change) -> None:
+    def __init__(
+        self, settings: Settings, of: Mounting, worker: Worker | None, far: Change, kept: Change
+    ) -> None:
         self._settings = settings
         self._inbox = of.inbox
-        self._worker = of.worker
+        self._worker = worker
         self._transcodes = of.transcodes
         self._far = far
         self._kept = kept

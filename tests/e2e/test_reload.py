@@ -1,6 +1,10 @@
 """A broker that runs takes another configuration, and what it is just doing comes to its end."""
 
 import asyncio
+import os
+import queue
+import signal
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -114,10 +118,41 @@ CONTEXTS = [
 ]
 
 
+class Manager:
+    """Hears what systemd would."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
+        self._heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        while said := self.listener.recv(4096).decode():
+            for each in said.splitlines():
+                self._heard.put(each)
+
+    def until(self, text: str) -> None:
+        """Wait until that is said."""
+        while self._heard.get(timeout=60) != text:
+            pass
+
+
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Hilum]:
-    with peers.hilum(tmp_path_factory.mktemp("hilum"), SERVER) as broker:
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(f"\0hilum-{tmp_path_factory.mktemp('notify').parent.name}-{os.getpid()}")
+        yield Manager(listener)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", listener.getsockname())
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, manager: Manager) -> Iterator[peers.Hilum]:
+    place = manager.listener.getsockname().decode().replace("\0", "@")
+    env = {"NOTIFY_SOCKET": place, "WATCHDOG_USEC": "1000000"}
+    with peers.hilum(tmp_path_factory.mktemp("hilum"), SERVER, env=env) as broker:
         yield broker
+    manager.until("STOPPING=1")
 
 
 def reloaded(broker: peers.Hilum, config: str) -> dict[str, Any]:
@@ -287,6 +322,16 @@ def test_a_bad_file_changes_nothing_and_is_told(broker: peers.Hilum) -> None:
     assert told.returncode == 1
     assert "mounts.X: " in told.stdout
     broker.config.write_text(SERVER)
+
+
+def test_who_started_it_is_told(broker: peers.Hilum, manager: Manager) -> None:
+    manager.until("READY=1")
+    manager.until("WATCHDOG=1")
+    broker.process.send_signal(signal.SIGHUP)
+    manager.until("RELOADING=1")
+    manager.until("READY=1")
+    manager.until("STATUS=reload: applied: nothing has changed")
+    manager.until("WATCHDOG=1")
 
 
 def test_what_needs_a_restart_is_told_and_the_rest_is_applied(broker: peers.Hilum) -> None:

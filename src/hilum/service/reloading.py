@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from hilum.config.changes import applied, differences
 from hilum.config.load import ConfigError
@@ -17,6 +17,7 @@ from hilum.service import logging as lines
 from hilum.service import systemd
 
 _log = logging.getLogger(__name__)
+FAULT: Final = "an unexpected fault; the log has more of it"
 
 
 class CannotChange(Exception):
@@ -119,7 +120,7 @@ class Reloading:
                 outcome = await self._reloaded(prepares)
             except Exception:  # noqa: BLE001 - logged; the service goes on
                 _log.exception("the configuration cannot be applied")
-                outcome = Outcome(problems=("an unexpected fault; the log has more of it",))
+                outcome = Outcome(problems=(FAULT,))
             finally:
                 systemd.notify("READY=1")
             for each in outcome.lines():

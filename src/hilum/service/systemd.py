@@ -5,6 +5,8 @@ import os
 import socket
 import time
 
+_PATIENCE = 1.0  # seconds that who started us may take to read what it was told before
+
 
 def notify(state: str) -> bool:
     """Send `READY=1` and the like to whoever started us; whether somebody listens."""
@@ -15,6 +17,7 @@ def notify(state: str) -> bool:
         address = "\0" + address[1:]  # an abstract socket
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(_PATIENCE)
             sender.sendto(state.encode(), address)
     except (AttributeError, OSError):  # no such sockets here, or nobody there any more
         return False
