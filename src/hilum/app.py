@@ -7,20 +7,29 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from hilum.auditing import CannotAudit, open_audit
-from hilum.authorising import CannotAuthorise, audited, open_logins
+from hilum.authorising import CannotAuthorise, Logins, audited, open_logins
 from hilum.changing import Changing
 from hilum.config.schema import Settings
+from hilum.core.audit import Audits
 from hilum.core.broker import Broker
 from hilum.core.jobs import open_sends
+from hilum.core.login import Login
+from hilum.core.mounts import Mounts
+from hilum.core.records import Records
 from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, Mounted, Mounting, open_mounting
 from hilum.net.inbox import Inbox
+from hilum.net.others import open_others
 from hilum.net.rates import Rates
 from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
+from hilum.service.metrics import Metrics
+from hilum.service.readiness import Readiness
 from hilum.service.reloading import Prepares
+from hilum.service.told import Several, Told
 from hilum.state.state import State, open_state
+from hilum.telling import CannotTell, open_telling
 from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
 
@@ -67,32 +76,40 @@ async def serve(
         inbox = Inbox(settings.server.aet, settings.spill, crowd)
         mounting, found = await _mounts(settings, inbox, worker, transcodes, stack)
         state = await _state(settings, stack, worker) if settings.has_state else None
-        issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
-        try:
-            audits = await stack.enter_async_context(open_audit(settings, is_first=not number))
-            told = audited(audits)
-            logins = await stack.enter_async_context(open_logins(issued, told, sessions))
-            login = await logins.prepared(settings.auth)
-            login.commit()
-        except CannotAudit as error:
-            raise CannotStart(f"server.data: {error}") from error
-        except CannotAuthorise as error:
-            raise CannotStart(str(error)) from error
-        mounts, destinations = found.mounts, found.destinations
-        broker = Broker(mounts, destinations, login.made.policy, transcodes, audits)
+        audits, logins, login = await _logins(settings, state, stack, is_first=not number)
+        metrics = await _metrics(settings, stack, worker)
+        records: Records = Told() if metrics is None else Several(metrics.counted, Told())
+        broker = Broker(
+            *(found.mounts, found.destinations, login.policy, transcodes, audits),
+            records=records,
+        )
         sends = None
         if state is not None and settings.has_http:
             mine = worker.is_home_of if worker is not None else lambda _mount: True
-            sends = await stack.enter_async_context(open_sends(broker, state.sends, mine=mine))
+            opening = open_sends(broker, state.sends, mine=mine)
+            sends = await stack.enter_async_context(opening)
+        await _telling(settings, found.mounts, state, stack, worker)
+
+        inspects = Readiness(
+            settings,
+            lambda: {each.name: each.echoes for each in broker.mounts if each.backend == "archive"},
+            None if state is None else lambda: state.sends.get("0"),
+            None if sends is None else lambda: sends.waits,
+        )
         renewed = await stack.enter_async_context(_renewed(settings))
         tls = None if renewed is None else lambda: renewed.context
         rates = Rates(settings.limits)
         patients = None if state is None else state.patients
         doors = Doors(
-            *(settings, broker, inbox, sends, workshop, stop, worker, tls, login.made, patients),
+            *(settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients),
             rates=rates,
+            inspects=inspects,
+            exposes=None if metrics is None else metrics.expose,
         )
         opened = doors.open()
+        doors.changes.append(lambda now, _login: inspects.become(now))
+        if metrics is not None:
+            doors.changes.append(lambda now, _login: metrics.counted.become(now))
         changing = Changing(mounting, logins, renewed, broker, doors, worker)
         listening = Listening(change=changing.prepared)
 
@@ -129,6 +146,24 @@ async def _mounts(
     return mounting, prepared.made
 
 
+async def _logins(
+    settings: Settings, state: State | None, stack: AsyncExitStack, *, is_first: bool
+) -> tuple[Audits, Logins, Login]:
+    """What keeps the audit, what makes logins, and the first that it has made."""
+    issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
+    try:
+        audits = await stack.enter_async_context(open_audit(settings, is_first=is_first))
+        opening = open_logins(issued, audited(audits), sessions)
+        logins = await stack.enter_async_context(opening)
+        prepared = await logins.prepared(settings.auth)
+    except CannotAudit as error:
+        raise CannotStart(f"server.data: {error}") from error
+    except CannotAuthorise as error:
+        raise CannotStart(str(error)) from error
+    prepared.commit()
+    return audits, logins, prepared.made
+
+
 async def _state(settings: Settings, stack: AsyncExitStack, worker: Worker | None) -> State:
     """What outlives us: Sends in the background, and the tokens that were issued."""
     folder = settings.state
@@ -137,6 +172,33 @@ async def _state(settings: Settings, stack: AsyncExitStack, worker: Worker | Non
         return await stack.enter_async_context(opening)
     except HilumError as error:
         raise CannotStart(f"server.data: {folder}: {error}") from error
+
+
+async def _telling(
+    settings: Settings,
+    mounts: Mounts,
+    state: State | None,
+    stack: AsyncExitStack,
+    worker: Worker | None,
+) -> None:
+    """Have changes told to those who want to know."""
+    if state is not None:
+        try:
+            await stack.enter_async_context(open_telling(settings, mounts, state, worker))
+        except CannotTell as error:
+            raise CannotStart(str(error)) from error
+
+
+async def _metrics(
+    settings: Settings, stack: AsyncExitStack, worker: Worker | None
+) -> Metrics | None:
+    """What is counted, where anybody can ask for it."""
+    if not settings.admin.enabled:
+        return None
+    if worker is None:
+        return Metrics(settings)
+    opening = open_others(worker.letters, worker.number, worker.workers)
+    return Metrics(settings, await stack.enter_async_context(opening), worker.number)
 
 
 @asynccontextmanager
@@ -179,7 +241,7 @@ async def _open(
 
 def cannot_listen(name: str, settings: Settings, error: OSError) -> CannotStart:
     """Why a door does not open."""
-    where = settings.dimse if name == "dimse" else settings.http
+    where = settings.doors[name]
     return CannotStart(
         f"{name}.port: cannot listen at {where.bind} port {where.port}: {reason(error)}"
     )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from hilum.config.auth import AuthSettings, RuleSettings
 from hilum.config.changes import stamps
@@ -17,10 +18,9 @@ from hilum.core.operations import Operation
 from hilum.core.policy import Decision, Policy, Rule, Told, needs
 from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.principal import Grant, Principal, Right
-from hilum.net.keys import CannotVerify, open_keys
-from hilum.net.openid import open_provider
-from hilum.net.remembered import Remembered
-from hilum.net.tokens import Issued, Tokens
+
+if TYPE_CHECKING:
+    from hilum.net.tokens import Issued
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def _rule(name: str, settings: RuleSettings) -> Rule:
 @asynccontextmanager
 async def open_login(
     settings: AuthSettings,
-    issued: Issued | None = None,
+    issued: "Issued | None" = None,
     told: Told = noted,
     sessions: KeepsSessions | None = None,
 ) -> AsyncIterator[Login]:
@@ -111,6 +111,12 @@ async def open_login(
     if not settings.enabled:
         yield OPEN
         return
+    # Only now: these carry httpx and PyJWT, 6 MB that few installations on one machine need.
+    from hilum.net.keys import CannotVerify, open_keys  # noqa: PLC0415
+    from hilum.net.openid import open_provider  # noqa: PLC0415
+    from hilum.net.remembered import Remembered  # noqa: PLC0415
+    from hilum.net.tokens import Tokens  # noqa: PLC0415
+
     async with AsyncExitStack() as stack:
         keys = None
         if settings.token.is_set:
@@ -132,7 +138,7 @@ class Logins:
     def __init__(
         self,
         lasting: Lasting,
-        issued: Issued | None = None,
+        issued: "Issued | None" = None,
         told: Told = noted,
         sessions: KeepsSessions | None = None,
     ) -> None:
@@ -169,7 +175,7 @@ class PreparedLogin:
 
 @asynccontextmanager
 async def open_logins(
-    issued: Issued | None = None, told: Told = noted, sessions: KeepsSessions | None = None
+    issued: "Issued | None" = None, told: Told = noted, sessions: KeepsSessions | None = None
 ) -> AsyncIterator[Logins]:
     """What makes logins, until the block is left; arguments as of `open_login`."""
     async with open_lasting() as lasting:

@@ -11,6 +11,8 @@ from hilum.core.broker import Broker
 from hilum.core.fhir.patients import PatientIds
 from hilum.core.jobs import BackgroundSends
 from hilum.core.login import OPEN, Login
+from hilum.core.readiness import Inspects, nothing
+from hilum.core.records import Exposes
 from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
@@ -37,6 +39,8 @@ class Doors:
         login: how it is known who comes, and what is allowed.
         patients: the ids of FHIR's Patients; None: FHIR is not offered.
         rates: how much each caller may ask, at all doors together.
+        inspects: looks whether what is ours is in order.
+        exposes: gives what was counted, for the door of administrators.
         answered: set when the web door has answered all that it was asked.
         changes: to be called with other settings and logins, for each door that is open.
     """
@@ -52,6 +56,8 @@ class Doors:
     login: Login = OPEN
     patients: PatientIds | None = None
     rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
+    inspects: Inspects = nothing
+    exposes: Exposes | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     changes: Changes = field(default_factory=list)
 
@@ -68,6 +74,8 @@ class Doors:
             doors["dimse"] = self._dimse
         if self.settings.has_http:
             doors["http"] = self._http
+        if self.settings.admin.enabled and (self.worker is None or "admin" in self.worker.doors):
+            doors["admin"] = self._admin
         return doors
 
     async def _dimse(self, started: Started) -> None:
@@ -88,14 +96,13 @@ class Doors:
         )
 
     async def _http(self, started: Started) -> None:
+        from hilum.frontends.current import Current  # noqa: PLC0415 - as above
         from hilum.frontends.dicomweb.app import application  # noqa: PLC0415 - only where that door opens
-        from hilum.frontends.dicomweb.current import Current  # noqa: PLC0415 - as above
         from hilum.frontends.fhir.service import fhir  # noqa: PLC0415 - as above
         from hilum.net import http  # noqa: PLC0415 - only where that door opens
 
         worker = self.worker
         mark = "" if worker is None else worker.mark
-
         current = Current(
             lambda settings, login, before: application(
                 self.broker,
@@ -108,6 +115,7 @@ class Doors:
                 login,
                 None if self.patients is None else fhir(settings, self.patients),
                 self.rates,
+                self.inspects,
                 before,
             ),
             self.settings,
@@ -133,3 +141,34 @@ class Doors:
             )
         finally:
             self.answered.set()
+
+    async def _admin(self, started: Started) -> None:
+        from hilum.frontends.admin.app import application  # noqa: PLC0415 - only where that door opens
+        from hilum.frontends.current import Current  # noqa: PLC0415 - as above
+        from hilum.net import http  # noqa: PLC0415 - as above
+
+        exposes, door = self.exposes, self.settings.admin_door
+        assert exposes is not None  # noqa: S101 - given where this door is open
+        current = Current(
+            lambda settings, login, _before: application(
+                self.broker,
+                settings.admin_door,
+                exposes,
+                login=login,
+                rates=self.rates,
+                inspects=self.inspects,
+            ),
+            self.settings,
+            self.login,
+        )
+        self.changes.append(current.become)
+        await http.serve(
+            current,
+            door,
+            started=started,
+            stop=self.stop,
+            entrance=None if self.worker is None else self.worker.doors["admin"],
+            tls=self.tls if door.tls else None,
+            refused=unspoken(self.broker.audits),
+            now=lambda: current.settings.admin_door,
+        )

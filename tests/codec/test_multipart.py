@@ -168,3 +168,29 @@ def test_no_more_than_a_delimiter_is_held_back() -> None:
 )
 def test_a_size_is_believed_where_it_is_one(said: str, size: int | None) -> None:
     assert PartStarted({"content-length": said}).size == size
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize("said", [0, 1, 5, 6])
+def test_a_length_that_is_believed_is_not_searched_but_where_it_ends_is(
+    said: int, step: int
+) -> None:
+    data = b"\r\nab\r\n"
+    body = b"".join(b"--b\r\nContent-Length: %d\r\n\r\n%s\r\n" % (said, data) for _ in range(2))
+    found = parts_of(body + b"--b--", step=step, reader=MultipartReader("b", believes=True))
+    assert [each for _, each in found] == [data, data]
+
+
+def test_a_length_that_is_believed_may_hold_a_delimiter() -> None:
+    data = b"one\r\n--b\r\ntwo"
+    body = b"--b\r\nContent-Length: %d\r\n\r\n%s\r\n--b--" % (len(data), data)
+    for step in (1, 5, 1000):
+        found = parts_of(body, step=step, reader=MultipartReader("b", believes=True))
+        assert [each for _, each in found] == [data]
+
+
+def test_who_believes_a_length_that_is_too_long_can_tell() -> None:
+    body = b"--b\r\nContent-Length: 9\r\n\r\nabc\r\n--b\r\n\r\ndef\r\n--b--"
+    for step in (1, 5, 1000):
+        ((_, data),) = parts_of(body, step=step, reader=MultipartReader("b", believes=True))
+        assert len(data) != 9

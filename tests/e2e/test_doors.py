@@ -289,10 +289,10 @@ def test_lists_show_what_the_caller_may(place: Place) -> None:
         assert client.get("/health").json()["mounts"].keys() == {"OTHER"}
     with place.client(place.issuer.token("query:ARCHIVE")) as client:
         assert [each["aet"] for each in client.get("/aets").json()] == ["ARCHIVE"]
-        assert client.get("/readyz").json()["mounts"] == {}
+        assert client.get("/readyz?verbose").json()["mounts"] == {}
         assert "OTHER" not in client.get("/", headers={"Accept": "text/plain"}).text
     with place.client() as client:
-        ready = client.get("/readyz")
+        ready = client.get("/readyz?verbose")
         assert (ready.status_code, ready.json()["mounts"]) == (200, {})
         assert "ARCHIVE" not in client.get("/", headers={"Accept": "text/plain"}).text
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE, TESTS = ROOT / "src" / "hilum", ROOT / "tests"
+PUBLISH = "tests/e2e/test_publish.py, with a FHIR server of somebody else"
 INDEX = "what it makes is seen through a whole archive: tests/backends/archive, tests/contract"
 CACHE = "seen through the whole: tests/backends/cache/test_kept.py, test_entries.py, test_jobs.py"
 ROUTES = (
@@ -11,18 +12,29 @@ ROUTES = (
 )
 FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS; test_fhir_samples.py"
 VALUES = "values without behaviour"
+CAPTURE = "tests/cli/test_capture.py: records are taken, and played again"
+SELFTEST = "tests/cli/test_selftest.py, with running brokers"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
     "changing": "tests/e2e/test_reload.py, by a broker that runs",
     "doors": "tests/test_app.py opens them",
     "core/used": "tests/e2e/test_reload.py: what is used stays open",
-    "frontends/dicomweb/current": "tests/e2e/test_reload.py",
+    "frontends/current": "tests/e2e/test_reload.py",
     "core/backend": "protocols: every backend's tests are theirs",
     "core/account": "tests/core/test_audit.py, through a broker",
     "core/login": VALUES,
+    "core/readiness": VALUES,
+    "core/records": "tests/service/test_counted.py, through a broker",
+    "core/summary": "tests/service/test_told.py",
+    "config/imaging": VALUES,
+    "frontends/admin/local": "tests/frontends/admin/test_app.py",
+    "frontends/admin/metrics": "tests/frontends/admin/test_app.py",
+    "frontends/admin/resources": "tests/frontends/admin/test_app.py",
     "model/audit": VALUES,
     "model/principal": VALUES,
     "core/operations": VALUES,
+    "core/fhir/whole": "tests/e2e/test_fhir.py",
+    "telling": PUBLISH,
     "model/errors": "names; tests/codec/test_verdict.py walks the tree",
     "model/instance": VALUES,
     "model/issued": "tests/state/test_tokens.py",
@@ -31,6 +43,17 @@ ELSEWHERE = {
     "model/query": VALUES,
     "model/sending": VALUES,
     "cli/ohif/pinned": VALUES,
+    "cli/replay": CAPTURE,
+    "cli/record/middle": CAPTURE,
+    "cli/record/place": CAPTURE,
+    "cli/record/play_dimse": CAPTURE,
+    "cli/record/play_http": CAPTURE,
+    "cli/record/played": CAPTURE,
+    "cli/tested/row": SELFTEST,
+    "cli/tested/dimse": SELFTEST,
+    "cli/tested/web": SELFTEST,
+    "cli/tested/tls": SELFTEST,
+    "cli/tested/storing": SELFTEST,
     "cli/walk/rows": "a list; tests/cli/test_demo.py walks it",
     "cli/walk/far": "started by tests/cli/walk/test_crossing.py",
     "cli/walk/sends": "walked by tests/cli/walk/test_crossing.py",
@@ -53,6 +76,7 @@ ELSEWHERE = {
     "backends/archive/transactions": INDEX,
     "backends/archive/work": INDEX,
     "backends/archive/writer": INDEX,
+    "backends/fhir/publish": PUBLISH,
     "backends/memory_matching": "tests/contract: held against the archive there",
     "backends/cache/files": CACHE,
     "backends/cache/folders": CACHE,
@@ -73,6 +97,7 @@ ELSEWHERE = {
     "frontends/dicomweb/capabilities": ROUTES,
     "frontends/dicomweb/direct": ROUTES,
     "frontends/dicomweb/documents": "tests/frontends/dicomweb/test_metadata.py and test_qido.py",
+    "frontends/dicomweb/endpoint": ROUTES,
     "frontends/dicomweb/errors": ROUTES,
     "frontends/dicomweb/incoming": ROUTES,
     "frontends/dicomweb/json_array": ROUTES,

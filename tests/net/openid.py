@@ -3,8 +3,6 @@
 import http.server
 import json
 import os
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import jwt
-import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from tests import peers
+from tests import npm, peers
 
 FOLDER = Path(__file__).with_name("provider")
 SECRET = "a secret of: the/gate & more%"  # noqa: S105 - of the provider beside this
@@ -114,24 +111,6 @@ def serving() -> Iterator[Server]:
             thread.join()
 
 
-def installed() -> Path:
-    """The folder of the provider with what it needs; skips where that is not to be had."""
-    npm, node = shutil.which("npm"), shutil.which("node")
-    if npm is None or node is None:
-        pytest.skip("install npm")
-    fcntl = pytest.importorskip("fcntl")
-    with (FOLDER / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
-        if not (FOLDER / "node_modules" / "oidc-provider").is_dir():
-            command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(
-                command, cwd=FOLDER, capture_output=True, timeout=120, check=False
-            )
-            if done.returncode:
-                pytest.skip("npm cannot install oidc-provider: is there a registry?")
-    return FOLDER
-
-
 @dataclass
 class Provider:
     """A running oidc-provider."""
@@ -166,7 +145,7 @@ def provider(
         "BACK": back,
         "NODE_NO_WARNINGS": "1",
     }
-    command = [shutil.which("node") or "node", installed() / "provider.mjs"]
+    command = [npm.node(FOLDER), FOLDER / "provider.mjs"]
     path = folder / f"provider{os.getpid()}"
     with peers.running(
         command,

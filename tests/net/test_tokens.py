@@ -16,9 +16,9 @@ from tests.net.openid import SECRET, Signer, provider
 
 from hilum.config.auth import TokenSettings
 from hilum.model.errors import BackendUnavailable, Unauthenticated
-from hilum.model.principal import Grant, Principal, Proof, Right
+from hilum.model.principal import Grant, Principal, Proof, Right, joined
 from hilum.net.keys import Fixed, open_keys
-from hilum.net.tokens import Tokens, joined
+from hilum.net.tokens import Tokens
 
 pytestmark = pytest.mark.anyio
 SIGNER = Signer.made()

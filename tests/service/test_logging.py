@@ -76,7 +76,7 @@ def test_the_reason_of_the_system_is_told() -> None:
 def test_only_our_own_lines_come_through_and_only_from_the_level_on() -> None:
     script = (
         "import logging, warnings, pydicom\n"
-        "from hilum.config.schema import LoggingSettings\n"
+        "from hilum.config.watching import LoggingSettings\n"
         "from hilum.service.logging import setup\n"
         "setup(LoggingSettings(level='info', format='json'))\n"
         "logging.getLogger('hilum.x').debug('quiet')\n"

@@ -17,7 +17,7 @@ from tests.upper_layer.wire import message
 from hilum.codec.dimse import Command, Service
 from hilum.codec.pdu import MAX_OURS
 from hilum.codec.sop_class import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
-from hilum.config.schema import ImagingSettings
+from hilum.config.imaging import ImagingSettings
 from hilum.core.operations import Originator
 from hilum.model.errors import (
     BackendError,

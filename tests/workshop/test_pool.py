@@ -15,7 +15,7 @@ import anyio.to_thread
 import pytest
 from tests.workshop import failing
 
-from hilum.config.schema import ImagingSettings
+from hilum.config.imaging import ImagingSettings
 from hilum.model.errors import BadPixels, NotAcceptable, OutOfResources
 from hilum.workshop import job, pool
 from hilum.workshop.pool import Workshop, open_workshop
@@ -282,7 +282,7 @@ async def test_after_its_end_it_takes_no_work(workshop: Workshop) -> None:
 async def test_processes_end_with_their_parent() -> None:
     program = (
         "import asyncio, os, sys\n"
-        "from hilum.config.schema import ImagingSettings\n"
+        "from hilum.config.imaging import ImagingSettings\n"
         "from hilum.workshop.pool import open_workshop\n"
         "async def main():\n"
         "    async with open_workshop(ImagingSettings(processes=1)) as workshop:\n"

@@ -13,7 +13,7 @@ from tests.workshop import failing
 
 from hilum.codec import part10
 from hilum.codec.header import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from hilum.config.schema import ImagingSettings
+from hilum.config.imaging import ImagingSettings
 from hilum.imaging.codecs import BASELINE, CODECS, J2K_LOSSLESS, JLS_LOSSLESS, RLE_LOSSLESS
 from hilum.model.errors import BackendFault, BadPixels, NotAcceptable, OutOfResources
 from hilum.model.instance import CHUNK, Instance

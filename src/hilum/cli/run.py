@@ -111,6 +111,10 @@ def where(found: Settings, listening: app.Listening) -> list[str]:
             f"  DICOMweb   {root}/dicomweb" if found.default_mount else f"  DICOMweb   {root}"
         )
         lines.append(f"  Mounts     {root}/aets   ({mounts})")
+    if "admin" in listening.doors:
+        scheme = "https" if found.admin.tls else "http"
+        at = place(*listening.doors["admin"])
+        lines.append(f"  Admin      {scheme}://{at}{found.admin.base_path}")
     lines.append(f"  Data       {found.server.data}")
     return lines
 

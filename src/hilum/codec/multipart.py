@@ -58,11 +58,20 @@ class MultipartReader:
     delimiter is skipped, and a body whose first delimiter line ends in a bare line feed is
     read with bare line feeds throughout.
 
+    Args:
+        boundary: of the parts.
+        max_parts: more are refused.
+        believes: a part's Content-Length, and looks for its delimiter behind that only. To search
+            256 KiB costs a third as much as to receive them. Whoever believes must hold the data
+            that came against the length: one that is too long takes in what comes behind it.
+
     Raises:
         BadRequest: the boundary is empty or longer than `MAX_BOUNDARY`.
     """
 
-    def __init__(self, boundary: str, max_parts: int = MAX_PARTS) -> None:
+    def __init__(
+        self, boundary: str, max_parts: int = MAX_PARTS, *, believes: bool = False
+    ) -> None:
         if not 0 < len(boundary) <= MAX_BOUNDARY or "\n" in boundary or "\r" in boundary:
             raise BadRequest("the multipart boundary is missing or not usable")
         self._dashed = b"--" + boundary.encode("utf-8", "surrogateescape")
@@ -76,6 +85,8 @@ class MultipartReader:
         self._state = _State.PREAMBLE
         self._parts = 0
         self._max_parts = max_parts
+        self._believes = believes
+        self._sure = 0  # bytes of the part that are not searched
 
     @property
     def done(self) -> bool:
@@ -114,6 +125,10 @@ class MultipartReader:
 
     def _read_until_delimiter(self) -> Generator[Event, None, bool]:
         in_part = self._state is _State.BODY
+        if self._sure:
+            yield from self._give_sure()
+            if self._sure:
+                return False
         search = self._at
         while True:
             found = self._buffer.find(self._delimiter, search)
@@ -132,6 +147,14 @@ class MultipartReader:
             yield PartEnded()
         self._at, self._owed = end, 0
         return True
+
+    def _give_sure(self) -> Iterator[Event]:
+        begin = self._at + self._owed
+        end = min(begin + self._sure, len(self._buffer))
+        if end > begin:
+            yield PartData(self._buffer[begin:end])
+            self._at, self._owed = end, 0
+            self._sure -= end - begin
 
     def _begun(self) -> int:
         """Where at the end of the buffer a delimiter may have begun; mostly that is nowhere.
@@ -194,7 +217,9 @@ class MultipartReader:
         self._owed = len(self._newline)
         self._at = end + self._owed
         self._state = _State.BODY
-        yield PartStarted(_headers(lines))
+        started = PartStarted(_headers(lines))
+        self._sure = (started.size or 0) if self._believes else 0
+        yield started
         return True
 
 

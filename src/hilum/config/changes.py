@@ -45,7 +45,7 @@ def _differences(
         if before == after:
             continue
         if _are_alike(before, after):
-            yield from _differences(before, after, here, live=live)
+            yield from _differences(before, after, here, live=live and not _is_marked(old, name))
         elif _is_named(old, name):
             yield from _of_tables(before, after, here, live=live)
         else:
@@ -78,7 +78,7 @@ def needs_restart(section: Section | type[Section], name: str, *, live: bool) ->
         live: whether the table above is applied while we serve.
     """
     kind = section if isinstance(section, type) else type(section)
-    return not (live or kind.reloads) or RESTART in kind.model_fields[name].metadata
+    return not (live or kind.reloads) or _is_marked(kind, name)
 
 
 def applied(old: Settings, new: Settings) -> Settings:
@@ -96,7 +96,9 @@ def _applied(old: S, new: S, *, live: bool) -> S:
         before, after = getattr(old, name), getattr(new, name)
         if before == after:
             continue
-        if _are_alike(before, after):
+        if _is_marked(old, name):
+            values[name] = before
+        elif _are_alike(before, after):
             values[name] = _applied(before, after, live=live)
         elif _is_named(old, name):
             values[name] = {
@@ -108,6 +110,11 @@ def _applied(old: S, new: S, *, live: bool) -> S:
         elif needs_restart(old, name, live=live):
             values[name] = before
     return new.model_copy(update=values)
+
+
+def _is_marked(section: Section | type[Section], name: str) -> bool:
+    kind = section if isinstance(section, type) else type(section)
+    return RESTART in kind.model_fields[name].metadata
 
 
 def _are_alike(before: object, after: object) -> bool:

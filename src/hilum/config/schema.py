@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from hilum.config.audit import AuditSettings
 from hilum.config.auth import AuthSettings, Texts, are_networks
 from hilum.config.fhir import FhirSettings
+from hilum.config.imaging import ImagingSettings
 from hilum.config.kinds import (
     RESTART,
     AeTitle,
@@ -34,10 +35,13 @@ from hilum.config.mounts import (
     ArchiveMount,
     DicomwebMount,
     DimseMount,
+    FhirMount,
+    Publish,
     UrlDestination,
 )
 from hilum.config.peers import Peer
 from hilum.config.tls import TlsSettings
+from hilum.config.watching import AdminSettings, LoggingSettings
 
 
 class ServerSettings(Section):
@@ -139,6 +143,14 @@ class HttpSettings(Section):
     cors_max_age: Seconds = 600.0
     """How long a browser may remember what it was allowed."""
 
+    @property
+    def public_root(self) -> str | None:
+        """The URL below which clients see all our paths, without a slash at its end."""
+        if self.public_url is None:
+            return None
+        doubled = self.base_path and urlsplit(self.public_url).path.endswith(self.base_path)
+        return self.public_url + ("" if doubled else self.base_path)
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.cors_credentials and "*" in self.cors_origins:
@@ -148,36 +160,6 @@ class HttpSettings(Section):
         return self
 
 
-class ImagingSettings(Section):
-    """Work on pixels: it is done in processes of its own, which may be killed."""
-
-    processes: Annotated[int, Field(ge=1, le=64)] | None = None
-    """How many work at most, over all of `server.workers`; by default one for each core, and no
-    more than 4 and one for each GiB of memory. They start when they are needed."""
-    max_memory: Annotated[Size, Field(ge=256 * 10**6)] = 10**9
-    """What one of them may allocate; what needs more is refused. Not on Windows."""
-    timeout: Seconds = 60.0
-    """How long one piece of work may take, and how long it may wait for its turn."""
-    queue: Annotated[int, Field(ge=0)] = 128
-    """Pieces of work that may wait for a process; what comes beyond that is told to come later."""
-    idle: Seconds = 300.0
-    """How long a process stays that has nothing to do."""
-    max_spool: Size = 20 * 10**9
-    """What may lie on disk at a time of instances that are transcoded; each is there for as long
-    as that takes. Per process of `server.workers`."""
-
-
-class LoggingSettings(Section):
-    """What is said on standard error."""
-
-    reloads = True
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least important lines that are written."""
-    format: Literal["text", "json"] = "text"
-    """`text` for people, `json` for machines, one object a line."""
-
-
 class Settings(Section):
     """Everything that one configuration file says."""
 
@@ -185,6 +167,7 @@ class Settings(Section):
     frontend: FrontendSettings = FrontendSettings()
     dimse: DimseSettings = DimseSettings()
     http: HttpSettings = HttpSettings()
+    admin: AdminSettings = AdminSettings()
     tls: TlsSettings = TlsSettings()
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
@@ -223,9 +206,31 @@ class Settings(Section):
         return self.frontend.mode in {"both", "http"}
 
     @property
+    def admin_door(self) -> HttpSettings:
+        """The door of those who look after it, which is one of HTTP."""
+        admin, proxied = self.admin, self.http.trust_forwarded and bool(self.http.trusted_proxies)
+        own = {
+            name: getattr(admin, name)
+            for name in ("bind", "port", "tls", "base_path", "public_url", "max_connections")
+        }
+        return self.http.model_copy(update={**own, "trust_forwarded": proxied, "cors_origins": ()})
+
+    @property
+    def doors(self) -> dict[str, DimseSettings | HttpSettings]:
+        """Those that are open, by the section of each."""
+        doors: dict[str, DimseSettings | HttpSettings] = {}
+        if self.has_dimse:
+            doors["dimse"] = self.dimse
+        if self.has_http:
+            doors["http"] = self.http
+        if self.admin.enabled:
+            doors["admin"] = self.admin_door
+        return doors
+
+    @property
     def has_state(self) -> bool:
-        """Whether there is anything to be kept but images: Sends, issued tokens."""
-        return self.has_http or self.auth.enabled
+        """Whether there is anything to be kept but images: Sends, issued tokens, errands."""
+        return self.has_http or self.auth.enabled or bool(self.published)
 
     @property
     def tls_doors(self) -> tuple[str, ...]:
@@ -234,6 +239,7 @@ class Settings(Section):
             "dimse.tls": self.has_dimse and self.dimse.tls,
             "dimse.tls_port": self.has_dimse and self.dimse.tls_port is not None,
             "http.tls": self.has_http and self.http.tls,
+            "admin.tls": self.admin.enabled and self.admin.tls,
         }
         return tuple(name for name, is_open in doors.items() if is_open)
 
@@ -243,6 +249,12 @@ class Settings(Section):
         return {
             name: mount for name, mount in self.mounts.items() if isinstance(mount, ArchiveMount)
         }
+
+    @property
+    def published(self) -> dict[str, Publish]:
+        """Where studies of mounts are brought to, by the mount."""
+        found = {name: mount.publish for name, mount in self.archives.items()}
+        return {name: each for name, each in found.items() if each is not None}
 
     def folder(self, mount: str) -> Path:
         """Where that archive mount keeps its files.
@@ -307,6 +319,7 @@ class Settings(Section):
             )
         yield from self._tls()
         yield from self._auth()
+        yield from self._publish()
         for name, mount in self.mounts.items():
             if mount.default and self.default_mount != name:
                 yield f"mounts.{name}.default: {self.default_mount} is the default mount already"
@@ -323,6 +336,18 @@ class Settings(Section):
                 yield f'mounts.{name}.retrieve: "move" needs the DIMSE door; see frontend.mode'
         if self.frontend.mode == "both" and self.dimse.port == self.http.port != 0:
             yield f"http.port: dimse.port is {self.dimse.port} too"
+        ports = {name: door.port for name, door in self.doors.items() if name != "admin"}
+        ports |= {"dimse.tls": self.dimse.tls_port or 0} if self.has_dimse else {}
+        yield from self.admin.clashes(ports, has_login=self.auth.enabled)
+
+    def _publish(self) -> Iterator[str]:
+        """Mounts whose studies are brought somewhere that cannot say where the images are."""
+        for name in self.published:
+            if self.has_http and self.http.public_url is None:
+                yield (
+                    f"mounts.{name}.publish: needs http.public_url: the Endpoints that it brings "
+                    "to the FHIR server say where the images are"
+                )
 
     def _tls(self) -> Iterator[str]:
         """What does not go together with doors that speak TLS."""
@@ -345,7 +370,7 @@ class Settings(Section):
     def _auth(self) -> Iterator[str]:
         """Rights on mounts that there are not; tokens that nobody can have."""
         for name, far in self.mounts.items():
-            passes = isinstance(far, DimseMount | DicomwebMount) and far.forward_token
+            passes = isinstance(far, DimseMount | DicomwebMount | FhirMount) and far.forward_token
             if passes and not (self.auth.enabled and self.auth.token.is_set):
                 yield (
                     f"mounts.{name}.forward_token: passes on tokens that were verified here, and "
@@ -386,11 +411,12 @@ class Settings(Section):
             own = {name, self.server.aet} if self.default_mount == name else {name}
             calls = _calls(mount.host, mount.port, self.dimse)
             return self.has_dimse and calls and mount.aet in own
-        if isinstance(mount, DicomwebMount):
+        if isinstance(mount, DicomwebMount | FhirMount):
             url = urlsplit(mount.url)
             usual = 443 if url.scheme == "https" else 80
-            own = {f"/aets/{quote(name)}"}
-            own |= {"/dicomweb"} if self.default_mount == name else set()
+            below, short = ("/fhir", "/fhir") if mount.backend == "fhir" else ("", "/dicomweb")
+            own = {f"/aets/{quote(name)}{below}"}
+            own |= {short} if self.default_mount == name else set()
             calls = _calls(url.hostname or "", url.port or usual, self.http)
             return self.has_http and calls and url.path.removeprefix(self.http.base_path) in own
         return False

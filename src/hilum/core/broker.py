@@ -1,8 +1,7 @@
 """The crossing: authorise an operation, find its backend, run it."""
 
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TypeVar
 
 from hilum.core import account, audit
@@ -22,6 +21,7 @@ from hilum.core.backend import (
 )
 from hilum.core.caller import Acting, acting_for
 from hilum.core.mounts import Mount, Mounts
+from hilum.core.records import Records, Running, Tally, counts
 from hilum.core.send import Progresses, passed_on, send
 from hilum.core.used import UsedStores
 from hilum.model.errors import HilumError, NotOffered, UnknownDestination
@@ -43,22 +43,26 @@ class Broker:
         mounts: which there are.
         transcodes: what takes pixels to a syntax that a peer or client accepts; None: nobody does.
         audits: is told of what is done, and by the doors of whom they refuse.
+        records: counts what is done; None: nobody does.
         edition: how often it became another one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with
         self,
         mounts: Mounts,
         destinations: Mapping[str, Stores] | None = None,
         authorise: Authorise = anyone,
         transcodes: Transcodes | None = None,
         audits: Audits = unheard,
+        *,
+        records: Records | None = None,
     ) -> None:
         self.mounts = mounts
         self.transcodes = transcodes
         self._destinations = dict(destinations or {})
         self._authorise = authorise
         self.audits = audits
+        self._records = records
         self.edition = 0
 
     def become(
@@ -70,14 +74,6 @@ class Broker:
         self._authorise = authorise
         self.edition += 1
 
-    def admit(self, operation: ops.Operation) -> None:
-        """Say whether the caller may, and do nothing.
-
-        Raises:
-            Refused, UnknownMount.
-        """
-        self._admit(operation)
-
     def authorise(self, operation: ops.Operation) -> None:
         """Say whether the caller may, also at a mount that is there no more, and do nothing.
 
@@ -86,6 +82,14 @@ class Broker:
         """
         self._authorise(operation)
 
+    def admit(self, operation: ops.Operation) -> None:
+        """Say whether the caller may, and do nothing.
+
+        Raises:
+            Refused, UnknownMount.
+        """
+        self._admit(operation)
+
     async def echo(self, operation: ops.Echo) -> float:
         """The seconds that what stands behind the mount took to say that it lives.
 
@@ -93,10 +97,9 @@ class Broker:
             Refused, UnknownMount, NotOffered, BackendError.
         """
         mount = self._admit(operation)
-        began = time.monotonic()
-        with acting_for(operation.who, mount.uses):
+        with self._running(operation) as tally, acting_for(operation.who):
             await offered(mount.echoes, operation).echo()
-        return time.monotonic() - began
+            return tally.seconds
 
     def find(self, operation: ops.Find) -> AbstractAsyncContextManager[Found]:
         """Search.
@@ -107,15 +110,15 @@ class Broker:
         """
         mount = self._admit(operation)
         found = offered(mount.finds, operation).find(operation.query)
-        return Acting(operation.who, audit.searched(self.audits, operation, found), mount.uses)
+        tally = Tally(operation)
+        return self._acting(tally, audit.searched(self.audits, operation, found, tally))
 
     def retrieve(self, operation: ops.Retrieve) -> AbstractAsyncContextManager[Retrieval]:
         """Give instances; raises like `find`."""
         mount = self._admit(operation)
         retrieval = offered(mount.retrieves, operation).retrieve(operation.refs)
-        return Acting(
-            operation.who, account.retrieved(self.audits, operation, retrieval), mount.uses
-        )
+        moved = Account(self.audits, Tally(operation), operation.refs)
+        return self._acting(moved.tally, account.retrieved(moved, retrieval))
 
     def fetches(self, operation: ops.Retrieve) -> Fetches:
         """What brings instances of the mount here in the background.
@@ -132,7 +135,7 @@ class Broker:
         mount = self._admit(operation)
         describes = offered(mount.describes, operation)
         described = describes.describe(operation.ref, operation.bulk_root)
-        return Acting(operation.who, audit.accessed(self.audits, operation, described), mount.uses)
+        return self._acting(Tally(operation), audit.accessed(self.audits, operation, described))
 
     async def version(self, operation: ops.Describe) -> str | None:
         """What names the metadata as long as they stay the same; None: nobody says.
@@ -163,20 +166,21 @@ class Broker:
         mount = self._admit(operation)
         describes = offered(mount.describes, operation)
         bulk = describes.bulk(operation.ref, operation.path)
-        return Acting(operation.who, audit.accessed(self.audits, operation, bulk), mount.uses)
+        return self._acting(Tally(operation), audit.accessed(self.audits, operation, bulk))
 
     def lend(self, operation: ops.Lend) -> AbstractAsyncContextManager[Lent]:
         """Lend one instance as a file here; raises like `find`, and NotFound."""
         mount = self._admit(operation)
         lent = offered(mount.lends, operation).lend(operation.ref)
-        return Acting(operation.who, audit.accessed(self.audits, operation, lent), mount.uses)
+        return self._acting(Tally(operation), audit.accessed(self.audits, operation, lent))
 
     def store(self, operation: ops.Store) -> AbstractAsyncContextManager[StoreSession]:
         """A session that keeps instances; raises like `find`."""
         mount = self._admit(operation)
         stores = offered(mount.stores, operation)
         session = stores.open(operation.contexts, operation.originator)
-        return Acting(operation.who, account.stored(self.audits, operation, session), mount.uses)
+        taken = Account(self.audits, Tally(operation))
+        return self._acting(taken.tally, account.stored(taken, session, self._told(operation)))
 
     async def delete(self, operation: ops.Delete) -> int:
         """Delete, and say how many instances that were.
@@ -184,11 +188,10 @@ class Broker:
         Raises:
             Refused, UnknownMount, NotOffered, NotFound, OutOfResources, BackendError.
         """
-        mount = self._admit(operation)
-        deletes = offered(mount.deletes, operation)
+        deletes = offered(self._admit(operation).deletes, operation)
         try:
-            with acting_for(operation.who, mount.uses):
-                count = await deletes.delete(operation.ref)
+            with self._running(operation) as tally, acting_for(operation.who):
+                tally.count = count = await deletes.delete(operation.ref)
         except HilumError as error:
             self.audits(audit.deleted(operation, 0, str(error)))
             raise
@@ -207,7 +210,7 @@ class Broker:
         if is_ours:
             self._authorise(self._storing(operation))  # also where the far side brings it there
 
-        moved = Account(self.audits, operation, operation.refs, operation.destination)
+        moved = Account(self.audits, Tally(operation), operation.refs, operation.destination)
 
         def here() -> AbstractAsyncContextManager[Progresses]:
             retrieves = account.Listing(offered(mount.retrieves, operation), moved)
@@ -224,7 +227,7 @@ class Broker:
             sending = here()
         else:
             sending = passed_on(mount.sends, operation, here)
-        return Acting(operation.who, account.sent(moved, sending), mount.uses)
+        return self._acting(moved.tally, account.sent(moved, sending))
 
     def give(self, operation: ops.Retrieve, to: Stores) -> AbstractAsyncContextManager[Progresses]:
         """Give instances to whoever asks, counting (C-GET: `to` is the same association).
@@ -234,10 +237,10 @@ class Broker:
             BackendError: on entering, when the source fails.
         """
         mount = self._admit(operation)
-        moved = Account(self.audits, operation, operation.refs)
+        moved = Account(self.audits, Tally(operation), operation.refs)
         retrieves = account.Listing(offered(mount.retrieves, operation), moved)
         sending = send(retrieves, operation.refs, account.Counting(to, moved))
-        return Acting(operation.who, account.sent(moved, sending), mount.uses)
+        return self._acting(moved.tally, account.sent(moved, sending))
 
     def _destination(self, operation: ops.Send) -> Stores:
         name = self.mounts.meant(operation.destination)
@@ -253,6 +256,38 @@ class Broker:
         """What a Send to a mount of ours needs there."""
         mount = self.mounts.meant(operation.destination)
         return ops.Store(mount=mount, who=operation.who, request_id=operation.request_id)
+
+    def _told(self, operation: ops.Operation) -> Records | None:
+        """Who is told of an operation; None: nobody, as it is a part of another."""
+        return self._records if counts(operation) else None
+
+    def _acting(
+        self, tally: Tally, opened: AbstractAsyncContextManager[T]
+    ) -> AbstractAsyncContextManager[T]:
+        """What is done for one caller, and counted."""
+        records = self._told(tally.operation)
+        running = None if records is None else Running(tally, records)
+        uses = self.mounts[tally.operation.mount].uses
+        return Acting(tally.operation.who, opened, running, uses)
+
+    @contextmanager
+    def _running(self, operation: ops.Operation) -> Iterator[Tally]:
+        """The same, of what is done in the block."""
+        tally = Tally(operation)
+        records = self._told(operation)
+        uses = self.mounts[operation.mount].uses
+        if records is None:
+            with uses:
+                yield tally
+            return
+        records.began(tally)
+        try:
+            with uses:
+                yield tally
+        except BaseException as error:
+            records.ended(tally, error)
+            raise
+        records.ended(tally, None)
 
     def _admit(self, operation: ops.Operation) -> Mount:
         self._authorise(operation)

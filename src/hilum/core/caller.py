@@ -17,6 +17,7 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Final, Generic, TypeVar
 
+from hilum.core.records import Running
 from hilum.model.errors import Unauthenticated
 from hilum.model.principal import NOBODY, Principal
 
@@ -72,8 +73,9 @@ class Acting(AbstractAsyncContextManager[T_co], Generic[T_co]):
     """Something that is opened, used and closed for one caller; all of it in one task.
 
     Args:
-        who: the caller.
-        opened: what is opened.
+        who: for whom.
+        opened: is opened.
+        running: is told when it begins and ends; None: nobody is.
         uses: entered from the beginning to the end.
     """
 
@@ -81,20 +83,24 @@ class Acting(AbstractAsyncContextManager[T_co], Generic[T_co]):
         self,
         who: Principal,
         opened: AbstractAsyncContextManager[T_co],
+        running: Running | None = None,
         uses: AbstractContextManager[None] = _UNCOUNTED,
     ) -> None:
         self._who = who
         self._opened = opened
+        self._running = running
         self._uses = uses
         self._before: Token[Principal] | None = None
 
     async def __aenter__(self) -> T_co:
         self._before = _CALLER.set(self._who)
         self._uses.__enter__()
+        if self._running is not None:
+            self._running.began()
         try:
             return await self._opened.__aenter__()
-        except BaseException:
-            self._leave()
+        except BaseException as error:
+            self._leave(error)
             raise
 
     async def __aexit__(
@@ -104,12 +110,17 @@ class Acting(AbstractAsyncContextManager[T_co], Generic[T_co]):
         traceback: TracebackType | None,
     ) -> bool | None:
         try:
-            return await self._opened.__aexit__(kind, error, traceback)
-        finally:
-            self._leave()
+            swallowed = await self._opened.__aexit__(kind, error, traceback)
+        except BaseException as last:
+            self._leave(last)
+            raise
+        self._leave(None if swallowed else error)
+        return swallowed
 
-    def _leave(self) -> None:
+    def _leave(self, error: BaseException | None) -> None:
         if self._before is not None:
             _CALLER.reset(self._before)
             self._before = None
             self._uses.__exit__(None, None, None)
+            if self._running is not None:
+                self._running.ended(error)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -86,6 +87,12 @@ class BackgroundSends:
         self._slots = asyncio.Semaphore(at_once)
         self._mine = mine
         self._jobs: dict[str, _Job] = {}
+
+    @property
+    def waits(self) -> float:
+        """Seconds since the oldest was asked for of which nothing has been done; 0 for none."""
+        begun = (job.transaction.asked for job in self._jobs.values() if job.progress is None)
+        return max(time.time() - min(begun, default=math.inf), 0.0)
 
     async def check(self, uid: str, operation: Send) -> None:
         """Raise what `begin` would, as far as it can be known before, and do nothing."""

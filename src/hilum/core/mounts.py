@@ -18,6 +18,7 @@ from hilum.core.backend import (
     Stores,
     Versions,
 )
+from hilum.core.changes import TellsChanges
 from hilum.model.errors import UnknownMount
 
 
@@ -28,6 +29,7 @@ class Mount:
     Attributes:
         name: its AE title, also its place under `/aets/`.
         backend: the kind of backend, in the configuration's word.
+        feed: remembers which studies changed, until somebody was told.
         asks: what `finds` was made of, where the far side cannot answer everything.
         sends: can send what it holds by itself.
         passed_on: destinations that `sends` is asked for first; None: every one.
@@ -49,6 +51,7 @@ class Mount:
     describes: Describes | None = None
     versions: Versions | None = None
     changes: Changes | None = None
+    feed: TellsChanges | None = None
     lends: Lends | None = None
     stores: Stores | None = None
     deletes: Deletes | None = None

@@ -29,6 +29,7 @@ class Right(StrEnum):
     SEND = "send"
     DELETE = "delete"
     ADMIN = "admin"
+    METRICS = "metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +92,13 @@ class Principal:
 NOBODY = Principal()
 OURSELVES = Principal("hilum", Proof.ADMITTED)
 """The service, where it asks for its own sake: whether what it stands for lives."""
+
+
+def joined(token: Principal, beside: Principal) -> Principal:
+    """Who holds a token, and what else the connection has shown."""
+    return replace(
+        token,
+        ae_title=beside.ae_title,
+        address=beside.address,
+        certificate=beside.certificate,
+    )

@@ -8,8 +8,8 @@ from mmap import mmap
 from typing import Final
 
 _ASSOCIATIONS, _RETRIEVALS = 0, 1
-_CONNECTIONS: Final = {"dimse": 2, "http": 3}
-_FIRST: Final = 4
+_CONNECTIONS: Final = {"dimse": 2, "http": 3, "admin": 4}
+_FIRST: Final = 5
 _ADDRESSES: Final = 4096
 """Counters of network addresses; two addresses that meet in one are counted together."""
 _ROW: Final = _FIRST + _ADDRESSES

@@ -37,7 +37,7 @@ class Entrance:
     """One door of one worker.
 
     Args:
-        name: "dimse" or "http".
+        name: "dimse", "http" or "admin".
         listener: listens already.
         number: of this worker.
         letters: brings what others accepted.

@@ -44,6 +44,7 @@ class Letters:
         self._boxes = boxes
         self._folder = folder
         self._takes: dict[str, Take] = {}
+        self._open: set[str] = set()
         for each in (box, *boxes):
             each.settimeout(0)
 
@@ -80,8 +81,13 @@ class Letters:
     def open(self, door: str, take: Take, *, all_doors: int) -> None:
         """Let a door take what is for it; from when all do, the box is emptied."""
         self._takes[door] = take
-        if len(self._takes) == all_doors:
+        self._open.add(door)
+        if len(self._open) == all_doors:
             asyncio.get_running_loop().add_reader(self._box.fileno(), self._read)
+
+    def hear(self, about: str, take: Take) -> None:
+        """Let somebody take what comes about something that is no door."""
+        self._takes[about] = take
 
     def shut(self, door: str) -> None:
         """That door takes nothing any more: its connections are closed."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
@@ -131,13 +130,3 @@ _WHY: Final[Mapping[type[Exception], str]] = {
     jwt.InvalidIssuerError: "the token is of another issuer",
     jwt.MissingRequiredClaimError: "the token does not say what it must: exp, aud, iss",
 }
-
-
-def joined(token: Principal, beside: Principal) -> Principal:
-    """Who holds a token, and what else the connection has shown."""
-    return replace(
-        token,
-        ae_title=beside.ae_title,
-        address=beside.address,
-        certificate=beside.certificate,
-    )

@@ -19,7 +19,7 @@ class Worker:
         number: from 0.
         workers: how many there are.
         homes: which of them answers what.
-        doors: its entrances, by "dimse" and "http".
+        doors: its entrances, by "dimse", "http" and, of the first worker, "admin".
         letters: to the others.
         crowd: how many all of them have let in.
     """

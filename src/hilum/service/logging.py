@@ -8,7 +8,8 @@ import warnings
 from datetime import UTC, datetime
 from types import TracebackType
 
-from hilum.config.schema import LoggingSettings
+from hilum.config.watching import LoggingSettings
+from hilum.core import correlation
 from hilum.model.errors import HilumError
 
 _QUIET = ("pydicom", "pynetdicom", "sqlalchemy", "alembic", "hypercorn", "httpx", "httpcore")
@@ -46,7 +47,10 @@ class Text(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         room = record.name.removeprefix("hilum.")
+        name = correlation.now().request_id
         text = _one_line(record.message)
+        if name and name not in text:
+            text = f"{name} {text}"
         return f"{_time(record)} {record.levelname:<7} {self._before}{room}: {text}"
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
@@ -61,13 +65,19 @@ class Json(logging.Formatter):
         self._worker = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, str | int] = {
+        line: dict[str, object] = {
             "time": _time(record),
             "level": record.levelname.lower(),
             **self._worker,
             "logger": record.name,
             "message": record.getMessage(),
         }
+        now = correlation.now()
+        if now.request_id:
+            line["request_id"] = now.request_id
+        if now.trace:
+            line["trace_id"] = now.trace
+        line |= getattr(record, "fields", {})
         if record.exc_info:
             line["exception"] = describe(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

@@ -136,6 +136,9 @@ class Reloading:
         settings = applied(self.settings, wanted)
         found = differences(self.settings, wanted)
         restart = tuple(str(each) for each in found if each.restart)
+        # What is told of changes began at start; a new archive keeps them until then.
+        new = (name for name in settings.published if name not in self.settings.mounts)
+        restart += tuple(f"mounts.{name}.publish" for name in new)
         problems = tuple(self.impossible(self.settings, settings))
         if problems:
             after = f"needs a restart, as these stay as they were: {', '.join(restart)}"
@@ -154,4 +157,5 @@ class Reloading:
         """What is wrong with a configuration, of which what needs a restart is as it was."""
         yield from new.clashes()
         if new.has_state and not old.has_state:
-            yield "auth.enabled: needs a restart where there is no HTTP door"
+            name = "auth.enabled" if new.auth.enabled else "publish"
+            yield f"{name}: needs a restart where there is no HTTP door"

@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The migration that makes what is described here."""
 
 METADATA: Final = sa.MetaData(
@@ -77,3 +77,25 @@ PATIENT: Final = sa.Table(
     sa.Index("ix_patient_known", "mount", "patient_id", "issuer", "study", unique=True),
 )
 """The ids of FHIR's Patients, which are random: nothing can be read from them."""
+
+ERRAND: Final = sa.Table(
+    "errand",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False, comment="who does it"),
+    sa.Column("target", sa.Text, nullable=False, comment="for whom"),
+    sa.Column("key", sa.Text, nullable=False, comment="what it is about"),
+    sa.Column("payload", sa.Text, nullable=False, comment="JSON"),
+    sa.Column("version", sa.Integer, nullable=False, comment="grows when a newer one came"),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created", sa.Float, nullable=False, comment="seconds since the epoch"),
+    sa.Column("due", sa.Float, nullable=False, comment="seconds since the epoch"),
+    sa.Column("dead", sa.Integer, nullable=False, comment="1: given up"),
+    sa.Column("reason", sa.Text, nullable=False, comment="of the last failure"),
+    sa.Column("leased_by", sa.Text, nullable=False, comment="empty: nobody does it"),
+    sa.Column("lease", sa.Text, nullable=False, comment="names one claim"),
+    sa.Column("leased_until", sa.Float, nullable=False, comment="seconds since the epoch"),
+    sa.Index("ix_errand_about", "kind", "target", "key", unique=True),
+    sa.Index("ix_errand_due", "kind", "dead", "due"),
+)
+"""What is to be done at far sides: one row for each kind, target and key. See `core.queue`."""

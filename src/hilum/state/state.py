@@ -16,6 +16,7 @@ from hilum.model.errors import BackendFault, BackendUnavailable
 from hilum.state.database import open_database
 from hilum.state.lock import Lock
 from hilum.state.patients import Patients
+from hilum.state.queue import Queue
 from hilum.state.schema import HEAD, METADATA
 from hilum.state.sends import Sends
 from hilum.state.sessions import Sessions
@@ -23,7 +24,7 @@ from hilum.state.tokens import Tokens
 from hilum.state.upgrade import upgrade
 
 _SCRIPTS = Path(__file__).with_name("migrations")
-_FILE = "state.db"
+FILE = "state.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,14 @@ class State:
         tokens: those that we have issued (`net.tokens.Issued`).
         sessions: of browsers that are logged in (`core.login.KeepsSessions`).
         patients: the ids of FHIR's Patients (`core.fhir.patients.PatientIds`).
+        queue: what is to be done at far sides (`core.queue.Queue`).
     """
 
     sends: Sends
     tokens: Tokens
     sessions: Sessions
     patients: Patients
+    queue: Queue
 
 
 @asynccontextmanager
@@ -63,13 +66,14 @@ async def open_state(folder: Path, *, shared: bool = False) -> AsyncIterator[Sta
         engine = await asyncio.get_running_loop().run_in_executor(
             thread, _opened if shared else _open, folder, opened
         )
-        reading = open_database(folder / _FILE, writes=False)
+        reading = open_database(folder / FILE, writes=False)
         opened.callback(reading.dispose)
         yield State(
             Sends(engine, thread),
             Tokens(engine, reading, thread),
             Sessions(engine, reading, thread),
             Patients(engine, reading, thread),
+            Queue(engine, reading, thread),
         )
     finally:
         closed = thread.submit(opened.close)
@@ -90,7 +94,7 @@ async def open_beside(folder: Path) -> AsyncIterator[State]:
         lock = await anyio.to_thread.run_sync(prepare, folder)
         lock.release()
     except BackendUnavailable:
-        if not (folder / _FILE).is_file():
+        if not (folder / FILE).is_file():
             raise
         # Else a broker has it, and has made the tables.
     async with open_state(folder, shared=True) as state:
@@ -138,7 +142,7 @@ def _upgraded(folder: Path, opened: ExitStack) -> sa.Engine:
 
 def _opened(folder: Path, opened: ExitStack) -> sa.Engine:
     """The database as it is, where the folder is held."""
-    engine = open_database(folder / _FILE, writes=True)
+    engine = open_database(folder / FILE, writes=True)
     event.listen(engine, "connect", _durable)
     opened.callback(engine.dispose)
     return engine

@@ -119,9 +119,7 @@ class House:
 
     def _listen(self) -> None:
         settings = self._settings
-        wanted = {"dimse": settings.has_dimse, "http": settings.has_http}
-        for name in (each for each, is_open in wanted.items() if is_open):
-            where = settings.dimse if name == "dimse" else settings.http
+        for name, where in settings.doors.items():
             try:
                 door = bound(where.bind, where.port)
             except OSError as error:
@@ -149,7 +147,11 @@ class House:
             settings=self._settings,
             number=number,
             workers=self._settings.server.workers,
-            doors={name: door.fileno() for name, door in self._doors.items()},
+            doors={
+                name: door.fileno()
+                for name, door in self._doors.items()
+                if name != "admin" or not number  # one can ask all others
+            },
             box=self._boxes[number][0].fileno(),
             boxes=tuple(to.fileno() for _, to in self._boxes),
             crowd=self._memory,

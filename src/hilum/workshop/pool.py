@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar, cast
 
-from hilum.config.schema import ImagingSettings
+from hilum.config.imaging import ImagingSettings
 from hilum.model.errors import BadPixels, HilumError, NotAcceptable, OutOfResources
 from hilum.workshop.job import MAX_RESULT, Kind, job
 from hilum.workshop.process import Died, Process

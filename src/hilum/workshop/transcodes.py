@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from hilum.config.schema import ImagingSettings
+from hilum.config.imaging import ImagingSettings
 from hilum.imaging.codecs import CODECS, can_decode, can_encode
 from hilum.model.errors import BadRequest, NotAcceptable, OutOfResources
 from hilum.model.instance import CHUNK, Instance

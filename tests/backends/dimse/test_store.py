@@ -19,7 +19,7 @@ from hilum.codec import pdu
 from hilum.codec.associate import Answered
 from hilum.codec.part10 import read_head
 from hilum.codec.sop_class import DEFLATED_LE, EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, UNCOMPRESSED
-from hilum.config.schema import ImagingSettings
+from hilum.config.imaging import ImagingSettings
 from hilum.core.backend import StoreSession
 from hilum.core.operations import Originator
 from hilum.model.errors import (

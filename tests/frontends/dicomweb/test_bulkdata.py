@@ -12,8 +12,8 @@ from tests.frontends.dicomweb.conftest import Served, cut_off
 from tests.frontends.dicomweb.test_wado import parts_of
 
 from hilum.backends.archive import open_archive
+from hilum.config.imaging import ImagingSettings
 from hilum.config.mounts import ArchiveMount
-from hilum.config.schema import ImagingSettings
 from hilum.model.errors import BackendFault, NotFound
 from hilum.model.instance import CHUNK
 from hilum.workshop.pool import open_workshop

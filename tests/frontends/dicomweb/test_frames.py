@@ -13,8 +13,8 @@ from tests.frontends.dicomweb.conftest import Served, cut_off
 from tests.frontends.dicomweb.test_wado import parts_of
 
 from hilum.backends.archive import Archive, open_archive
+from hilum.config.imaging import ImagingSettings
 from hilum.config.mounts import ArchiveMount
-from hilum.config.schema import ImagingSettings
 from hilum.workshop.pool import Workshop, open_workshop
 
 pytestmark = pytest.mark.anyio

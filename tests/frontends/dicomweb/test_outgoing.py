@@ -15,7 +15,7 @@ from tests.frontends.dicomweb.conftest import Served
 from tests.frontends.dicomweb.test_wado import INSTANCE, RELATED, STUDY, parts_of, read, syntaxes
 from tests.workshop import failing
 
-from hilum.config.schema import ImagingSettings
+from hilum.config.imaging import ImagingSettings
 from hilum.frontends.dicomweb import held
 from hilum.imaging.codecs import BASELINE, J2K, J2K_LOSSLESS, JLS_LOSSLESS, RLE_LOSSLESS
 from hilum.workshop import tasks

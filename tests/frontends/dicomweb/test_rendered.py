@@ -12,7 +12,7 @@ from tests import samples
 from tests.frontends.dicomweb.showing import Bench, keep, opened, sample, showing, url
 
 from hilum.backends.memory import Memory
-from hilum.config.schema import ImagingSettings
+from hilum.config.imaging import ImagingSettings
 from hilum.core.backend import Lent
 from hilum.model.identity import Ref
 from hilum.workshop.pool import open_workshop

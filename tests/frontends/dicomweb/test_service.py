@@ -54,7 +54,10 @@ async def test_a_mount_that_hangs_is_504(served: Served, monkeypatch: pytest.Mon
     monkeypatch.setattr("hilum.frontends.dicomweb.service.PATIENCE", 0.05)
     async with served(Scripted(pause=60)) as client:
         assert (await client.get("/aets/ONE")).status_code == 504
-        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/health")).status_code == 503
+        ready = await client.get("/readyz?verbose")  # we are here to say so
+        assert (ready.status_code, ready.json()["status"]) == (200, "healthy")
+        assert ready.json()["mounts"]["ONE"]["status"] == "unhealthy"
         assert (await client.get("/livez")).status_code == 200
 
 

@@ -21,7 +21,7 @@ from hilum.backends.archive.find import Finding
 from hilum.backends.archive.index import Index
 from hilum.backends.archive.keep import INDEX, files_of, swept, usable
 from hilum.backends.archive.lend import lent
-from hilum.backends.archive.locate import changed, locate_all, version
+from hilum.backends.archive.locate import at_rest, changed, locate_all, version
 from hilum.backends.archive.outlast import outlast
 from hilum.backends.archive.part import Part
 from hilum.backends.archive.readers import Readers
@@ -32,6 +32,7 @@ from hilum.backends.archive.turn import Turn
 from hilum.backends.archive.writer import Writer
 from hilum.config.mounts import ArchiveMount
 from hilum.core.backend import BulkData, Found, Lent, Retrieval
+from hilum.core.changes import Change
 from hilum.core.operations import Originator
 from hilum.model.errors import BackendFault
 from hilum.model.identity import Ref
@@ -89,7 +90,7 @@ class Archive:
             made(swept(self._settings, self._folder).release)
         engine = open_database(database, writes=True)
         made(engine.dispose)
-        index = Index(engine)
+        index = Index(engine, tells=self._settings.is_followed)
         made(index.close)
         self._files = files_of(self._settings, self._folder, index, self._part or ALONE)
         turn = None
@@ -162,6 +163,18 @@ class Archive:
     async def changed(self, studies: Sequence[str], /) -> Mapping[str, float]:
         """See `core.backend.Changes`."""
         return await self._readers.soon(lambda cursor: changed(cursor, studies))
+
+    async def at_rest(self, since: float, most: int, /) -> Sequence[Change]:
+        """See `core.changes.TellsChanges`."""
+        return await self._readers.soon(lambda cursor: at_rest(cursor, since, most))
+
+    async def settle(self, changes: Sequence[Change], /) -> None:
+        """See `core.changes.TellsChanges`."""
+        errand = self._writing.begin(self._writer.told, changes)
+        cancelled = await errand.outlasted()
+        errand.result()
+        if cancelled is not None:
+            raise cancelled
 
     @asynccontextmanager
     async def bulk(self, ref: Ref, path: Keys, /) -> AsyncIterator[BulkData]:

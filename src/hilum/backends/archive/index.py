@@ -1,6 +1,7 @@
 """How the rows of the index change."""
 
 import sqlite3
+import time
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -21,6 +22,7 @@ from hilum.backends.archive.readers import Cursor
 from hilum.backends.archive.record import Entry
 from hilum.backends.archive.transactions import Transactions
 from hilum.codec import dicom_json
+from hilum.core.changes import Change
 from hilum.model.identity import Ref
 
 SWEPT: Final = "swept"
@@ -70,13 +72,39 @@ class _Above:
 
 
 class Index(Transactions):
-    """The rows of one archive, to be written within transactions that the caller begins."""
+    """The rows of one archive, to be written within transactions that the caller begins.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    Args:
+        engine: of its database.
+        tells: whether anybody wants to know which studies change.
+    """
+
+    def __init__(self, engine: sa.Engine, *, tells: bool = False) -> None:
         super().__init__(engine)
         self.dictionaries = Dictionaries()
+        self._tells = tells
+        self._changed: set[str] = set()  # studies, in this transaction
         self._known: dict[tuple[str, str], _Above] = {}
         self._size = 0  # bytes of them
+
+    # Transactions
+
+    def begin(self) -> None:
+        """Begin a transaction that may write."""
+        self._changed.clear()
+        super().begin()
+
+    def commit(self) -> None:
+        """Make what was done visible, and that it was done: once for each study."""
+        at = time.time_ns()
+        for uid in self._changed:
+            self._run("tell", {"uid": uid, "at": at})
+        super().commit()
+
+    def settle(self, changes: Iterable[Change]) -> None:
+        """Forget changes of which everybody was told."""
+        for each in changes:
+            self._run("settle", {"uid": each.study, "at": each.at})
 
     # Marks
 
@@ -145,6 +173,8 @@ class Index(Transactions):
         self._run("add_instance", columns)
         if not self._cursor.rowcount:
             return False
+        if self._tells:
+            self._changed.add(entry.study_instance_uid)
         self._describe(above, entry)
         if not is_first:
             self._count(above, series=0, instances=1, first=entry.file)
@@ -206,6 +236,8 @@ class Index(Transactions):
             self._settle_series(above, numbers)
             below.setdefault(above.study, (above, set()))[1].update(numbers)
         for above, numbers in below.values():
+            if self._tells:
+                self._changed.add(self._must("study_uid", {"row": above.study})[0])
             self._settle_study(above, numbers)
 
     # What is above them

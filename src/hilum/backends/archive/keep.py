@@ -46,7 +46,7 @@ def _swept(settings: ArchiveMount, folder: Path) -> Lock:
             engine = open_database(folder / INDEX, writes=True)
             opened.callback(engine.dispose)
             upgrade(engine)
-            index = Index(engine)
+            index = Index(engine, tells=settings.is_followed)
             opened.callback(index.close)
             files = files_of(settings, folder, index, ALONE)
             files.prepare()

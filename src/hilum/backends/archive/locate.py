@@ -1,6 +1,7 @@
 """Which instances are below a reference, and where their files are."""
 
 import json
+import time
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from hilum.backends.archive.readers import Cursor
-from hilum.backends.archive.schema import INSTANCE, PATIENT, SERIES, STUDY
+from hilum.backends.archive.schema import CHANGED, INSTANCE, PATIENT, SERIES, STUDY
 from hilum.backends.archive.terms import elements
+from hilum.core.changes import Change
 from hilum.model.identity import Ref
 
 _NANOSECONDS = 10**9
+_AHEAD = 10 * _NANOSECONDS  # that a clock of another process may be before ours
 _KEYS = {
     "patient": PATIENT.c.patient_id,
     "study": STUDY.c.study_instance_uid,
@@ -73,6 +76,25 @@ def changed(cursor: Cursor, studies: Sequence[str]) -> dict[str, float]:
     """When the last instance came to each study: a file's number is when it was made."""
     rows = cursor.rows(_changed(), [json.dumps([*studies])])
     return {uid: number / _NANOSECONDS for uid, number in rows if number is not None}
+
+
+def at_rest(cursor: Cursor, since: float, most: int) -> list[Change]:
+    """Studies that changed and have not since, and of which nobody was told as yet.
+
+    Also those that did so in the future: the clock was set back.
+    """
+    limits = [int(since * _NANOSECONDS), time.time_ns() + _AHEAD, most]
+    return [Change(*row) for row in cursor.rows(_at_rest(), limits)]
+
+
+@lru_cache(maxsize=1)
+def _at_rest() -> str:
+    row = CHANGED.c
+    rests = (row.at <= sa.bindparam("since")) | (row.at > sa.bindparam("now"))
+    chosen = sa.select(row.study_instance_uid, row.at).where(rests)
+    chosen = chosen.order_by(row.at).limit(sa.bindparam("most")).offset(sa.literal_column("0"))
+    compiled = chosen.compile(dialect=sqlite.dialect(paramstyle="qmark"))
+    return str(compiled)
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The migration that makes what is described here."""
 
 METADATA: Final = sa.MetaData(
@@ -162,3 +162,14 @@ DOOMED: Final = sa.Table(
     sa.Column("file", sa.BigInteger, primary_key=True, comment="to be removed, see `removal`"),
 )
 """Files of instances that were deleted, until they are gone."""
+
+CHANGED: Final = sa.Table(
+    "changed",
+    METADATA,
+    sa.Column("study_instance_uid", sa.Text, primary_key=True),
+    sa.Column(
+        "at", sa.BigInteger, nullable=False, index=True, comment="nanoseconds since the epoch"
+    ),
+)
+"""Studies that were stored, added to or deleted, until somebody was told: see `core.changes`. It is
+written where anybody wants to know, in the transaction that changes their rows."""

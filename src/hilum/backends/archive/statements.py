@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from hilum.backends.archive.schema import (
+    CHANGED,
     DESCRIPTION,
     DICTIONARY,
     DOOMED,
@@ -51,7 +52,7 @@ class Statement:
 
 def statements(dialect: sa.Dialect) -> dict[str, Statement]:
     """All statements by name."""
-    plain = {**_instances(), **_counts(), **_lookups(), **_states(), **_drops()}
+    plain = {**_instances(), **_counts(), **_lookups(), **_states(), **_drops(), **_changes()}
     ready = {name: Statement(each, dialect) for name, each in plain.items()}
     for name, (each, columns) in _with_columns().items():
         ready[name] = Statement(each, dialect, columns)
@@ -200,4 +201,18 @@ def _drops() -> dict[str, sa.Executable]:
         "doomed": sa.select(DOOMED.c.file),
         "bury": sa.delete(DOOMED).where(DOOMED.c.file == _ROW),
         "forget": sa.delete(MARK).where(MARK.c.name == _UID),
+    }
+
+
+def _changes() -> dict[str, sa.Executable]:
+    """What is remembered of studies that changed."""
+    added = sqlite.insert(CHANGED).values(study_instance_uid=_UID, at=_number("at"))
+    return {
+        "tell": added.on_conflict_do_update(
+            index_elements=["study_instance_uid"], set_={"at": added.excluded.at}
+        ),
+        "settle": sa.delete(CHANGED).where(
+            CHANGED.c.study_instance_uid == _UID, CHANGED.c.at == _number("at")
+        ),
+        "study_uid": sa.select(STUDY.c.study_instance_uid).where(STUDY.c.id == _ROW),
     }

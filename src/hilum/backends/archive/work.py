@@ -1,6 +1,7 @@
 """What is done to the index, and what becomes of it."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
@@ -8,6 +9,7 @@ from typing import Literal
 from hilum.backends.archive.files import Files
 from hilum.backends.archive.index import Index, Row
 from hilum.backends.archive.record import Entry
+from hilum.core.changes import Change
 from hilum.model.errors import HilumError
 from hilum.model.identity import Ref
 
@@ -93,7 +95,29 @@ class Removal:
         return isinstance(self.outcome, list) and self.outcome != []
 
 
-Work = Job | Removal
+@dataclass(slots=True)
+class Settling:
+    """Changes of which everybody was told.
+
+    Attributes:
+        outcome: True, once they are forgotten.
+    """
+
+    changes: Sequence[Change]
+    outcome: bool | HilumError | None = field(default=None, init=False)
+
+    @property
+    def is_kept(self) -> bool:
+        """It leaves no row."""
+        return False
+
+    @property
+    def takes_files(self) -> bool:
+        """No file goes for it; where a crash undoes it, they are told again."""
+        return False
+
+
+Work = Job | Removal | Settling
 
 
 def settle(index: Index, files: Files, entry: Entry, policy: Policy, compared: int = 0) -> Outcome:

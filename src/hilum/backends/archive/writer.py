@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,17 @@ from hilum.backends.archive.files import Files
 from hilum.backends.archive.index import SWEPT, UNSWEPT, Index
 from hilum.backends.archive.record import Entry
 from hilum.backends.archive.turn import Turn
-from hilum.backends.archive.work import Fate, Job, Outcome, Policy, Removal, Work, settle
+from hilum.backends.archive.work import (
+    Fate,
+    Job,
+    Outcome,
+    Policy,
+    Removal,
+    Settling,
+    Work,
+    settle,
+)
+from hilum.core.changes import Change
 from hilum.model.errors import BackendFault, HilumError, OutOfResources
 from hilum.model.identity import Ref
 
@@ -93,6 +103,18 @@ class Writer:
         if isinstance(removal.outcome, list):
             return removal.outcome
         raise removal.outcome or _lost()
+
+    def told(self, changes: Sequence[Change]) -> None:
+        """Forget changes of which everybody was told.
+
+        Raises:
+            HilumError: it could not be done.
+        """
+        settling = Settling(changes)
+        self._do(settling)
+        self.flush()  # or else who looks again meanwhile is told again
+        if settling.outcome is not True:
+            raise settling.outcome or _lost()
 
     def _do(self, job: Work) -> None:
         self._jobs.append(job)
@@ -240,6 +262,10 @@ class Writer:
             self._index.keep_step()
 
     def _settle(self, job: Work) -> None:
+        if isinstance(job, Settling):
+            self._index.settle(job.changes)
+            job.outcome = True
+            return
         if isinstance(job, Removal):
             if self._undone:
                 raise sqlite3.OperationalError("rows are still to be written")

@@ -25,8 +25,8 @@ class Events:
         broken: why it ended early, where it did.
     """
 
-    def __init__(self, answer: Answer, who: str) -> None:
-        """Read a body.
+    def __init__(self, answer: Answer, who: str, *, believes: bool = False) -> None:
+        """Read a body; for `believes` see `MultipartReader`.
 
         Raises:
             BackendFault: it is a multipart without a boundary.
@@ -45,7 +45,8 @@ class Events:
             self._ready = iter((PartStarted(alone),))
             return
         try:
-            self._reader = MultipartReader(self.kind.parameters.get("boundary", ""), MAX_PARTS)
+            boundary = self.kind.parameters.get("boundary", "")
+            self._reader = MultipartReader(boundary, MAX_PARTS, believes=believes)
         except BadRequest as error:
             raise BackendFault(f"{who} sent a multipart without its boundary") from error
 

@@ -27,7 +27,7 @@ class Parts:
         Raises:
             BackendFault: it is neither.
         """
-        self._events = Events(answer, who)
+        self._events = Events(answer, who, believes=True)
         self._who = who
         self._current: _Data | None = None
         self.ended = False

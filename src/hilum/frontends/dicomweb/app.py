@@ -1,27 +1,26 @@
 """Which handler answers which request? The DICOMweb application, put together."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from hilum.config.limits import LimitSettings
 from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends
 from hilum.core.login import OPEN, Login
+from hilum.core.readiness import Inspects, nothing
 from hilum.frontends.dicomweb import capabilities, errors
 from hilum.frontends.dicomweb.access import Access
-from hilum.frontends.dicomweb.asked import request_id
 from hilum.frontends.dicomweb.bodies import Bodies
 from hilum.frontends.dicomweb.cors import Cors
 from hilum.frontends.dicomweb.direct import Direct
+from hilum.frontends.dicomweb.endpoint import Endpoint, Failed
 from hilum.frontends.dicomweb.metered import Metered
 from hilum.frontends.dicomweb.renderings import Renderings
 from hilum.frontends.dicomweb.reports import Reports
@@ -33,18 +32,14 @@ from hilum.frontends.dicomweb.resources import (
     Resource,
 )
 from hilum.frontends.dicomweb.viewer_files import Installed
-from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT, settle
+from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT
 from hilum.frontends.fhir import errors as fhir_errors
 from hilum.frontends.fhir import metadata
 from hilum.frontends.fhir.resources import OF_FHIR, ROOTS, is_below
 from hilum.frontends.fhir.service import Fhir
-from hilum.model.principal import Right
 from hilum.net.rates import Rates
 from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
-
-Failed = Callable[[Exception, str], Response]
-"""Answers with an error, whose request has that name."""
 
 
 def application(  # noqa: PLR0913, PLR0917 - what the door is made of
@@ -58,6 +53,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     login: Login = OPEN,
     fhir: Fhir | None = None,
     rates: Rates | None = None,
+    inspects: Inspects = nothing,
     before: Starlette | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
@@ -76,6 +72,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
         login: how it is known who asks, and what they may.
         fhir: what FHIR is answered with; None: it is not offered.
         rates: how much each may ask; None: any amount.
+        inspects: looks whether what is ours is in order.
         before: one that this takes the place of; what it remembers is passed on.
     """
     routes = [*_routes()]
@@ -106,6 +103,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.state.viewer = None if viewer is None else Installed(viewer)
     app.state.spill = spill
     app.state.fhir = fhir
+    app.state.inspects = inspects
     return app
 
 
@@ -137,7 +135,7 @@ def _route(
     needs = {**resource.needs, "OPTIONS": NOT_LOOKED_AT if mounts is _all else ANY}
     if "GET" in handlers:
         handlers["HEAD"], needs["HEAD"] = handlers["GET"], needs["GET"]
-    return Route(path, _Endpoint(handlers, needs, mounts, failed), methods=[*handlers])
+    return Route(path, Endpoint(handlers, needs, mounts, failed), methods=[*handlers])
 
 
 def _all(request: Request) -> Sequence[str]:
@@ -147,35 +145,3 @@ def _all(request: Request) -> Sequence[str]:
 def _addressed(request: Request) -> Sequence[str]:
     """The mount of the path, whether or not there is one of that name."""
     return [request.path_params.get("aet", request.app.state.broker.mounts.default or "")]
-
-
-class _Endpoint:
-    """All methods of a path: who asks is settled, then the handler runs.
-
-    What either raises is answered here, in one place. It is an ASGI application, as
-    starlette wraps functions four times over.
-    """
-
-    def __init__(
-        self,
-        handlers: Mapping[str, Handler],
-        needs: Mapping[str, frozenset[Right]],
-        mounts: Callable[[Request], Sequence[str]],
-        failed: Failed,
-    ) -> None:
-        self._failed = failed
-        self._handlers = handlers
-        self._needs = needs
-        self._mounts = mounts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        scope["hilum.handlers"] = self._handlers
-        request = Request(scope, receive, send)
-        try:
-            needs = self._needs[request.method]
-            await settle(request, needs, self._mounts(request) if needs else ())
-            response = await self._handlers[request.method](request)
-        except Exception as error:  # noqa: BLE001 - logged with the request's name, answered 500
-            response = self._failed(error, request_id(request))
-        await response(scope, receive, send)

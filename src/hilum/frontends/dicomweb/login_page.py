@@ -21,7 +21,7 @@ from hilum.frontends.dicomweb.upload import Body, ClientGoneError
 from hilum.frontends.dicomweb.who import audited, bearer, challenge, refused, who
 from hilum.model.audit import Kind
 from hilum.model.errors import BadRequest, HilumError, NotFound, Unauthenticated
-from hilum.net.tokens import joined
+from hilum.model.principal import joined
 
 _LONGEST: Final = 128 * 1024  # bytes of a form
 _FORM: Final = "application/x-www-form-urlencoded"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import anyio.to_thread
 import orjson
-import yaml
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -37,7 +36,7 @@ def _text() -> bytes:
 
 @cache
 def _json() -> bytes:
-    return orjson.dumps(yaml.load(_text(), Loader=_Loader))  # noqa: S506 - a safe one
+    import yaml  # noqa: PLC0415 - few ask
 
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return orjson.dumps(yaml.load(_text(), Loader=loader))  # noqa: S506 - a safe one

@@ -146,7 +146,7 @@ OF_THE_SERVICE = (
     Resource("/aets", {"GET": service.mounts}, {"GET": ANY}),
     Resource("/health", {"GET": service.health}, _needs(GET=Right.ECHO)),
     _open("/livez", service.alive),
-    _open("/readyz", service.health),
+    _open("/readyz", service.ready),
     _open("/viewer", viewer.viewer),
     _open("/viewer/{path:path}", viewer.viewer),
 )

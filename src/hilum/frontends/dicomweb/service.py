@@ -17,6 +17,7 @@ from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount
 from hilum.core.operations import Echo
+from hilum.core.readiness import Finding, Inspects
 from hilum.frontends.dicomweb import page
 from hilum.frontends.dicomweb.asked import accepts, asked, request_id
 from hilum.frontends.dicomweb.root import aet_path, service_root
@@ -74,11 +75,39 @@ async def mount(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
-    """`GET /health` and `/readyz`: the service, and each mount that the caller may ask that.
+    """`GET /health`: the service, and each mount that the caller may ask that.
 
     503 only when every mount is down: a broker with one sick mount still serves the others.
     """
-    broker, _ = _served(request)
+    said, seen = await _mounts(request)
+    body = {"status": said, "version": hilum.__version__, "mounts": seen}
+    return Response(orjson.dumps(body), 503 if said == "unhealthy" else 200, media_type=JSON)
+
+
+async def ready(request: Request) -> Response:
+    """`GET /readyz`: whether what is ours is in order; else 503, and why.
+
+    A system elsewhere that is down does not matter, as we are there to say so. `?verbose` tells
+    of all that was looked at, and of those systems too.
+    """
+    inspects: Inspects = request.app.state.inspects
+    findings = await inspects()
+    problems = {each.name: each.problem for each in findings if each.problem}
+    body: dict[str, Any] = {"status": "unhealthy" if problems else "healthy", "reasons": problems}
+    if "verbose" in request.query_params:
+        shown = [each for each in findings if not each.mount or sees(request, each.mount, _ECHO)]
+        body["checks"] = {_named(each): each.problem or "good" for each in shown}
+        body["mounts"] = (await _mounts(request))[1]
+    return Response(orjson.dumps(body), 503 if problems else 200, media_type=JSON)
+
+
+def _named(finding: Finding) -> str:
+    return f"{finding.name} {finding.mount}".rstrip()
+
+
+async def _mounts(request: Request) -> tuple[str, Mapping[str, Any]]:
+    """How all are together, and each that the caller may ask that."""
+    broker: Broker = request.app.state.broker
     names = [mount.name for mount in broker.mounts]
     async with asyncio.TaskGroup() as group:
         asking = [
@@ -93,9 +122,7 @@ async def health(request: Request) -> Response:
     found = dict(zip(names, (task.result()[1] for task in tasks), strict=True))
     sick = sum(each["status"] == "unhealthy" for each in found.values())
     said = ("unhealthy" if sick == len(found) else "degraded") if sick else "healthy"
-    seen = {name: each for name, each in found.items() if sees(request, name, _ECHO)}
-    body = {"status": said, "version": hilum.__version__, "mounts": seen}
-    return Response(orjson.dumps(body), 503 if said == "unhealthy" else 200, media_type=JSON)
+    return said, {name: each for name, each in found.items() if sees(request, name, _ECHO)}
 
 
 async def alive(_request: Request) -> Response:

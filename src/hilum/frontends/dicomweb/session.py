@@ -17,8 +17,7 @@ from hilum.config.schema import HttpSettings
 from hilum.core.login import Login
 from hilum.frontends.dicomweb.root import service_root
 from hilum.model.errors import Forbidden, Unauthenticated
-from hilum.model.principal import Principal
-from hilum.net.tokens import joined
+from hilum.model.principal import Principal, joined
 
 READS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 """Methods that change nothing (RFC 9110 §9.2.1)."""

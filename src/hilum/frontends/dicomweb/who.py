@@ -18,12 +18,11 @@ from hilum.core.operations import Come
 from hilum.frontends.dicomweb import session
 from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.errors import BackendError, Forbidden, HilumError, Unauthenticated
-from hilum.model.principal import NOBODY, Principal, Proof, Right
+from hilum.model.principal import NOBODY, Principal, Proof, Right, joined
 from hilum.net.proxies import is_believed, is_named
 from hilum.net.rates import Rates
-from hilum.net.tokens import joined
 
-ANY: Final = frozenset(Right)
+ANY: Final = frozenset(Right) - {Right.METRICS}
 """Of a resource for whoever may do anything at all at the mount."""
 NOT_LOOKED_AT: Final[frozenset[Right]] = frozenset()
 """Of a resource that is for everybody."""

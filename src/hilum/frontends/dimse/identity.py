@@ -9,8 +9,7 @@ from hilum.codec.associate import AssociateAccept, AssociateRequest, UserIdentit
 from hilum.config.peers import Peer
 from hilum.core.login import Login
 from hilum.model.errors import Unauthenticated
-from hilum.model.principal import Grant, Principal, Proof, Right
-from hilum.net.tokens import joined
+from hilum.model.principal import Grant, Principal, Proof, Right, joined
 
 _USERNAME, _PASSCODE, _WEB_TOKEN = 1, 2, 5
 _TYPES: Final = {

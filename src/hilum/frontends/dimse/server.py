@@ -15,6 +15,7 @@ from hilum.config.limits import LimitSettings
 from hilum.config.schema import Settings
 from hilum.core.audit import unspoken
 from hilum.core.broker import Broker
+from hilum.core.correlation import Correlation, within
 from hilum.core.login import OPEN, Login
 from hilum.frontends.dimse import limits
 from hilum.frontends.dimse.admission import TRANSIENT, Admission, Refusal
@@ -222,7 +223,7 @@ class _Door:
         number = next(self._numbers)
         request_id = f"A{number}"
         try:
-            with anyio.CancelScope() as scope:
+            with anyio.CancelScope() as scope, within(Correlation(request_id)):
                 await self._negotiate(association, request_id, scope)
         except Exception:
             log.exception("%s %s: unexpected fault", request_id, association.peer)
@@ -309,8 +310,10 @@ class _Door:
             if message is None:
                 return
             self._busy.add(association)
+            session.asked = f"{session.request_id}.{message.command.message_id or 0}"
             try:
-                await self._run(session, message)
+                with within(Correlation(session.asked)):
+                    await self._run(session, message)
             finally:
                 self._busy.discard(association)
         association.abort("the service stops")

@@ -28,6 +28,8 @@ class Session:
     Attributes:
         mount: AE title of the mount that was called; of none where only `inbox` receives there.
         ae_title: the one that was called, as it is written in answers.
+        request_id: names the association in logs.
+        asked: names the message that is being answered, too.
         inbox: where our own C-MOVEs wait for what comes.
         rates: how much the caller may ask.
         counted: bytes of the association that were counted for that.
@@ -45,6 +47,7 @@ class Session:
     ae_title: str
     who: Principal
     request_id: str
+    asked: str = ""
     inbox: Inbox = field(default_factory=Inbox)
     rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
     counted: int = 0
@@ -91,7 +94,7 @@ class Session:
             is_ours = isinstance(error, (BackendError, OutOfResources))
             level = logging.WARNING if is_ours else logging.INFO
             who = self.association.peer
-            log.log(level, "%s %s: a %s failed: %s", self.request_id, who, service, error)
+            log.log(level, "%s %s: a %s failed: %s", self.asked, who, service, error)
 
     def refused(self, why: str) -> None:
         """Tell the audit of a request that is not allowed."""

@@ -1,0 +1,1 @@
+"""What a broker says of itself: the DICOM conformance statement, from its configuration."""

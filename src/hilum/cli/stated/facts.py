@@ -1,0 +1,280 @@
+"""What does a broker with this configuration do? The facts of its conformance statement."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from pydicom._uid_dict import UID_dictionary  # the table that pydicom.uid is made from
+
+import hilum
+from hilum.codec import sop_class
+from hilum.codec.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount
+from hilum.config.schema import Settings
+
+VERIFICATION: Final = "Verification"
+STORAGE: Final = "Storage"
+FIND, MOVE, GET = "Query/Retrieve: FIND", "Query/Retrieve: MOVE", "Query/Retrieve: GET"
+QIDO, WADO, STOW = "Search (QIDO-RS)", "Retrieve (WADO-RS, WADO-URI)", "Store (STOW-RS)"
+SEND: Final = "Send (Supplement 248, provisional)"
+DELETE: Final = "Delete (our own)"
+FHIR: Final = "FHIR R4 read and search"
+_BY_DIMSE: Final = (VERIFICATION, STORAGE, FIND, MOVE, GET)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service and the roles in which a mount has it.
+
+    Attributes:
+        scu: the mount asks for it of the system behind it (user agent, over HTTP).
+        scp: the mount gives it (origin server, over HTTP).
+    """
+
+    name: str
+    scu: bool
+    scp: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A mount: an application entity, and an origin server.
+
+    Attributes:
+        aet: its AE title; `also` others that mean it.
+        behind: what it stands for, for people.
+        roots: paths of its DICOMweb roots.
+        receivers: AE titles of ours to which the system behind it sends by C-MOVE.
+        passes_on: Move Destinations that are left to the system behind it.
+    """
+
+    aet: str
+    also: tuple[str, ...]
+    backend: str
+    behind: str
+    services: tuple[Service, ...]
+    roots: tuple[str, ...]
+    receivers: tuple[str, ...] = ()
+    passes_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an SCP accepts in a presentation context."""
+
+    sop_class: str
+    name: str
+    transfer_syntaxes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where we listen."""
+
+    protocol: str
+    host: str
+    port: int
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """An AE title, or a destination, of somebody else.
+
+    Attributes:
+        place: host and port, or a URL.
+        proves: how it proves who it is; "" where it need not.
+    """
+
+    name: str
+    aet: str
+    place: str
+    tls: bool
+    may_call: bool
+    proves: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """All that a conformance statement tells of one configuration."""
+
+    product: str = "Hilum"
+    version: str
+    aet: str
+    implementation_class_uid: str = IMPLEMENTATION_CLASS_UID
+    implementation_version_name: str = IMPLEMENTATION_VERSION_NAME
+    doors: tuple[Door, ...]
+    entities: tuple[Entity, ...]
+    contexts: tuple[Context, ...]
+    storage_classes: tuple[str, ...]
+    any_private_class: bool
+    storage_syntaxes: tuple[str, ...]
+    any_syntax: bool
+    remotes: tuple[Remote, ...]
+    accepts_unknown_callers: bool
+    max_pdu: int
+    max_associations: int
+    max_associations_per_peer: int
+    logins: bool
+    proofs: tuple[str, ...]
+    client_certificates: str
+    audit: str
+
+    @property
+    def has_dimse(self) -> bool:
+        """Whether there is an SCP at all."""
+        return any(each.protocol == "DIMSE" for each in self.doors)
+
+    @property
+    def has_web(self) -> bool:
+        """Whether there is an origin server at all."""
+        return any(each.protocol == "HTTP" for each in self.doors)
+
+
+def stated(settings: Settings) -> Statement:
+    """The facts of a configuration; nothing is called, and no secret is in them."""
+    taken, syntaxes = settings.dimse.sop_classes, settings.dimse.transfer_syntaxes
+    return Statement(
+        version=hilum.__version__,
+        aet=settings.server.aet,
+        doors=tuple(_doors(settings)),
+        entities=tuple(_entity(settings, *each) for each in settings.mounts.items()),
+        contexts=tuple(_contexts()) if settings.has_dimse else (),
+        storage_classes=tuple(taken or _storage_classes()) if settings.has_dimse else (),
+        any_private_class=not taken,
+        storage_syntaxes=tuple(syntaxes or _transfer_syntaxes()) if settings.has_dimse else (),
+        any_syntax=not syntaxes,
+        remotes=tuple(_remotes(settings)),
+        accepts_unknown_callers=settings.dimse.accept_unknown_callers,
+        max_pdu=settings.dimse.max_pdu,
+        max_associations=settings.dimse.max_associations,
+        max_associations_per_peer=settings.dimse.max_associations_per_peer,
+        logins=settings.auth.enabled,
+        proofs=tuple(_proofs(settings)),
+        client_certificates=settings.tls.client_certificates,
+        audit=(settings.audit.syslog or "in files") if settings.audit.enabled else "off",
+    )
+
+
+def name_of(uid: str) -> str:
+    """What the standard calls a UID; the UID itself where it does not know it."""
+    entry = UID_dictionary.get(uid)
+    return entry[0].partition(":")[0] if entry else uid
+
+
+def _doors(settings: Settings) -> Iterator[Door]:
+    dimse, http = settings.dimse, settings.http
+    if settings.has_dimse:
+        yield Door("DIMSE", dimse.bind, dimse.port, dimse.tls)
+        if dimse.tls_port is not None:
+            yield Door("DIMSE", dimse.bind, dimse.tls_port, tls=True)
+    if settings.has_http:
+        yield Door("HTTP", http.bind, http.port, http.tls)
+
+
+def _contexts() -> Iterator[Context]:
+    services = (sop_class.VERIFICATION, *sorted(sop_class.FIND | sop_class.MOVE | sop_class.GET))
+    for uid in services:
+        yield Context(uid, name_of(uid), sop_class.UNCOMPRESSED)
+
+
+def _storage_classes() -> Iterator[str]:
+    return (uid for uid in UID_dictionary if sop_class.is_storage(uid))
+
+
+def _transfer_syntaxes() -> Iterator[str]:
+    return (uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax")
+
+
+def _entity(settings: Settings, name: str, mount: AnyMount) -> Entity:
+    is_default = settings.default_mount == name
+    below = f"{settings.http.base_path}/aets/{quote(name, safe='')}"
+    roots = [below, *([f"{settings.http.base_path}/dicomweb"] if is_default else [])]
+    receivers: tuple[str, ...] = ()
+    passes_on: tuple[str, ...] = ()
+    if isinstance(mount, DimseMount):
+        passes_on = mount.destinations
+        if mount.retrieve != "get" and settings.has_dimse:
+            receivers = mount.receivers or (settings.server.aet,)
+    return Entity(
+        aet=name,
+        also=(settings.server.aet,) if is_default and settings.server.aet != name else (),
+        backend=mount.backend,
+        behind=_behind(settings, name, mount),
+        services=tuple(_services(settings, mount)),
+        roots=tuple(roots) if settings.has_http else (),
+        receivers=receivers,
+        passes_on=passes_on,
+    )
+
+
+def _behind(settings: Settings, name: str, mount: AnyMount) -> str:
+    match mount:
+        case ArchiveMount():
+            return "an archive of files and an index, here"
+        case DimseMount():
+            calling = mount.calling or settings.server.aet
+            return f"the PACS {mount.aet} at {mount.host}:{mount.port}, called by {calling}"
+        case DicomwebMount():
+            return f"the origin server at {mount.url}"
+        case _:
+            return f"{name}, by {mount.backend}"
+
+
+def _services(settings: Settings, mount: AnyMount) -> Iterator[Service]:
+    asks = {*_asked_behind(mount)}
+    asks |= {STORAGE} if settings.peers else set()  # what a C-MOVE or Send sends to them
+    asks |= {STOW} if settings.destinations else set()
+    for name in _BY_DIMSE:
+        if settings.has_dimse or name in asks:
+            yield Service(name, name in asks, settings.has_dimse)
+    given = [QIDO, WADO, STOW, SEND, FHIR]
+    if isinstance(mount, ArchiveMount) and mount.delete:
+        given.append(DELETE)
+    for name in given:
+        if settings.has_http or name in asks:
+            yield Service(name, name in asks, settings.has_http)
+
+
+def _asked_behind(mount: AnyMount) -> Iterator[str]:
+    """The services that a mount asks for of the system behind it."""
+    match mount:
+        case DimseMount():
+            yield from (VERIFICATION, STORAGE, FIND)
+            if mount.retrieve != "move":
+                yield GET
+            if mount.retrieve != "get" or mount.destinations:
+                yield MOVE
+        case DicomwebMount():
+            yield from (QIDO, WADO, STOW)
+            if mount.send:
+                yield SEND
+
+
+def _remotes(settings: Settings) -> Iterator[Remote]:
+    for name, peer in settings.peers.items():
+        proves = {"token": "a JSON Web Token", "ae": "its AE title", "password": "a passcode"}
+        says = proves[peer.auth] if settings.auth.enabled else ""
+        yield Remote(
+            name, peer.aet, f"{peer.host}:{peer.port}", peer.tls, may_call=True, proves=says
+        )
+    for name, there in settings.destinations.items():
+        tls = there.url.startswith("https:")
+        yield Remote(name, "", there.url, tls, may_call=False, proves="")
+
+
+def _proofs(settings: Settings) -> Iterator[str]:
+    """What is taken for a proof of who somebody is."""
+    if not settings.auth.enabled:
+        return
+    if settings.auth.token.is_set:
+        yield "JSON Web Tokens of an issuer (HTTP: Bearer; DIMSE: User Identity type 5)"
+    yield "tokens issued here (HTTP: Bearer; DIMSE: User Identity type 5)"
+    if settings.tls.client_certificates != "none":
+        yield "client certificates"
+    ways = {peer.auth for peer in settings.peers.values()}
+    if "password" in ways:
+        yield "passcodes of peers (User Identity types 1 and 2)"
+    if "ae" in ways:
+        yield "AE titles of peers, which are believed"

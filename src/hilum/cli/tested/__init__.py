@@ -1,0 +1,1 @@
+"""What `hilum selftest` tries, and how it tells of it."""
