@@ -221,6 +221,7 @@ class _Making:
             stores=archive,
             deletes=archive if mount.delete else None,
             stores_at_once=STORES_AT_ONCE,
+            measures=(archive.amount,),
             fetches=Straight(archive, "" if worker is None else worker.mark),
             uses=opened.uses,
         )
@@ -254,6 +255,7 @@ class _Making:
             itself=frozenset(_same(settings, mount)),
             sends=pacs if mount.destinations else None,
             passed_on=frozenset(mount.destinations),
+            measures=(pacs, kept),
         )
 
     async def _origin(self, name: str, mount: DicomwebMount) -> Mount:
@@ -316,6 +318,7 @@ class _Making:
             fetches=kept,
             wait=mount.wait,
             retry_after=mount.retry_after,
+            measures=(kept,),
             uses=All((uses, opened.uses)),
         )
         return made, kept
