@@ -21,7 +21,7 @@ from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
 from hilum.service.signals import hangs_up
 from hilum.state.state import State, open_state
-from hilum.watching import Watched, open_watching
+from hilum.watching import CannotWatch, Watched, open_watching
 from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
 
@@ -72,11 +72,11 @@ async def serve(
             told = audited(audits)
             opening_login = open_login(settings.auth, issued, told, sessions=sessions)
             login = await stack.enter_async_context(opening_login)
+            watching = await stack.enter_async_context(open_watching(settings, worker))
         except CannotAudit as error:
             raise CannotStart(f"server.data: {error}") from error
-        except CannotAuthorise as error:
+        except (CannotAuthorise, CannotWatch) as error:
             raise CannotStart(str(error)) from error
-        watching = await stack.enter_async_context(open_watching(settings, worker))
         broker = Broker(
             *(found.mounts, found.destinations, login.policy, transcodes, audits),
             records=watching.records,
