@@ -7,7 +7,7 @@ from tests.core.test_found_described import SLICE
 from tests.quirky import HOST, Make, quirky
 
 from hilum.codec import dicom_json
-from hilum.config.mounts import ArchiveMount, DicomwebMount, DimseMount
+from hilum.config.mounts import ArchiveMount, DicomwebMount, DimseMount, FhirMount
 from hilum.config.schema import Peer, ServerSettings, Settings
 from hilum.model.identity import Ref
 from hilum.mounting import CannotMount, mounted
@@ -26,6 +26,7 @@ def settings(folder: Path) -> Settings:
                 backend="dimse", aet="P", host="127.0.0.1", port=1, destinations=("VIEWER",)
             ),
             "CLOUD": DicomwebMount(backend="dicomweb", url="http://127.0.0.1:1/root", send=True),
+            "INDEX": FhirMount(backend="fhir", url="http://127.0.0.1:1/fhir"),
         },
         peers={
             "V": Peer(aet="VIEWER", host="127.0.0.1", port=1),
@@ -38,7 +39,8 @@ async def test_every_kind_of_mount_offers_everything(tmp_path: Path) -> None:
     async with mounted(settings(tmp_path), Inbox("HILUM")) as found:
         for mount in found.mounts:
             offered = (mount.echoes, mount.finds, mount.retrieves, mount.describes, mount.lends)
-            assert None not in (*offered, mount.stores, mount.fetches), mount.name
+            assert None not in (*offered, mount.fetches), mount.name
+            assert (mount.stores is None) is (mount.backend == "fhir")
         assert sorted(found.destinations) == ["P", "VIEWER"]
         kept, pacs, cloud = (found.mounts[name] for name in ("KEPT", "PACS", "CLOUD"))
         assert (kept.sends, kept.asks) == (None, None)

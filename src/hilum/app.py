@@ -12,6 +12,7 @@ from hilum.authorising import CannotAuthorise, audited, open_login
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.core.jobs import open_sends
+from hilum.core.mounts import Mounts
 from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
@@ -21,6 +22,7 @@ from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
 from hilum.service.signals import hangs_up
 from hilum.state.state import State, open_state
+from hilum.telling import CannotTell, open_telling
 from hilum.watching import CannotWatch, Watched, open_watching
 from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
@@ -69,8 +71,7 @@ async def serve(
         issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
         try:
             audits = await stack.enter_async_context(open_audit(settings, is_first=not number))
-            told = audited(audits)
-            opening_login = open_login(settings.auth, issued, told, sessions=sessions)
+            opening_login = open_login(settings.auth, issued, audited(audits), sessions=sessions)
             login = await stack.enter_async_context(opening_login)
             watching = await stack.enter_async_context(open_watching(settings, worker))
         except CannotAudit as error:
@@ -86,6 +87,7 @@ async def serve(
             mine = worker.is_home_of if worker is not None else lambda _mount: True
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
+        await _telling(settings, found.mounts, state, stack, worker)
         watched = Watched(found.mounts, workshop, sends, state)
         await stack.enter_async_context(watching.measuring(watched, is_first=not number))
         tls = await stack.enter_async_context(_renewed(settings))
@@ -122,6 +124,21 @@ async def _state(settings: Settings, stack: AsyncExitStack, worker: Worker | Non
         return await stack.enter_async_context(opening)
     except HilumError as error:
         raise CannotStart(f"server.data: {folder}: {error}") from error
+
+
+async def _telling(
+    settings: Settings,
+    mounts: Mounts,
+    state: State | None,
+    stack: AsyncExitStack,
+    worker: Worker | None,
+) -> None:
+    """Have changes told to those who want to know."""
+    if state is not None:
+        try:
+            await stack.enter_async_context(open_telling(settings, mounts, state, worker))
+        except CannotTell as error:
+            raise CannotStart(str(error)) from error
 
 
 @asynccontextmanager

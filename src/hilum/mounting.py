@@ -8,7 +8,14 @@ from typing import Protocol
 from hilum.backends.archive import STORES_AT_ONCE, open_archive
 from hilum.backends.archive.part import Part
 from hilum.backends.cache import Kept, Lingering, Straight, open_kept
-from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount, UrlDestination
+from hilum.config.mounts import (
+    AnyMount,
+    ArchiveMount,
+    DicomwebMount,
+    DimseMount,
+    FhirMount,
+    UrlDestination,
+)
 from hilum.config.peers import Peer
 from hilum.config.schema import Settings
 from hilum.core import caller
@@ -110,9 +117,11 @@ async def _mount(  # noqa: PLR0913, PLR0917 - called in one place
             return await _pacs(settings, name, mount, inbox, stack, transcodes, here=here)
         case DicomwebMount():
             return await _origin(settings, name, mount, stack, here=here)
+        case FhirMount():
+            return await _index(settings, name, mount, stack, here=here)
 
 
-def _away(name: str, backend: str, far: "_Far", behind: Iterable[str] = ()) -> Mount:
+def _away(name: str, backend: str, far: "_Takes", behind: Iterable[str] = ()) -> Mount:
     """One that is at home in another worker: here things can only be sent to it."""
     return Mount(name=name, backend=backend, echoes=far, stores=far, behind=frozenset(behind))
 
@@ -171,6 +180,7 @@ async def _pacs(  # noqa: PLR0913, PLR0917 - called in one place
         described = FoundDescribed(far.finds, described, kept.holds)
     return replace(
         far,
+        stores=pacs,
         describes=described,
         describes_moves=not asks_first,
         behind=frozenset((mount.aet, *mount.senders)),
@@ -203,20 +213,37 @@ async def _origin(
     far, kept = await _far(settings, name, mount, origin, stack)
     return replace(
         far,
+        stores=origin,
         describes=Described(Lingering(kept.look_through), origin, kept.holds),
         sends=origin if mount.send else None,
         passed_on=None if mount.send else frozenset(),
     )
 
 
-class _Far(Asks, Echoes, Retrieves, Stores, Protocol):
+async def _index(
+    settings: Settings, name: str, mount: FhirMount, stack: AsyncExitStack, *, here: bool
+) -> Mount:
+    from hilum.backends.fhir import open_index  # noqa: PLC0415
+
+    index = await stack.enter_async_context(open_index(mount, name))
+    if not here:
+        return Mount(name=name, backend=mount.backend, echoes=index)
+    far, kept = await _far(settings, name, mount, index, stack)
+    return replace(far, describes=Described(Lingering(kept.look_through), index, kept.holds))
+
+
+class _Takes(Echoes, Stores, Protocol):
+    """What things can be sent to."""
+
+
+class _Far(Asks, Echoes, Retrieves, Protocol):
     """What every system elsewhere offers."""
 
 
 async def _far(
     settings: Settings,
     name: str,
-    mount: DimseMount | DicomwebMount,
+    mount: DimseMount | DicomwebMount | FhirMount,
     far: _Far,
     stack: AsyncExitStack,
 ) -> tuple[Mount, Kept]:
@@ -231,7 +258,6 @@ async def _far(
         finds=Adapted(far, mount.walk_limit),
         retrieves=kept,
         lends=kept,
-        stores=far,
         asks=far,
         fetches=kept,
         wait=mount.wait,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE, TESTS = ROOT / "src" / "hilum", ROOT / "tests"
+PUBLISH = "tests/e2e/test_publish.py, with a FHIR server of somebody else"
 INDEX = "what it makes is seen through a whole archive: tests/backends/archive, tests/contract"
 CACHE = "seen through the whole: tests/backends/cache/test_kept.py, test_entries.py, test_jobs.py"
 ROUTES = (
@@ -11,6 +12,7 @@ ROUTES = (
 )
 FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS; test_fhir_samples.py"
 VALUES = "values without behaviour"
+CAPTURE = "tests/cli/test_capture.py: records are taken, and played again"
 SELFTEST = "tests/cli/test_selftest.py, with running brokers"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
@@ -31,6 +33,8 @@ ELSEWHERE = {
     "model/audit": VALUES,
     "model/principal": VALUES,
     "core/operations": VALUES,
+    "core/fhir/whole": "tests/e2e/test_fhir.py",
+    "telling": PUBLISH,
     "model/errors": "names; tests/codec/test_verdict.py walks the tree",
     "model/instance": VALUES,
     "model/issued": "tests/state/test_tokens.py",
@@ -39,6 +43,14 @@ ELSEWHERE = {
     "model/query": VALUES,
     "model/sending": VALUES,
     "cli/ohif/pinned": VALUES,
+    "cli/examples": "tests/habits/test_commands.py",
+    "cli/replay": CAPTURE,
+    "cli/record/middle": CAPTURE,
+    "cli/record/place": CAPTURE,
+    "cli/record/play_dimse": CAPTURE,
+    "cli/record/play_http": CAPTURE,
+    "cli/record/played": CAPTURE,
+    "cli/stated/statement": VALUES,
     "cli/tested/row": SELFTEST,
     "cli/tested/dimse": SELFTEST,
     "cli/tested/web": SELFTEST,

@@ -75,6 +75,7 @@ class Adapted:
             remarks.asked(question, is_fuzzy=replies.is_fuzzy)
             first = await anext(replies, None) if peek else None
             if peek and first is None:
+                remarks.ended(replies)
                 yield Found(_none(), remarks.warnings, remarks.unmatched)
                 return
             sifted = _cut(_sifted(plan, first, replies, remarks), plan, query)

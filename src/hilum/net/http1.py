@@ -95,7 +95,7 @@ class Http1:
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._client, self._server = addresses
         self._scheme = "http" if writer.get_extra_info("sslcontext") is None else "https"
-        self._subject = subject(writer.get_extra_info("ssl_object"))
+        self._subject = subject(writer.get_extra_info("certificate"))
         self._ends = ends
         self._idle = idle
         self._patience = patience
@@ -135,6 +135,8 @@ class Http1:
             if isinstance(event, h11.Request):
                 await self._begin(event)
             elif event is h11.PAUSED:  # the next request is here already
+                if self._body is None:
+                    return  # it is never begun: the connection ends
                 await self._made_room()
             elif isinstance(event, h11.Data):
                 await self._put(event.data)

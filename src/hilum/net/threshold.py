@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from hilum.net.secured import Secured, greeted, scratch
 from hilum.net.tls import HANDSHAKE
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Threshold:
         self._made = made
         self._context = context
         self._refused = refused
+        self._scratch = scratch()
         self._greeting: set[asyncio.Task[None]] = set()
         self._open = False
 
@@ -91,20 +93,24 @@ class Threshold:
         task = self._tasks.create_task(self._greeted(connection, str(address[0])))
         self._greeting.add(task)
         task.add_done_callback(self._greeting.discard)
+        task.add_done_callback(lambda _: connection.close())  # if it was cancelled before it began
 
     async def _greeted(self, connection: socket.socket, address: str) -> None:
         """One connection, until it speaks TLS or is gone."""
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                self._made, connection, ssl=self._context, ssl_handshake_timeout=HANDSHAKE
-            )
+            async with asyncio.timeout(HANDSHAKE):
+                spoken = await greeted(connection, self._context)
+            try:
+                Secured(spoken, self._context, self._made(), self._scratch)
+            except OSError:
+                spoken.close()
+                raise
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            pass  # it went away
         except ssl.SSLError as error:
             self._refused(address, f"TLS: {_why(error)}")
         except OSError:  # it went away, or is too slow
-            connection.close()
-        except asyncio.CancelledError:
-            connection.close()
-            raise
+            pass
 
 
 def _why(error: ssl.SSLError) -> str:

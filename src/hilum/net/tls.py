@@ -46,6 +46,9 @@ def server(settings: TlsSettings) -> ssl.SSLContext:
     context = _strict(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     # A client that wants to speak again of something else gets a new connection for it.
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    # A client that closes its half without a word of TLS still gets what was written for it. Both
+    # HTTP and DIMSE tell what was cut off.
+    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
     _load(context, settings, settings.client_ca, "client_ca")
     context.verify_mode = _REQUIREMENTS[settings.client_certificates]
     return context
@@ -100,15 +103,14 @@ def _load(
             raise CannotLoad(f"{trusted_by}: cannot be read as PEM certificates") from error
 
 
-def subject(spoken: ssl.SSLObject | None) -> str:
+def subject(encoded: bytes | None) -> str:
     """The subject (RFC 4514) of the certificate that the other end has shown.
 
     It is of an authority that is believed, as else there is no connection. "" for none.
 
     Args:
-        spoken: TLS of that connection, if any (`ssl_object` of its transport).
+        encoded: that certificate in DER, if any.
     """
-    encoded = None if spoken is None else spoken.getpeercert(binary_form=True)
     return x509.load_der_x509_certificate(encoded).subject.rfc4514_string() if encoded else ""
 
 

@@ -7,7 +7,6 @@ or a C-STORE-RSP is seen while we send. What nobody has read yet is counted, and
 
 import asyncio
 import socket
-import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -290,10 +289,10 @@ class Link(asyncio.Protocol, ABC):
             self._on_lost()
 
     @property
-    def spoken(self) -> ssl.SSLObject | None:
-        """TLS of the connection; None where there is none."""
-        spoken: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
-        return spoken
+    def certificate(self) -> bytes | None:
+        """What the peer that called has shown in TLS, in DER."""
+        shown: bytes | None = self._transport.get_extra_info("certificate")
+        return shown
 
     @property
     def lost(self) -> HilumError | None:

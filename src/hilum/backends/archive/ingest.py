@@ -7,11 +7,12 @@ written and its identifiers are checked; then the file is sealed and synced.
 
 import mmap
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+
+from zlib_ng.zlib_ng import crc32
 
 from hilum.backends.archive import files, record
 from hilum.backends.archive.deflated import Dictionaries, deflate
@@ -156,7 +157,7 @@ def take_small(
 def _crc(chunks: Sequence[bytes | memoryview]) -> int:
     crc = 0
     for chunk in chunks:
-        crc = zlib.crc32(chunk, crc)
+        crc = crc32(chunk, crc)
     return crc
 
 
@@ -198,7 +199,7 @@ class Part:
         """
         write_all(self._fd, chunks)
         for chunk in chunks:
-            self._crc = zlib.crc32(chunk, self._crc)
+            self._crc = crc32(chunk, self._crc)
             self._length += len(chunk)
         self._store.begin_sync(self._fd)
 

@@ -89,7 +89,7 @@ class Admission:
             calling,
             ae_title=calling,
             address=association.address,
-            certificate=subject(association.spoken),
+            certificate=subject(association.certificate),
         )
         is_expected = self.is_expected(association, request)
         try:

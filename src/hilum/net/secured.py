@@ -1,0 +1,352 @@
+"""How is TLS spoken with who comes in? By OpenSSL at the socket itself, without copies on the way.
+
+asyncio and uvloop let OpenSSL read and write in memory, and carry each byte between there and the
+socket: three more copies of all that leaves.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+Buffer = bytes | bytearray | memoryview
+
+RECORD: Final = 16 * 1024  # bytes in one record of TLS, at most (RFC 8446 §5.1)
+AT_ONCE: Final = 4 * RECORD
+"""Bytes that OpenSSL is given in one call.
+
+Nobody sees how much of them has left: with more, a slow peer looks like one that takes nothing.
+"""
+READ: Final = 16 * RECORD  # bytes that are read, at most, before they are handed on
+LINGER: Final = 30.0  # seconds that a peer has to take what is left, once we close
+_HIGH: Final = 64 * 1024  # bytes that wait, from which on who writes is told, unless set otherwise
+
+
+async def greeted(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """The connection once both have shaken hands; `connection` is closed then.
+
+    Raises:
+        ssl.SSLError: they do not agree.
+        OSError: it went away.
+    """
+    loop = asyncio.get_running_loop()
+    with connection:
+        spoken = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+    try:
+        while True:
+            try:
+                spoken.do_handshake()
+            except ssl.SSLWantReadError:
+                await _waited(spoken, loop.add_reader, loop.remove_reader)
+            except ssl.SSLWantWriteError:
+                await _waited(spoken, loop.add_writer, loop.remove_writer)
+            else:
+                return spoken
+    except BaseException:
+        spoken.close()
+        raise
+
+
+async def _waited(
+    connection: socket.socket,
+    watch: Callable[[int, Callable[[], None]], None],
+    leave: Callable[[int], bool],
+) -> None:
+    """Return when it can go on."""
+    here = asyncio.Event()
+    watch(connection.fileno(), here.set)
+    try:
+        await here.wait()
+    finally:
+        leave(connection.fileno())
+
+
+class Secured(asyncio.Transport):
+    """The transport of a connection that speaks TLS.
+
+    Its extra information is asyncio's, and `certificate`: the one that the peer has shown, in DER.
+
+    Args:
+        spoken: has shaken hands.
+        context: that it speaks with.
+        protocol: is told what comes.
+        scratch: to read into; may be shared by all that run on one event loop.
+    """
+
+    def __init__(
+        self,
+        spoken: ssl.SSLSocket,
+        context: ssl.SSLContext,
+        protocol: asyncio.BaseProtocol,
+        scratch: memoryview,
+    ) -> None:
+        super().__init__(
+            {
+                "socket": spoken,
+                "peername": spoken.getpeername(),
+                "sockname": spoken.getsockname(),
+                "sslcontext": context,
+                "ssl_object": spoken,
+                "certificate": spoken.getpeercert(binary_form=True),
+            }
+        )
+        self._spoken = spoken
+        self._fd = spoken.fileno()
+        self._scratch = scratch
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Buffer] = deque()  # to be sent
+        self._at = 0  # bytes of the first of them that are on their way already
+        self._size = 0
+        self._piece: Buffer = b""  # what OpenSSL has begun to send
+        self._high, self._low = _HIGH, _HIGH // 4
+        self._holds = False  # who writes was told to wait
+        self._watches = False  # whether the socket takes more
+        self._paused = self._closing = self._ended = self._parted = self._lost = False
+        self._last: asyncio.TimerHandle | None = None
+        self.set_protocol(protocol)
+        protocol.connection_made(self)
+        self._listen()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._protocol
+
+    # What comes
+
+    def pause_reading(self) -> None:
+        if not self._paused and not self._closing:
+            self._paused = True
+            self._loop.remove_reader(self._fd)
+
+    def resume_reading(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._listen()
+
+    def is_reading(self) -> bool:
+        return not (self._paused or self._closing or self._ended)
+
+    def _listen(self) -> None:
+        """Read from now on, at first what OpenSSL may have already: of that no socket tells."""
+        if self.is_reading():
+            self._loop.add_reader(self._fd, self._read)
+            self._loop.call_soon(self._read)
+
+    def _read(self) -> None:
+        """Hand on all records that are here."""
+        if not self.is_reading():
+            return
+        scratch, size = self._scratch, 0
+        try:
+            while READ - size >= RECORD:
+                count = self._spoken.recv_into(scratch[size:])
+                if not count:
+                    self._ended = True
+                    break
+                size += count
+            else:
+                self._loop.call_soon(self._read)  # there may be more
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLWantWriteError:
+            self._watch()
+        except OSError as error:
+            self._lose(error)
+            return
+        try:
+            self._hand_on(bytes(scratch[:size]))
+        except BaseException:  # the loop logs it
+            self._lose(None)
+            raise
+
+    def _hand_on(self, data: bytes) -> None:
+        protocol = self._protocol
+        assert isinstance(protocol, asyncio.Protocol)  # noqa: S101 - all of ours are
+        if data:
+            protocol.data_received(data)
+        if self._ended and not self._lost:
+            self._loop.remove_reader(self._fd)
+            if not protocol.eof_received():
+                self.close()
+
+    # What leaves
+
+    def write(self, data: Buffer) -> None:
+        self.writelines((data,))
+
+    def writelines(self, list_of_data: Iterable[Buffer]) -> None:
+        if self._closing:
+            return
+        idle = not self._waiting
+        for each in list_of_data:
+            if each:
+                self._waiting.append(each)
+                self._size += len(each)
+        if idle and self._waiting:
+            self._send()
+        if self._size > self._high and not self._holds and not self._lost:
+            self._holds = True
+            self._protocol.pause_writing()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._high = high if high is not None else 4 * low if low is not None else _HIGH
+        self._low = low if low is not None else self._high // 4
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        return self._low, self._high
+
+    def get_write_buffer_size(self) -> int:
+        return self._size
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def write_eof(self) -> None:
+        """Refuse: TLS ends both ways at once."""
+        raise NotImplementedError
+
+    def _send(self) -> None:
+        """Send what the peer takes."""
+        try:
+            while self._waiting:
+                self._piece = self._piece or self._next()  # OpenSSL must be given the same again
+                self._sent(self._spoken.send(self._piece))
+        except ssl.SSLWantWriteError:
+            self._watch()
+        except OSError as error:
+            self._lose(error)
+            return
+        if self._holds and self._size <= self._low:
+            self._holds = False
+            self._protocol.resume_writing()  # which may write, or end it
+        if self._closing and not self._waiting:
+            self._part()
+
+    def _next(self) -> Buffer:
+        """The first bytes that wait, in whole records where there are enough."""
+        first = self._waiting[0]
+        rest = len(first) - self._at
+        if rest < RECORD and len(self._waiting) > 1:
+            return self._joined()
+        if rest > RECORD:
+            rest = min(rest - rest % RECORD, AT_ONCE)
+        elif not self._at:
+            return first
+        return memoryview(first)[self._at : self._at + rest]
+
+    def _joined(self) -> bytes:
+        """One record of several."""
+        at, room, pieces = self._at, RECORD, []
+        for each in self._waiting:
+            piece = memoryview(each)[at : at + room]
+            pieces.append(piece)
+            room -= len(piece)
+            at = 0
+            if not room:
+                break
+        return b"".join(pieces)
+
+    def _sent(self, count: int) -> None:
+        self._piece = b""
+        self._size -= count
+        count += self._at
+        while self._waiting and count >= len(self._waiting[0]):
+            count -= len(self._waiting.popleft())
+        self._at = count
+
+    def _watch(self) -> None:
+        """Go on when the socket takes more."""
+        if not self._watches:
+            self._watches = True
+            self._loop.add_writer(self._fd, self._writable)
+
+    def _writable(self) -> None:
+        self._watches = False
+        self._loop.remove_writer(self._fd)
+        if self._waiting:
+            self._send()
+        elif self._closing:
+            self._part()
+        else:
+            self._read()
+
+    # How it ends
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._loop.remove_reader(self._fd)
+        self._last = self._loop.call_later(LINGER, self.abort)
+        if not self._waiting:
+            self._part()
+
+    def abort(self) -> None:
+        self._lose(None)
+
+    def _part(self) -> None:
+        """Say that nothing more comes, and wait for the peer to do so too.
+
+        What it sends meanwhile is read and thrown away: else it would see a reset, and perhaps
+        not what was sent before.
+        """
+        if self._parted or self._lost:
+            return
+        try:
+            self._spoken.unwrap()
+        except ssl.SSLWantWriteError:
+            self._watch()
+            return
+        except OSError:  # it still speaks, or is gone
+            pass
+        self._parted = True
+        if self._ended:
+            self._lose(None)
+            return
+        try:
+            socket.socket.shutdown(self._spoken, socket.SHUT_WR)
+        except OSError as error:
+            self._lose(error)
+            return
+        self._loop.add_reader(self._fd, self._throw_away)
+
+    def _throw_away(self) -> None:
+        try:
+            if not socket.socket.recv_into(self._spoken, self._scratch):
+                self._lose(None)
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError:
+            self._lose(None)
+
+    def _lose(self, error: OSError | None) -> None:
+        """End at once."""
+        if self._lost:
+            return
+        self._lost = self._closing = True
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        if self._last is not None:
+            self._last.cancel()
+        self._waiting.clear()
+        self._piece, self._at, self._size = b"", 0, 0
+        self._loop.call_soon(self._finish, error)
+
+    def _finish(self, error: OSError | None) -> None:
+        try:
+            self._protocol.connection_lost(error)
+        finally:
+            self._spoken.close()
+            self._protocol = asyncio.Protocol()  # which knows us no more
+
+
+def scratch() -> memoryview:
+    """What connections read into."""
+    return memoryview(bytearray(READ))
