@@ -6,6 +6,8 @@ from typing import cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from hilum.cli.examples import epilog
+
 COMMANDS = {
     "run": "hilum.cli.run",
     "check": "hilum.cli.check",
@@ -45,13 +47,15 @@ class Lazy(TyperGroup):
             return None
         command = typer.main.get_command(import_module(COMMANDS[cmd_name]).command)
         command.name = cmd_name
+        command.epilog = epilog(cmd_name)
+        for name, below in getattr(command, "commands", {}).items():
+            below.epilog = epilog(f"{cmd_name} {name}")
         return cast("TyperCommand", command)
 
 
 app = typer.Typer(
     cls=Lazy,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from hilum.backends.dimse.remote import NOBODY, remote, remote_of
+from hilum.cli import complete
 from hilum.cli.scu.ending import Misuse, NoConnection
 from hilum.codec.associate import Role
 from hilum.config.kinds import ae_title
@@ -33,6 +34,7 @@ PeerArgument = Annotated[
     typer.Argument(
         metavar="PEER",
         help="HOST:PORT, AET@HOST:PORT, or the name of a peer or of a DIMSE mount.",
+        autocompletion=complete.peers,
     ),
 ]
 CalledOption = Annotated[

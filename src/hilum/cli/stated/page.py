@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from hilum.cli.stated import facts, general
-from hilum.cli.stated.facts import Entity, Service, Statement, name_of
+from hilum.cli.stated.facts import name_of
+from hilum.cli.stated.statement import Entity, Service, Statement
 from hilum.cli.stated.tables import table
 
 
