@@ -7,7 +7,7 @@ source_stamp() { # what a release is made from: the same text for the same files
         if [ -n "$wheels" ]; then
             cksum "$wheels"/hilum-*.whl | awk '{ print $1, $2 }'
         else
-            (cd "$root" && find src doc/openapi.yaml packaging pyproject.toml -type f ! -name '*.pyc' -exec cksum {} + | sort)
+            (cd "$root" && find src doc packaging pyproject.toml -type f ! -name '*.pyc' -exec cksum {} + | sort)
         fi
     } | cksum
 }

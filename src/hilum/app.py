@@ -13,21 +13,17 @@ from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.core.jobs import open_sends
 from hilum.core.mounts import Mounts
-from hilum.core.records import Records
 from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, mounted
 from hilum.net.inbox import Inbox
-from hilum.net.others import open_others
 from hilum.net.rates import Rates
 from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
-from hilum.service.metrics import Metrics
-from hilum.service.readiness import Readiness
 from hilum.service.signals import hangs_up
-from hilum.service.told import Several, Told
 from hilum.state.state import State, open_state
 from hilum.telling import CannotTell, open_telling
+from hilum.watching import Watched, open_watching
 from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
 
@@ -81,10 +77,10 @@ async def serve(
             raise CannotStart(f"server.data: {error}") from error
         except CannotAuthorise as error:
             raise CannotStart(str(error)) from error
-        metrics = await _metrics(settings, stack, worker)
-        records: Records = Told() if metrics is None else Several(metrics.counted, Told())
+        watching = await stack.enter_async_context(open_watching(settings, worker))
         broker = Broker(
-            *(found.mounts, found.destinations, login.policy, transcodes, audits), records=records
+            *(found.mounts, found.destinations, login.policy, transcodes, audits),
+            records=watching.records,
         )
         sends = None
         if state is not None and settings.has_http:
@@ -92,21 +88,15 @@ async def serve(
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
         await _telling(settings, found.mounts, state, stack, worker)
-
-        inspects = Readiness(
-            settings,
-            {name: found.mounts[name].echoes for name in settings.archives},
-            None if state is None else lambda: state.sends.get("0"),
-            None if sends is None else lambda: sends.waits,
-        )
+        watched = Watched(found.mounts, workshop, sends, state)
+        await stack.enter_async_context(watching.measuring(watched, is_first=not number))
         tls = await stack.enter_async_context(_renewed(settings))
-        rates = Rates(settings.limits)
         patients = None if state is None else state.patients
         doors = Doors(
             *(settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients),
-            rates=rates,
-            inspects=inspects,
-            exposes=None if metrics is None else metrics.expose,
+            rates=Rates(settings.limits),
+            inspects=watching.inspects(watched),
+            exposes=watching.exposes,
         ).open()
         listening = Listening()
 
@@ -149,18 +139,6 @@ async def _telling(
             await stack.enter_async_context(open_telling(settings, mounts, state, worker))
         except CannotTell as error:
             raise CannotStart(str(error)) from error
-
-
-async def _metrics(
-    settings: Settings, stack: AsyncExitStack, worker: Worker | None
-) -> Metrics | None:
-    """What is counted, where anybody can ask for it."""
-    if not settings.admin.enabled:
-        return None
-    if worker is None:
-        return Metrics(settings)
-    opening = open_others(worker.letters, worker.number, worker.workers)
-    return Metrics(settings, await stack.enter_async_context(opening), worker.number)
 
 
 @asynccontextmanager

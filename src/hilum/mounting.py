@@ -150,6 +150,7 @@ async def _archive(
         stores=archive,
         deletes=archive if mount.delete else None,
         stores_at_once=STORES_AT_ONCE,
+        measures=(archive.amount,),
         fetches=Straight(archive, "" if worker is None else worker.mark),
     )
 
@@ -186,6 +187,7 @@ async def _pacs(  # noqa: PLR0913, PLR0917 - called in one place
         itself=frozenset(_same(settings, mount)),
         sends=pacs if mount.destinations else None,
         passed_on=frozenset(mount.destinations),
+        measures=(pacs, kept),
     )
 
 
@@ -260,5 +262,6 @@ async def _far(
         fetches=kept,
         wait=mount.wait,
         retry_after=mount.retry_after,
+        measures=(kept,),
     )
     return made, kept

@@ -61,6 +61,7 @@ def hilum(
         url = f"/aets/ARCHIVE/fhir/ImagingStudy?_summary=false&{include}"
         for mode in ("match", "include"):
             server.put(*fhir.matches(fhir.read(client.get(url)), mode))
+        server.put(*fhir.matches(fhir.read(client.get("/aets/ARCHIVE/fhir/Endpoint"))))
         yield broker, client
 
 
@@ -69,54 +70,62 @@ def client(hilum: tuple[peers.Hilum, httpx.Client]) -> httpx.Client:
     return hilum[1]
 
 
+QUERIES = [
+    "studies",
+    "series",
+    "instances",
+    "studies?PatientID=P2",
+    "studies?PatientName=M*",
+    "studies?PatientName=doe%5Ej*",
+    "studies?PatientName=*rg",
+    "studies?PatientBirthDate=19700101",
+    "studies?PatientBirthDate=19800101-",
+    "studies?PatientSex=M",
+    "studies?StudyDate=20260303",
+    "studies?StudyDate=20260102-20260303",
+    "studies?StudyDate=-20260102&StudyTime=1000-1030",
+    "studies?StudyDate=20270101-",
+    "studies?AccessionNumber=A2",
+    "studies?AccessionNumber=A%3F",
+    "studies?AccessionNumber=A1,A3",
+    "studies?ModalitiesInStudy=MR",
+    "studies?ModalitiesInStudy=SR&PatientID=P1",
+    f"studies?StudyInstanceUID={uid(1)},{uid(3)}",
+    "studies?NumberOfStudyRelatedInstances=3",
+    "studies?fuzzymatching=true&PatientName=jane",
+    "series?Modality=SR",
+    f"series?SeriesInstanceUID={uid(1, 2)}",
+    "series?BodyPartExamined=CHEST",
+    f"studies/{uid(1)}/series?Modality=CT",
+    f"studies/{uid(1)}/instances?InstanceNumber=2",
+    f"studies/{uid(1)}/series/{uid(1, 1)}/instances",
+    f"instances?SOPInstanceUID={uid(3, 1, 1)}",
+    f"studies/{uid(9)}/series",
+    "studies?limit=2&offset=1",
+]
+
+
 @pytest.mark.parametrize("mount", ["FAR", "MED"])
-@pytest.mark.parametrize(
-    "query",
-    [
-        "studies",
-        "series",
-        "instances",
-        "studies?PatientID=P2",
-        "studies?PatientName=M*",
-        "studies?PatientName=doe%5Ej*",
-        "studies?PatientName=*rg",
-        "studies?PatientBirthDate=19700101",
-        "studies?PatientBirthDate=19800101-",
-        "studies?PatientSex=M",
-        "studies?StudyDate=20260303",
-        "studies?StudyDate=20260102-20260303",
-        "studies?StudyDate=-20260102&StudyTime=1000-1030",
-        "studies?StudyDate=20270101-",
-        "studies?AccessionNumber=A2",
-        "studies?AccessionNumber=A%3F",
-        "studies?AccessionNumber=A1,A3",
-        "studies?ModalitiesInStudy=MR",
-        "studies?ModalitiesInStudy=SR&PatientID=P1",
-        f"studies?StudyInstanceUID={uid(1)},{uid(3)}",
-        "studies?NumberOfStudyRelatedInstances=3",
-        "studies?fuzzymatching=true&PatientName=jane",
-        "series?Modality=SR",
-        f"series?SeriesInstanceUID={uid(1, 2)}",
-        "series?BodyPartExamined=CHEST",
-        f"studies/{uid(1)}/series?Modality=CT",
-        f"studies/{uid(1)}/instances?InstanceNumber=2",
-        f"studies/{uid(1)}/series/{uid(1, 1)}/instances",
-        f"instances?SOPInstanceUID={uid(3, 1, 1)}",
-        f"studies/{uid(9)}/series",
-        "studies?limit=2&offset=1",
-    ],
+def test_the_same_is_found(client: httpx.Client, mount: str) -> None:
+    for query in QUERIES:
+        ours, theirs = (client.get(f"/aets/{each}/{query}") for each in (mount, "ARCHIVE"))
+        assert (ours.status_code, theirs.status_code) == (200, 200), query
+        assert "warning" not in ours.headers, query
+        found, expected = (
+            {_keys(each): each for each in answer.json()} for answer in (ours, theirs)
+        )
+        assert found.keys() == expected.keys(), query
+        for key, each in found.items():
+            for tag in KNOWN:
+                assert each.get(tag) == expected[key].get(tag) or tag not in expected[key], tag
+            modalities = (sorted(_values(e, "00080061")) for e in (each, expected[key]))
+            assert len({*map(tuple, modalities)}) == 1, query
+
+
+KNOWN = (
+    *("00080050", "00080020", "00080030", "00100010", "00100020", "00100030", "00100040"),
+    *("00080060", "00201206", "00201208", "0008103E", "00180015"),
 )
-def test_the_same_is_found(client: httpx.Client, mount: str, query: str) -> None:
-    ours, theirs = (client.get(f"/aets/{each}/{query}") for each in (mount, "ARCHIVE"))
-    assert (ours.status_code, theirs.status_code) == (200, 200)
-    assert "warning" not in ours.headers
-    found, expected = ({_keys(each): each for each in answer.json()} for answer in (ours, theirs))
-    assert found.keys() == expected.keys()
-    known = ("00080050", "00080020", "00080030", "00100010", "00100020", "00100030", "00100040")
-    for key, each in found.items():
-        for tag in (*known, "00080060", "00201206", "00201208", "0008103E", "00180015"):
-            assert each.get(tag) == expected[key].get(tag) or tag not in expected[key], tag
-        assert sorted(_values(each, "00080061")) == sorted(_values(expected[key], "00080061"))
 
 
 def _keys(match: dict[str, dict[str, list[object]]]) -> str:
@@ -203,3 +212,86 @@ def test_nothing_is_stored_there(client: httpx.Client) -> None:
         headers={"Content-Type": "application/dicom"},
     )
     assert stored.status_code in {405, 501}
+
+
+SCT, DCM = "http://snomed.info/sct", "http://dicom.nema.org/resources/ontology/DCM"
+
+
+SEARCHES = [
+    "ImagingStudy",
+    f"ImagingStudy?_id={uid(1)},{uid(3)}",
+    f"ImagingStudy?identifier=urn:dicom:uid|urn:oid:{uid(2)}",
+    f"ImagingStudy?identifier=urn:oid:{uid(2)}",
+    "ImagingStudy?identifier=A1,A3",
+    "ImagingStudy?identifier=nonesuch",
+    "ImagingStudy?identifier=urn:dicom:uid|A1",
+    "ImagingStudy?patient.identifier=P2",
+    "ImagingStudy?patient.identifier=urn:oid:1.2.3|P2",
+    "ImagingStudy?patient.identifier=urn:oid:9|P2",
+    "ImagingStudy?patient:Patient.family=müll",
+    "ImagingStudy?patient.given=jane",
+    "ImagingStudy?patient.name=doe",
+    "ImagingStudy?patient.birthdate=1970-01-01",
+    "ImagingStudy?patient.birthdate=ge1985",
+    "ImagingStudy?patient.gender=male",
+    "ImagingStudy?started=2026-03-03",
+    "ImagingStudy?started=2026-03",
+    "ImagingStudy?started=ge2026-03-03",
+    "ImagingStudy?started=gt2026-03-04",
+    "ImagingStudy?started=lt2026-03-03",
+    "ImagingStudy?started=sa2026-01-02",
+    "ImagingStudy?started=eb2026-03-03",
+    "ImagingStudy?started=ge2026-01-03&started=le2026-03-31",
+    "ImagingStudy?started=ge2026-03-03T10:11:12%2B01:00",
+    "ImagingStudy?modality=MR",
+    f"ImagingStudy?modality={DCM}|MR",
+    f"ImagingStudy?modality={DCM}|",
+    "ImagingStudy?modality=http://other|MR",
+    "ImagingStudy?modality=CT&modality=SR",
+    "ImagingStudy?modality=SR,MR",
+    "ImagingStudy?modality:not=MR",
+    f"ImagingStudy?series={uid(1, 2)}",
+    f"ImagingStudy?series={uid(9)}",
+    f"ImagingStudy?instance={uid(1, 1, 2)}",
+    "ImagingStudy?dicom-class=urn:oid:1.2.840.10008.5.1.4.1.1.2",
+    "ImagingStudy?dicom-class=urn:ietf:rfc:3986|urn:oid:1.2.840.10008.5.1.4.1.1.4",
+    "ImagingStudy?bodysite=51185008",
+    f"ImagingStudy?bodysite={SCT}|51185008",
+    "ImagingStudy?status=available",
+    "ImagingStudy?status=cancelled",
+    "ImagingStudy?endpoint=Endpoint/wado-rs",
+    "ImagingStudy?endpoint=Endpoint/other",
+    "ImagingStudy?patient:missing=false",
+    "ImagingStudy?started:missing=true",
+    "ImagingStudy?reason:missing=true",
+    "Patient",
+    "Patient?identifier=P1",
+    "Patient?identifier=urn:oid:1.2.3|P1,urn:oid:1.2.3|P2",
+    "Patient?name=jörg",
+    "Patient?family=doe",
+    "Patient?given=jane&family=doe",
+    "Patient?family:contains=ülle",
+    "Patient?birthdate=1985-12-31",
+    "Patient?birthdate=lt1985-12-31",
+    "Patient?birthdate=ap1970-01-01",
+    "Patient?gender=female",
+    "Patient?gender:not=female",
+    "Patient?gender:missing=true",
+    "Endpoint?connection-type=dicom-wado-rs",
+    "Endpoint?status=active",
+    "Endpoint?payload-type=any",
+    "Endpoint?name=archive&connection-type=dicom-qido-rs",
+    "Endpoint?organization:missing=true",
+]
+
+
+def test_another_server_finds_the_same_by_the_same_searches(
+    client: httpx.Client, server: Medplum
+) -> None:
+    differing = []
+    for search in SEARCHES:
+        ours = fhir.read(client.get(f"/aets/ARCHIVE/fhir/{search}"))
+        theirs = sorted(each["id"] for each in server.found(search))
+        if fhir.matches(ours, "outcome") or sorted(fhir.ids(ours)) != theirs:
+            differing.append((search, fhir.ids(ours), theirs))
+    assert not differing

@@ -31,7 +31,7 @@ def nothing(server: Medplum) -> None:
     server.forget()
 
 
-def running(server: Medplum, folder: Path) -> AbstractContextManager[peers.Hilum]:
+def running(server: Medplum, folder: Path, workers: int = 1) -> AbstractContextManager[peers.Hilum]:
     config = peers.configuration(
         http=f'public_url = "{PUBLIC}"',
         archive="delete = true",
@@ -40,6 +40,7 @@ def running(server: Medplum, folder: Path) -> AbstractContextManager[peers.Hilum
             f'[mounts.ARCHIVE.publish]\nurl = "{server.url}"\nbearer = {{ env = "TOKEN" }}\n'
         ),
     )
+    config = config.replace("[server]\n", f"[server]\nworkers = {workers}\n")
     return peers.hilum(folder, config, env={"TOKEN": server.token})
 
 
@@ -156,7 +157,7 @@ def test_all_come_to_a_server_that_is_down_half_of_the_time(
     server: Medplum, tmp_path: Path
 ) -> None:
     count = 60
-    with running(server, tmp_path) as broker:
+    with running(server, tmp_path, workers=2) as broker:
         for turn, state in enumerate(("closed", "losing", "refusing")):
             server.becomes(state)  # type: ignore[arg-type]
             store(broker, *two_each(range(turn * 20 + 1, turn * 20 + 21)))

@@ -16,11 +16,14 @@ CAPTURE = "tests/cli/test_capture.py: records are taken, and played again"
 SELFTEST = "tests/cli/test_selftest.py, with running brokers"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
+    "watching": "tests/e2e/test_watching.py",
     "doors": "tests/test_app.py opens them",
     "core/backend": "protocols: every backend's tests are theirs",
     "core/account": "tests/core/test_audit.py, through a broker",
     "core/login": VALUES,
     "core/readiness": VALUES,
+    "core/measures": "a protocol: tests/service/test_gauges.py",
+    "backends/archive/amount": "tests/e2e/test_watching.py",
     "core/records": "tests/service/test_counted.py, through a broker",
     "core/summary": "tests/service/test_told.py",
     "config/imaging": VALUES,
@@ -75,7 +78,6 @@ ELSEWHERE = {
     "backends/archive/transactions": INDEX,
     "backends/archive/work": INDEX,
     "backends/archive/writer": INDEX,
-    "backends/fhir/publish": PUBLISH,
     "backends/memory_matching": "tests/contract: held against the archive there",
     "backends/cache/files": CACHE,
     "backends/cache/folders": CACHE,

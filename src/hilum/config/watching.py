@@ -1,10 +1,11 @@
 """What can be set of watching the service: its log, and the door of those who look after it."""
 
 import ipaddress
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hilum.config.kinds import BasePath, BindPort, Host, Seconds, Section, Size, Url
 
@@ -51,10 +52,24 @@ class AdminSettings(Section):
                 yield f"admin.port: the port of {name} is {port} too"
 
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
 class LoggingSettings(Section):
     """What is said on standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: LogLevel = "info"
     """The least important lines that are written."""
+    levels: dict[str, LogLevel] = Field(default={})
+    """The same for single rooms, as they stand in the lines: `{"upper_layer" = "debug"}` tells of
+    each message to a PACS, `{"frontends.dicomweb.access" = "warning"}` not of each request."""
+    event_log: bool = False
+    """Whether warnings and errors go to the event log of Windows too. Only there; by pywin32."""
     format: Literal["text", "json"] = "text"
     """`text` for people, `json` for machines, one object a line."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.event_log and sys.platform != "win32":
+            raise ValueError("event_log: is there on Windows only")
+        return self

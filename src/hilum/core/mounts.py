@@ -18,6 +18,7 @@ from hilum.core.backend import (
     Versions,
 )
 from hilum.core.changes import TellsChanges
+from hilum.core.measures import Measures
 from hilum.model.errors import UnknownMount
 
 
@@ -38,6 +39,7 @@ class Mount:
         retry_after: seconds that a client is told to wait.
         behind: AE titles of the PACS that stands behind it, by which it calls us.
         itself: destinations that are the very system that stands behind it.
+        measures: what can say how much of what it has.
         stores_at_once: instances that one session of `stores` takes at the same time.
     """
 
@@ -63,6 +65,7 @@ class Mount:
     behind: frozenset[str] = frozenset()
     itself: frozenset[str] = frozenset()
     stores_at_once: int = 1
+    measures: tuple[Measures, ...] = ()
 
 
 class Mounts:

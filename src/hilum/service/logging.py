@@ -5,7 +5,9 @@ import logging
 import re
 import traceback
 import warnings
+from collections.abc import Callable
 from datetime import UTC, datetime
+from logging.handlers import NTEventLogHandler
 from types import TracebackType
 
 from hilum.config.watching import LoggingSettings
@@ -30,12 +32,29 @@ def setup(settings: LoggingSettings, worker: int | None = None) -> None:
     handler.setFormatter(Json(worker) if settings.format == "json" else Text(worker))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("hilum").setLevel(settings.level.upper())
+    for room, level in settings.levels.items():
+        logging.getLogger(f"hilum.{room.removeprefix('hilum.')}").setLevel(level.upper())
+    if settings.event_log:
+        logging.getLogger().addHandler(event_log(NTEventLogHandler, worker))
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
     for name in _MUTE:
         logging.getLogger(name).disabled = True
     warnings.simplefilter("ignore")  # pydicom's quote values of attributes
     logging.captureWarnings(capture=False)
+
+
+def event_log(make: Callable[[str], logging.Handler], worker: int | None) -> logging.Handler:
+    """What writes to the event log of Windows, which has times of its own.
+
+    Args:
+        make: makes it, for a source of that name.
+        worker: as for `setup`.
+    """
+    handler = make("Hilum")
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(Text(worker))
+    return handler
 
 
 class Text(logging.Formatter):

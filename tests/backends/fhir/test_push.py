@@ -46,7 +46,7 @@ def json(status: int, content: object, *headers: str) -> bytes:
 )
 async def test_the_id_is_read_wherever_it_is_told(answer: bytes) -> None:
     async with serving(answer) as (server, asked):
-        assert await server.put(PATIENT, BY) == "7"
+        assert await server.update(PATIENT, BY) == "7"
     assert asked[0].method == "PUT"
     assert asked[0].target == "/web/Patient?identifier=urn%3Adicom%3Auid%7Curn%3Aoid%3A1.2"
     assert orjson.loads(asked[0].body) == PATIENT
@@ -54,7 +54,8 @@ async def test_the_id_is_read_wherever_it_is_told(answer: bytes) -> None:
 
 async def test_one_that_tells_no_id_is_asked_for_it() -> None:
     found = {"resourceType": "Bundle", "entry": [{"resource": {**PATIENT, "id": "7"}}]}
-    async with serving(json(200, {}), json(200, found)) as (server, asked):
+    outcome = {"resourceType": "OperationOutcome", "id": "8"}
+    async with serving(json(200, outcome), json(200, found)) as (server, asked):
         assert await server.create(PATIENT, BY) == "7"
     assert asked[0].headers["if-none-exist"] == asked[1].query
 

@@ -70,3 +70,12 @@ def test_a_list_of_the_configuration_is_the_list_of_the_statement() -> None:
 
 def test_no_secret_is_in_it() -> None:
     assert "hush" not in str(asdict(stated(settings())))
+
+
+def test_a_fhir_server_takes_no_instances() -> None:
+    index = {"backend": "fhir", "url": "https://fhir.example.org/r4"}
+    found = entity(stated(settings(mounts={**TOLD["mounts"], "INDEX": index})), "INDEX")
+    assert roles(found)[facts.STORAGE] == (True, False)  # to peers, by C-MOVE
+    assert facts.STOW not in {each.name for each in found.services if each.scp}
+    assert roles(found)[facts.FHIR] == (True, True)
+    assert "https://fhir.example.org/r4" in found.behind

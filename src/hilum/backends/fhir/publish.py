@@ -124,7 +124,7 @@ class Publisher:
         by = _of_patient(made, ids[key])
         if by.element not in [_plain(each) for each in made.get("identifier", ())]:
             made["identifier"] = [*made.get("identifier", ()), by.element]
-        bring = self._server.put if self._updates else self._server.create
+        bring = self._server.update if self._updates else self._server.create
         return await self._once(made, by, bring)
 
     async def _person(self, key: PatientKey, study: Attributes) -> Attributes:
@@ -149,7 +149,7 @@ class Publisher:
         for made in endpoint.endpoints(source.services, source.address, source.mount):
             by = Identified(URI, f"{source.address}#{made.pop('id')}")
             made["identifier"] = [by.element]
-            found.append(await self._once(made, by, self._server.put))
+            found.append(await self._once(made, by, self._server.update))
         return found
 
     async def _once(

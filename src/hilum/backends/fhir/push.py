@@ -10,16 +10,18 @@ from urllib.parse import quote
 
 import orjson
 
+from hilum.backends.fhir.pages import MAX_PAGE
+from hilum.codec.fhir import resources
+from hilum.codec.fhir.resources import said, within
 from hilum.codec.fhir.values import Element
 from hilum.core.work import Again, Never
-from hilum.model.errors import BackendFault
+from hilum.model.errors import BackendFault, BadRequest
 from hilum.net.answer import Answer
 from hilum.net.client import Accepts, Client
 from hilum.net.refused import retry_after
 
 FHIR_JSON: Final = "application/fhir+json"
-_ANSWER: Final = 64 * 1024 * 1024  # bytes of an answer that is read
-_ERROR: Final = 256 * 1024
+_MAX_OUTCOME: Final = 64 * 1024  # bytes
 _SUCCESS = range(200, 300)
 _REFUSED = range(400, 500)
 _ANY = frozenset(range(300, 600))
@@ -28,7 +30,6 @@ _LATER: Final = frozenset({408, 409, 412, 429})
 identifier, or that somebody changed the one that was seen."""
 _DOWN: Final = frozenset({401, 403, 407, 408, 429, 502, 503, 504})
 """What is not about the resource that was sent: it would be said of every other one too."""
-_WORD = re.compile(r"[a-z-]{1,40}")
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _ESCAPED = re.compile(r"([\\$,|])")
 
@@ -73,44 +74,52 @@ class Server:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def put(self, resource: Element, by: Identified) -> str:
-        """Create the one that has this identifier, or make it like this; its id at the server."""
-        kind = resource["resourceType"]
-        return await self._sent("PUT", f"{kind}?{by.search}", resource, by, {})
+    async def put(self, resource: Element, by: Identified) -> None:
+        """Create the one that has this identifier, or make it like this."""
+        path = f"{resource['resourceType']}?{by.search}"
+        async with self._asked("PUT", path, resource, {"Prefer": "return=minimal"}):
+            pass
+
+    async def update(self, resource: Element, by: Identified) -> str:
+        """The same, and its id at the server."""
+        path = f"{resource['resourceType']}?{by.search}"
+        async with self._asked("PUT", path, resource, {}) as answer:
+            return await self._named(answer, resource, by)
 
     async def create(self, resource: Element, by: Identified) -> str:
         """Create it, unless there is one that has this identifier; the id of either."""
         unless = {"If-None-Exist": by.search}
-        return await self._sent("POST", resource["resourceType"], resource, by, unless)
+        async with self._asked("POST", resource["resourceType"], resource, unless) as answer:
+            return await self._named(answer, resource, by)
 
     async def found(self, kind: str, by: Identified) -> list[Element]:
         """Those that have this identifier."""
         url = f"{self._client.root}/{kind}?{by.search}"
-        async with self._client.get(url, Accepts((FHIR_JSON,)), expected=_ANY) as answer:
+        accepts = Accepts((FHIR_JSON,))
+        async with self._client.get(url, accepts, expected=_ANY, retries=0) as answer:
             if answer.status not in _SUCCESS:
                 raise Unsettled(await _outcome(answer, self._client.who))
-            said = _object(await answer.read(_ANSWER))
-        entries = said.get("entry", [])
-        if said.get("resourceType") != "Bundle" or not isinstance(entries, list):
-            raise BackendFault(f"{self._client.who} answers a search with something else")
-        resources = (each.get("resource") for each in entries if isinstance(each, dict))
-        there = (each for each in resources if isinstance(each, dict))
-        return [each for each in there if each.get("resourceType") == kind and _id(each)]
+            try:
+                page = resources.page(await answer.read(MAX_PAGE), kind, self._client.root)
+            except BadRequest as error:
+                raise BackendFault(f"{self._client.who} did not answer in FHIR") from error
+        return [each for each in page.matches if _id(each)]
 
     async def change(self, resource: Element) -> None:
         """Change one that was found, unless somebody has done so meanwhile."""
-        version = (resource.get("meta") or {}).get("versionId")
-        said = {"If-Match": f'W/"{version}"'} if isinstance(version, str) else {}
+        version = said(within(resource, "meta"), "versionId")
+        unless = {"If-Match": f'W/"{version}"'} if version else {}
         path = f"{resource['resourceType']}/{_id(resource)}"
-        async with self._asked("PUT", path, resource, said):
+        async with self._asked("PUT", path, resource, unless):
             pass
 
-    async def _sent(
-        self, method: str, path: str, resource: Element, by: Identified, said: Mapping[str, str]
-    ) -> str:
+    async def _named(self, answer: Answer, resource: Element, by: Identified) -> str:
+        """The id of what was brought."""
         kind = resource["resourceType"]
-        async with self._asked(method, path, resource, said) as answer:
-            name = _located(answer, kind) or _id(_object(await answer.read(_ANSWER)))
+        name = _located(answer, kind)
+        if not name:
+            body = _object(await answer.read(MAX_PAGE))
+            name = _id(body) if said(body, "resourceType") == kind else ""
         if not name:  # it says nothing of it
             found = await self.found(kind, by)
             name = _id(found[0]) if len(found) == 1 else ""
@@ -120,12 +129,10 @@ class Server:
 
     @asynccontextmanager
     async def _asked(
-        self, method: str, path: str, resource: Element, said: Mapping[str, str]
+        self, method: str, path: str, resource: Element, more: Mapping[str, str]
     ) -> AsyncIterator[Answer]:
         client = self._client
-        headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON, **said}
-        if resource["resourceType"] == "ImagingStudy":  # which may be long
-            headers["Prefer"] = "return=minimal"
+        headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON, **more}
         url, body = f"{client.root}/{path}", orjson.dumps(resource)
         async with client.post(url, headers, body, method=method, retries=0) as answer:
             if answer.status not in _SUCCESS:
@@ -137,7 +144,7 @@ async def _outcome(answer: Answer, who: str) -> Again | Never:
     """What a status that is no success means; of the body only a code: it may name patients."""
     status = answer.status
     try:
-        code = _code(_object(await answer.read(_ERROR)))
+        code = resources.issue(await answer.read(_MAX_OUTCOME))
     except BackendFault:
         code = ""
     reason = f"{who} answered {status}{f' ({code})' if code else ''}"
@@ -146,14 +153,6 @@ async def _outcome(answer: Answer, who: str) -> Again | Never:
         return Never(reason)
     after = retry_after(answer.headers.get("retry-after", "")) or 0.0
     return Again(reason, after, is_down)
-
-
-def _code(outcome: Element) -> str:
-    """The code of the first issue of an OperationOutcome."""
-    issues = outcome.get("issue")
-    first = issues[0] if isinstance(issues, list) and issues else None
-    code = first.get("code") if isinstance(first, dict) else None
-    return code if isinstance(code, str) and _WORD.fullmatch(code) else ""
 
 
 def _object(body: bytes) -> Element:
@@ -166,8 +165,8 @@ def _object(body: bytes) -> Element:
 
 
 def _id(resource: Element) -> str:
-    name = resource.get("id")
-    return name if isinstance(name, str) and _ID.fullmatch(name) else ""
+    name = said(resource, "id")
+    return name if _ID.fullmatch(name) else ""
 
 
 def _located(answer: Answer, kind: str) -> str:

@@ -9,7 +9,7 @@ from pydicom._uid_dict import UID_dictionary  # the table that pydicom.uid is ma
 import hilum
 from hilum.cli.stated.statement import Context, Door, Entity, Remote, Service, Statement
 from hilum.codec import sop_class
-from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount
+from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount, FhirMount
 from hilum.config.schema import Settings
 
 VERIFICATION: Final = "Verification"
@@ -108,6 +108,8 @@ def _behind(settings: Settings, name: str, mount: AnyMount) -> str:
             return f"the PACS {mount.aet} at {mount.host}:{mount.port}, called by {calling}"
         case DicomwebMount():
             return f"the origin server at {mount.url}"
+        case FhirMount():
+            return f"the FHIR server at {mount.url}, and the origin servers of its Endpoints"
         case _:
             return f"{name}, by {mount.backend}"
 
@@ -117,10 +119,12 @@ def _services(settings: Settings, mount: AnyMount) -> Iterator[Service]:
     asks |= {STORAGE} if settings.peers else set()  # what a C-MOVE or Send sends to them
     asks |= {STOW} if settings.destinations else set()
     is_published = isinstance(mount, ArchiveMount) and mount.publish is not None
+    stores = not isinstance(mount, FhirMount)  # which takes none
     for name in _BY_DIMSE:
-        if settings.has_dimse or name in asks:
-            yield Service(name, name in asks, settings.has_dimse)
-    given = [QIDO, WADO, STOW, SEND, FHIR]
+        gives = settings.has_dimse and (stores or name != STORAGE)
+        if gives or name in asks:
+            yield Service(name, name in asks, gives)
+    given = [QIDO, WADO, *([STOW] if stores else []), SEND, FHIR]
     if isinstance(mount, ArchiveMount) and mount.delete:
         given.append(DELETE)
     for name in given:
@@ -143,6 +147,8 @@ def _asked_behind(mount: AnyMount) -> Iterator[str]:
             yield from (QIDO, WADO, STOW)
             if mount.send:
                 yield SEND
+        case FhirMount():
+            yield from (FHIR, QIDO, WADO)
 
 
 def _remotes(settings: Settings) -> Iterator[Remote]:
