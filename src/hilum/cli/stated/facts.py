@@ -118,8 +118,8 @@ def _services(settings: Settings, mount: AnyMount) -> Iterator[Service]:
     asks = {*_asked_behind(mount)}
     asks |= {STORAGE} if settings.peers else set()  # what a C-MOVE or Send sends to them
     asks |= {STOW} if settings.destinations else set()
-    is_published = isinstance(mount, ArchiveMount) and mount.publish is not None
     stores = not isinstance(mount, FhirMount)  # which takes none
+    is_published = isinstance(mount, ArchiveMount) and mount.publish is not None
     for name in _BY_DIMSE:
         gives = settings.has_dimse and (stores or name != STORAGE)
         if gives or name in asks:
