@@ -161,9 +161,9 @@ def _network(statement: Statement) -> Iterator[str]:
             ],
         )
     yield (
-        "Communication profiles: the DICOM Upper Layer Protocol over TCP/IP (PS3.8), HTTP/1.1; each "
-        "over IPv4 and IPv6, and over TLS where the table says so. Nothing else is listened at. All "
-        "parameters are in the configuration reference of the manual."
+        "Communication profiles: the DICOM Upper Layer Protocol over TCP/IP (PS3.8), HTTP/1.1; "
+        "each over IPv4 and IPv6, and over TLS where the table says so. Nothing else is listened "
+        "at. All parameters are in the configuration reference of the manual."
     )
 
 
