@@ -6,7 +6,7 @@ from typing import Final
 EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "run": ("hilum run", "hilum run --config /etc/hilum/config.toml --examples"),
     "check": ("hilum check", "hilum check --config new.toml --json"),
-    "reload": ("hilum reload", "hilum check && hilum reload"),
+    "reload": ("hilum reload", "hilum reload --json"),
     "ready": ("hilum ready", "hilum ready --wait 30s"),
     "backup": ("hilum backup /var/backups/hilum",),
     "restore": ("hilum restore /var/backups/hilum",),
