@@ -1,10 +1,12 @@
 """How is the service watched? What it does is counted and told, and whether it is in order."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from hilum.config.schema import Settings
+from hilum.config.watching import TelemetrySettings
 from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends
 from hilum.core.readiness import Inspects
@@ -17,6 +19,12 @@ from hilum.service.readiness import Readiness
 from hilum.service.told import Several, Told
 from hilum.state.state import State
 from hilum.workshop.pool import Workshop
+
+_MISSING: Final = 'telemetry.{}: its library is not there: pip install "hilum[{}]"'
+
+
+class CannotWatch(Exception):
+    """What is set in `[telemetry]` cannot be done; the text begins with its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +99,47 @@ class Watching:
 
 @asynccontextmanager
 async def open_watching(settings: Settings, worker: Worker | None) -> AsyncIterator[Watching]:
-    """What is told of operations, until the block is left; it is counted where anybody can ask."""
+    """What is told of operations, until the block is left; it is counted where anybody can ask.
+
+    Raises:
+        CannotWatch: as what is set for systems elsewhere is no good.
+    """
     async with AsyncExitStack() as stack:
+        records = [*_telling(settings.telemetry, stack), Told()]
         if not settings.admin.enabled:
-            yield Watching(settings, Told(), None)
+            yield Watching(settings, _together(records), None)
             return
         others, number = None, 0
         if worker is not None:
             opening = open_others(worker.letters, worker.number, worker.workers)
             others, number = await stack.enter_async_context(opening), worker.number
         metrics = Metrics(settings, others, number)
-        yield Watching(settings, Several(metrics.counted, Told()), metrics)
+        yield Watching(settings, _together([metrics.counted, *records]), metrics)
+
+
+def _together(records: list[Records]) -> Records:
+    return records[0] if len(records) == 1 else Several(*records)
+
+
+def _telling(settings: TelemetrySettings, stack: AsyncExitStack) -> Iterator[Records]:
+    """Who tells systems elsewhere; their libraries are imported where they are wanted.
+
+    Raises:
+        CannotWatch: a library is not there, or what is set is no good.
+    """
+    if settings.sentry is not None:
+        from hilum.service import sentry  # noqa: PLC0415 - where it is wanted
+
+        try:
+            stack.enter_context(sentry.reporting(settings))
+        except ImportError:
+            raise CannotWatch(_MISSING.format("sentry", "sentry")) from None
+        except ValueError:
+            raise CannotWatch("telemetry.sentry: is no DSN") from None
+    if settings.otlp is not None:
+        from hilum.service import spans  # noqa: PLC0415 - where it is wanted
+
+        try:
+            yield stack.enter_context(spans.exporting(settings))
+        except ImportError:
+            raise CannotWatch(_MISSING.format("otlp", "otel")) from None

@@ -41,7 +41,7 @@ from hilum.config.mounts import (
 )
 from hilum.config.peers import Peer
 from hilum.config.tls import TlsSettings
-from hilum.config.watching import AdminSettings, LoggingSettings
+from hilum.config.watching import AdminSettings, LoggingSettings, TelemetrySettings
 
 
 class ServerSettings(Section):
@@ -178,6 +178,7 @@ class Settings(Section):
     peers: dict[str, Peer] = Field(default={})
     destinations: dict[AeTitle, UrlDestination] = Field(default={})
     logging: LoggingSettings = LoggingSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @model_validator(mode="before")
     @classmethod
