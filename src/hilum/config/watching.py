@@ -7,7 +7,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hilum.config.kinds import BasePath, BindPort, Host, Seconds, Section, Size, Url
+from hilum.config.kinds import (
+    BasePath,
+    BindPort,
+    Headers,
+    Host,
+    Seconds,
+    Secret,
+    Section,
+    Size,
+    Url,
+)
 
 
 class AdminSettings(Section):
@@ -58,6 +68,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 class LoggingSettings(Section):
     """What is said on standard error."""
 
+    reloads = True
+
     level: LogLevel = "info"
     """The least important lines that are written."""
     levels: dict[str, LogLevel] = Field(default={})
@@ -73,3 +85,17 @@ class LoggingSettings(Section):
         if self.event_log and sys.platform != "win32":
             raise ValueError("event_log: is there on Windows only")
         return self
+
+
+class TelemetrySettings(Section):
+    """What is told to systems that gather traces and errors; nothing of patients."""
+
+    otlp: Url | None = None
+    """The URL of a collector that takes OpenTelemetry over HTTP, such as `http://127.0.0.1:4318`;
+    `/v1/traces` is added where it has no path. Needs `pip install "hilum[otel]"`."""
+    otlp_headers: Headers = Field(default={})
+    """Headers for it, such as `{authorization = {env = "OTLP_TOKEN"}}`."""
+    sentry: Secret | None = None
+    """The DSN of a project of Sentry, which gets errors. Needs `pip install "hilum[sentry]"`."""
+    environment: str = "production"
+    """What Sentry calls this installation."""

@@ -28,6 +28,7 @@ class Correlation:
         state: what other systems have written for themselves into that trace (`tracestate`).
         span: what it is called in that trace, 16 digits.
         parent: the span that it is a part of, "" for none.
+        spanned: something was done already under the name of `span`.
         told: what was done for it, to be told in its one line of the log; None: tell it yourself.
     """
 
@@ -38,6 +39,7 @@ class Correlation:
     span: str = field(default_factory=lambda: f"{getrandbits(64) | 1:016x}")
     parent: str = ""
     told: list[Mapping[str, Any]] | None = None
+    spanned: bool = False
 
     def headers(self) -> dict[str, str]:
         """What a system is told that is asked for its sake."""

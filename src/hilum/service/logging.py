@@ -14,7 +14,18 @@ from hilum.config.watching import LoggingSettings
 from hilum.core import correlation
 from hilum.model.errors import HilumError
 
-_QUIET = ("pydicom", "pynetdicom", "sqlalchemy", "alembic", "hypercorn", "httpx", "httpcore")
+_QUIET = (
+    *(
+        "pydicom",
+        "pynetdicom",
+        "sqlalchemy",
+        "alembic",
+        "hypercorn",
+        "httpx",
+        "httpcore",
+        "urllib3",
+    ),
+)
 """Libraries that speak at their own level only from ERROR on, or not at all."""
 _MUTE = ("pydicom", "pynetdicom")  # their lines quote values of attributes
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
