@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from hilum.config.kinds import Seconds, Section
+from hilum.config.kinds import RESTART, Seconds, Section
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 
@@ -59,7 +59,7 @@ class MountFhir(Section):
     """The system of Accession Numbers that have no issuer, a URI."""
     issuers: Annotated[dict[str, str], AfterValidator(_systems)] = Field(default={})
     """Issuers, as they stand in DICOM, and the systems, URIs, that they are in FHIR."""
-    stable_after: Seconds = 30.0
+    stable_after: Annotated[Seconds, RESTART] = 30.0
     """How long a study must have been left alone before others are told that it changed."""
     timezone: Annotated[str, AfterValidator(_zone)] | None = None
     """Where the clocks stand of data sets that do not say it, such as `Europe/Berlin`. Without it
