@@ -12,7 +12,8 @@ from tests.peers import HOST
 
 from hilum.net import secured
 from hilum.net.http import bound
-from hilum.net.secured import RECORD, Secured
+from hilum.net.records import RECORD
+from hilum.net.secured import Secured
 from hilum.net.threshold import Threshold
 
 pytestmark = pytest.mark.anyio
