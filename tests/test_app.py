@@ -5,10 +5,12 @@ import socket
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from hilum.app import CannotStart, Listening, reason, serve
 from hilum.config.mounts import ArchiveMount
 from hilum.config.schema import DimseSettings, HttpSettings, ServerSettings, Settings
+from hilum.config.watching import TelemetrySettings
 
 pytestmark = pytest.mark.anyio
 
@@ -45,6 +47,14 @@ async def test_when_one_door_cannot_open_the_other_closes_and_the_archive_is_fre
             await serve(settings(tmp_path, port), lambda _: None, asyncio.Event())
     stop = asyncio.Event()
     await serve(settings(tmp_path), lambda _: stop.set(), stop)
+
+
+async def test_what_cannot_be_told_elsewhere_is_a_reason_not_to_start(tmp_path: Path) -> None:
+    told = settings(tmp_path).model_copy(
+        update={"telemetry": TelemetrySettings(sentry=SecretStr("nonsense"))}
+    )
+    with pytest.raises(CannotStart, match=r"telemetry\.sentry: is no DSN|its library is not there"):
+        await serve(told, lambda _: None, asyncio.Event())
 
 
 def test_the_reason_is_that_of_the_system() -> None:

@@ -10,14 +10,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.hostile.crowd import crowd
 from bench.hostile.foes import CLIENTS
 from bench.hostile.run import Heard, Left, hostile, listening, started
+from bench.hostile.watch import GROWTH, SLOPE, Look, as_before, settled, slope, watching
 from bench.processes import say
 
 QUIET = 0.3  # of each round, without hostile clients
+WARM = 120.0  # seconds of hostile clients before anything counts
 SLOWER = 2.0  # times as long as usual that the good client may wait
-GROWTH = 64.0  # MB of memory that may stay: caches, and the index of what was stored
-SETTLE = 100.0  # seconds for what hostile clients left to run into its limits
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the server held: when all was made that is made once; as quiet times ended; last."""
+
+    before: Left
+    looks: Sequence[Look]
+    after: Left
 
 
 def measured(minutes: float, names: Sequence[str], folder: Path) -> bool:
@@ -27,18 +37,22 @@ def measured(minutes: float, names: Sequence[str], folder: Path) -> bool:
         with listening(place) as heard:
             rounds = max(1, round(minutes))
             seconds = minutes * 60 / rounds
-            hostile(place, seconds * (1 - QUIET), names)  # so that what is made once is made
-            _settled(pid, folder, None)
-            before = Left.at(pid, folder)
-            say(f"before: {before}")
-            for number in range(1, rounds + 1):
-                with spans.quiet():
-                    time.sleep(seconds * QUIET)
-                with spans.hostile():
-                    came = hostile(place, seconds * (1 - QUIET), names)
-                say(f"round {number} of {rounds}: {Left.at(pid, folder)}; {came}")
-        after = _settled(pid, folder, before)
-    return told(heard, spans, before, after)
+            heard.wait()
+            crowd(place)
+            hostile(place, min(WARM, minutes * 60), names)
+            before = settled(pid, folder)
+            say(f"start:       {before}")
+            looks = []
+            with watching(pid, folder) as look:
+                for number in range(1, rounds + 1):
+                    with spans.quiet():
+                        time.sleep(seconds * QUIET)
+                    looks.append(look())
+                    with spans.hostile():
+                        came = hostile(place, seconds * (1 - QUIET), names)
+                    say(f"round {number} of {rounds}: {came}")
+        after = settled(pid, folder, before)
+    return told(heard, spans, Held(before, looks, after))
 
 
 @dataclass(slots=True)
@@ -61,33 +75,31 @@ class _Spans:
         self.beside.append((began, time.monotonic()))
 
 
-def _settled(pid: int, folder: Path, before: Left | None) -> Left:
-    """What is left once nothing gets less, or as little as before."""
-    end = time.monotonic() + SETTLE
-    least, since = Left.at(pid, folder), time.monotonic()
-    while time.monotonic() < end:
-        time.sleep(0.5)
-        now = Left.at(pid, folder)
-        if before is not None and _as_before(before, now):
-            return now
-        if now.descriptors < least.descriptors:
-            least, since = now, time.monotonic()
-        if before is None and time.monotonic() - since > 10:
-            return now
-    return Left.at(pid, folder)
-
-
-def _as_before(before: Left, now: Left) -> bool:
-    return (
-        now.descriptors <= before.descriptors + 2
-        and now.threads <= before.threads + 2
-        and now.files <= before.files + 2
-        and now.memory <= before.memory + GROWTH
-    )
-
-
-def told(heard: Heard, spans: _Spans, before: Left, after: Left) -> bool:
+def told(heard: Heard, spans: _Spans, held: Held) -> bool:
     """Print what came out; whether it passed."""
+    fine = _timed(heard, spans)
+    print(f"\nstart:  {held.before}\nend:    {held.after}")
+    quiet = " ".join(f"{left.memory:.0f}" for _, left in held.looks)
+    print(f"memory as each quiet time ended: {quiet} MB")
+    for error in heard.errors[:20]:
+        print(f"error:  {error}")
+    grew = slope(held.looks)
+    level = grew is None or grew <= SLOPE
+    as_it_was = as_before(held.before, held.after)
+    found = "not known" if grew is None else f"{grew:+.2f}"
+    print(f"\nno error of the good client: {_yes(not heard.errors)} ({len(heard.errors)})")
+    print(f"at most {SLOWER:g} times its usual time: {_yes(fine)}")
+    print(
+        f"descriptors, threads and files as at the start, memory +{GROWTH:g} MB: {_yes(as_it_was)}"
+    )
+    print(f"memory level, at most {SLOPE:+g} MB a minute: {_yes(level)} ({found})")
+    passed = fine and as_it_was and level and not heard.errors
+    print("PASSED" if passed else "FAILED")
+    return passed
+
+
+def _timed(heard: Heard, spans: _Spans) -> bool:
+    """Print how long the good client waited; whether that is good enough."""
     print(
         "| good client | median ms, alone | beside | times | p95 ms, alone | beside | times | n |"
     )
@@ -106,15 +118,7 @@ def told(heard: Heard, spans: _Spans, before: Left, after: Left) -> bool:
             f"{tails[0]:.1f} | {tails[1]:.1f} | {tails[1] / tails[0]:.2f} | "
             f"{len(alone)} + {len(beside)} |"
         )
-    print(f"\nbefore: {before}\nafter:  {after}")
-    for error in heard.errors[:20]:
-        print(f"error: {error}")
-    clean = _as_before(before, after)
-    print(
-        f"errors of the good client: {len(heard.errors)}; "
-        f"at most {SLOWER:g} times as long: {_yes(fine)}; as it was before: {_yes(clean)}"
-    )
-    return fine and clean and not heard.errors
+    return fine
 
 
 def _yes(fine: bool) -> str:  # noqa: FBT001 - it says it

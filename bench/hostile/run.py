@@ -13,7 +13,7 @@ from pathlib import Path
 import jwt
 
 from bench.hostile.place import AET, FOE, HOST, Place
-from bench.processes import free_port, resident, server
+from bench.processes import START, free_port, resident, server
 
 ROOT = Path(__file__).parents[2]
 SECRET = "what the tokens of this run are signed with"  # noqa: S105 - of nothing else
@@ -65,6 +65,12 @@ class Heard:
             if name == kind and any(begin <= at < end for begin, end in spans)
         ]
 
+    def wait(self) -> None:
+        """Until the good client has stored what it asks for, and been answered."""
+        end = time.monotonic() + START
+        while not self.lines and time.monotonic() < end:
+            time.sleep(0.1)
+
     @property
     def errors(self) -> list[str]:
         """All that went wrong."""
@@ -79,6 +85,12 @@ class Left:
     descriptors: int
     threads: int
     files: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.memory:.0f} MB, {self.descriptors} descriptors, {self.threads} threads, "
+            f"{self.files} files"
+        )
 
     @classmethod
     def at(cls, pid: int, folder: Path) -> "Left":

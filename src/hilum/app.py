@@ -2,28 +2,30 @@
 
 import asyncio
 import os
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from hilum.auditing import CannotAudit, open_audit
-from hilum.authorising import CannotAuthorise, audited, open_login
+from hilum.authorising import CannotAuthorise, Logins, audited, open_logins
+from hilum.changing import Changing
 from hilum.config.schema import Settings
+from hilum.core.audit import Audits
 from hilum.core.broker import Broker
 from hilum.core.jobs import open_sends
+from hilum.core.login import Login
+from hilum.core.mounts import Mounts
 from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
-from hilum.mounting import CannotMount, mounted
+from hilum.mounting import CannotMount, Mounted, Mounting, open_mounting
 from hilum.net.inbox import Inbox
-from hilum.net.others import open_others
 from hilum.net.rates import Rates
 from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
-from hilum.service.metrics import Metrics
-from hilum.service.readiness import Readiness
-from hilum.service.signals import hangs_up
+from hilum.service.reloading import Prepares
 from hilum.state.state import State, open_state
+from hilum.telling import CannotTell, open_telling
+from hilum.watching import CannotWatch, Watched, open_watching
 from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
 
@@ -34,9 +36,14 @@ class CannotStart(Exception):
 
 @dataclass(slots=True)
 class Listening:
-    """Where the doors are: (address, port) by "dimse" and "http"."""
+    """Where the doors are: (address, port) by "dimse" and "http".
+
+    Attributes:
+        change: makes ready what another configuration needs; None: that cannot be done.
+    """
 
     doors: dict[str, tuple[str, int]] = field(default_factory=dict)
+    change: Prepares | None = None
 
 
 async def serve(
@@ -63,59 +70,88 @@ async def serve(
         workshop = await stack.enter_async_context(open_workshop(settings.imaging, workers))
         transcodes = Transcoder(workshop, settings.imaging, settings.transcoding / str(number))
         inbox = Inbox(settings.server.aet, settings.spill, crowd)
-        try:
-            found = await stack.enter_async_context(mounted(settings, inbox, worker, transcodes))
-        except CannotMount as error:
-            raise CannotStart(str(error)) from error
+        mounting, found = await _mounts(settings, inbox, worker, transcodes, stack)
         state = await _state(settings, stack, worker) if settings.has_state else None
-        issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
+        audits, logins, login = await _logins(settings, state, stack, is_first=not number)
         try:
-            audits = await stack.enter_async_context(open_audit(settings, is_first=not number))
-            told = audited(audits)
-            opening_login = open_login(settings.auth, issued, told, sessions=sessions)
-            login = await stack.enter_async_context(opening_login)
-        except CannotAudit as error:
-            raise CannotStart(f"server.data: {error}") from error
-        except CannotAuthorise as error:
+            watching = await stack.enter_async_context(open_watching(settings, worker))
+        except CannotWatch as error:
             raise CannotStart(str(error)) from error
-        broker = Broker(found.mounts, found.destinations, login.policy, transcodes, audits)
+        broker = Broker(
+            *(found.mounts, found.destinations, login.policy, transcodes, audits),
+            records=watching.records,
+        )
         sends = None
         if state is not None and settings.has_http:
             mine = worker.is_home_of if worker is not None else lambda _mount: True
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
-        inspects = Readiness(
-            settings,
-            {name: found.mounts[name].echoes for name in settings.archives},
-            None if state is None else lambda: state.sends.get("0"),
-            None if sends is None else lambda: sends.waits,
-        )
-        metrics = await _metrics(settings, stack, worker)
-        tls = await stack.enter_async_context(_renewed(settings))
-        rates = Rates(settings.limits)
+        await _telling(settings, found.mounts, state, stack, worker)
+        watched = Watched(broker, workshop, sends, state)
+        await stack.enter_async_context(watching.measuring(watched, is_first=not number))
+        renewed = await stack.enter_async_context(_renewed(settings))
+        tls = None if renewed is None else lambda: renewed.context
         patients = None if state is None else state.patients
         doors = Doors(
             *(settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients),
-            rates=rates,
-            inspects=inspects,
-            exposes=None if metrics is None else metrics.expose,
-        ).open()
-        listening = Listening()
+            rates=Rates(settings.limits),
+            inspects=watching.inspects(watched),
+            exposes=watching.exposes,
+        )
+        opened = doors.open()
+        doors.changes.append(lambda now, _login: watching.become(now))
+        changing = Changing(mounting, logins, renewed, broker, doors, worker)
+        listening = Listening(change=changing.prepared)
 
         def started(name: str, host: str, port: int) -> None:
             listening.doors[name] = (host, port)
-            if len(listening.doors) == len(doors):
+            if len(listening.doors) == len(opened):
                 ready(listening)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for name, door in doors.items():
+                for name, door in opened.items():
                     group.create_task(_open(name, settings, door, started))
         except BaseExceptionGroup as failures:
             refused, others = failures.split(CannotStart)
             if refused is None or others is not None:
                 raise
             raise CannotStart("\n".join(str(each) for each in refused.exceptions)) from None
+
+
+async def _mounts(
+    settings: Settings,
+    inbox: Inbox,
+    worker: Worker | None,
+    transcodes: Transcoder,
+    stack: AsyncExitStack,
+) -> tuple[Mounting, Mounted]:
+    """What makes mounts, and the first that it has made."""
+    try:
+        mounting = await stack.enter_async_context(open_mounting(inbox, worker, transcodes))
+        prepared = await mounting.prepared(settings)
+    except CannotMount as error:
+        raise CannotStart(str(error)) from error
+    prepared.commit()
+    return mounting, prepared.made
+
+
+async def _logins(
+    settings: Settings, state: State | None, stack: AsyncExitStack, *, is_first: bool
+) -> tuple[Audits, Logins, Login]:
+    """What keeps the audit, what makes logins, and the first that it has made."""
+    issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
+    try:
+        audits = await stack.enter_async_context(open_audit(settings, is_first=is_first))
+        opening = open_logins(issued, audited(audits), sessions)
+        logins = await stack.enter_async_context(opening)
+        prepared = await logins.prepared(settings.auth)
+    except CannotAudit as error:
+        raise CannotStart(f"server.data: {error}") from error
+    except CannotAuthorise as error:
+        raise CannotStart(str(error)) from error
+    prepared.commit()
+    return audits, logins, prepared.made
 
 
 async def _state(settings: Settings, stack: AsyncExitStack, worker: Worker | None) -> State:
@@ -128,21 +164,24 @@ async def _state(settings: Settings, stack: AsyncExitStack, worker: Worker | Non
         raise CannotStart(f"server.data: {folder}: {error}") from error
 
 
-async def _metrics(
-    settings: Settings, stack: AsyncExitStack, worker: Worker | None
-) -> Metrics | None:
-    """What is counted, where anybody can ask for it."""
-    if not settings.admin.enabled:
-        return None
-    if worker is None:
-        return Metrics()
-    opening = open_others(worker.letters, worker.number, worker.workers)
-    return Metrics(await stack.enter_async_context(opening), worker.number)
+async def _telling(
+    settings: Settings,
+    mounts: Mounts,
+    state: State | None,
+    stack: AsyncExitStack,
+    worker: Worker | None,
+) -> None:
+    """Have changes told to those who want to know."""
+    if state is not None:
+        try:
+            await stack.enter_async_context(open_telling(settings, mounts, state, worker))
+        except CannotTell as error:
+            raise CannotStart(str(error)) from error
 
 
 @asynccontextmanager
-async def _renewed(settings: Settings) -> AsyncIterator[ssl.SSLContext | None]:
-    """What the doors speak TLS with, if any does; its files are looked at, also on SIGHUP."""
+async def _renewed(settings: Settings) -> AsyncIterator[Renewed | None]:
+    """What the doors speak TLS with, if any does; its files are looked at."""
     if not settings.tls_doors:
         yield None
         return
@@ -153,8 +192,7 @@ async def _renewed(settings: Settings) -> AsyncIterator[ssl.SSLContext | None]:
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(renewed.watch())
         try:
-            with hangs_up(renewed.renew):
-                yield renewed.context
+            yield renewed
         finally:
             watching.cancel()
 

@@ -80,13 +80,10 @@ class Audit:
 
 def anonymous(event: Event) -> Event:
     """The same, without what names a patient: of a query it stays which keys were matched on."""
-    if not event.keys and not event.patient:
+    hidden = {path: "*" for path in event.keys if path.rpartition(".")[2] not in _SHOWN}
+    if not hidden and not event.patient:
         return event
-    keys = {
-        path: value if path.rpartition(".")[2] in _SHOWN else "*"
-        for path, value in event.keys.items()
-    }
-    return replace(event, patient="", keys=MappingProxyType(keys))
+    return replace(event, patient="", keys=MappingProxyType({**event.keys, **hidden}))
 
 
 def record(settings: Settings, event: Event) -> None:

@@ -13,10 +13,12 @@ from tests.backends.dicomweb.served import always, lying, said
 from tests.contract.made import Made, made, uid
 from tests.net.webserver import ANY, client
 
+from hilum.backends.archive import open_archive
 from hilum.backends.dicomweb.parts import Parts
 from hilum.codec import part10, pdu
 from hilum.codec.multipart import closing, part_head
 from hilum.codec.pdu import Fragment, PduReader
+from hilum.config.mounts import ArchiveMount, Publish
 from hilum.model.identity import Level
 from hilum.net.outgoing import Outgoing
 
@@ -73,6 +75,20 @@ async def test_instances_share_a_commit(tmp_path: Path, statements: Statements) 
         assert 0 < statements.count("COMMIT") <= COUNT / 2
         # the savepoint, the study, the series, the instance and its description
         assert len(statements.run) <= 7 * COUNT
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_followed", [False, True])
+async def test_a_change_is_one_statement_for_each_study_and_commit(
+    tmp_path: Path, statements: Statements, *, is_followed: bool
+) -> None:
+    publish = Publish(url="http://127.0.0.1:1") if is_followed else None
+    async with open_archive(ArchiveMount(publish=publish), tmp_path, "HERE") as opened:
+        statements.run.clear()
+        await keep(opened, *[made(1, 1, number) for number in range(1, COUNT + 1)])
+        opened._writer.flush()
+        told = [each for each in statements.run if "INTO changed" in each]
+        assert is_followed <= len(told) <= is_followed * statements.count("COMMIT")
 
 
 @pytest.mark.anyio

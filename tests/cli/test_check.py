@@ -5,6 +5,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from hilum.cli.main import app
+from hilum.state.lock import Lock
 
 GOOD = """
 [dimse]
@@ -54,9 +55,22 @@ def test_each_thing_wrong_with_the_machine_is_one_line(tmp_path: Path) -> None:
 def test_programs_get_json(tmp_path: Path) -> None:
     code, out, _ = check(tmp_path, GOOD, "--json")
     assert code == 0
-    good = {"ok": True, "config": str(tmp_path / "config.toml"), "problems": []}
-    assert json.loads(out) == good
+    good = {"ok": True, "config": str(tmp_path / "config.toml"), "running": False}
+    assert json.loads(out) == good | {"problems": []}
     code, out, _ = check(tmp_path, "[mounts.A]\nx = 1\n", "--json")
     assert code == 1
     assert not json.loads(out)["ok"]
     assert "mounts.A.x: unknown key" in json.loads(out)["problems"][0]
+
+
+def test_a_broker_that_runs_is_not_in_its_own_way(tmp_path: Path) -> None:
+    (tmp_path / "data" / "state").mkdir(parents=True)
+    held = Lock(tmp_path / "data" / "state", "the state's folder")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = GOOD.replace("[http]\nport = 0", f"[http]\nport = {port}")
+        code, out, err = check(tmp_path, text)
+        held.release()
+        alone, _, _ = check(tmp_path, text)
+    assert (code, err, alone) == (0, "", 1)
+    assert "a broker runs with it" in out

@@ -1,8 +1,10 @@
+import errno
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from hilum.cli.cert import made
 from hilum.config.load import ConfigError, find, load
 from hilum.config.mounts import DicomwebMount, DimseMount
 
@@ -60,7 +62,12 @@ def test_what_the_shipped_file_has_commented_out_would_work(tmp_path: Path) -> N
     lines = SHIPPED.read_text().splitlines()
     meant = [each for each in lines if " = " in each or each.startswith(("# [", "["))]
     text = "\n".join(each.removeprefix("# ") for each in meant)
+    (tmp_path / "tls").mkdir()
+    for name, content in zip(("cert.pem", "key.pem"), made(["localhost"]), strict=True):
+        (tmp_path / "tls" / name).write_bytes(content)
     settings = load(written(tmp_path, text), {"ARCHIVE_TOKEN": "x"})
+    assert settings.auth.enabled
+    assert settings.tls_doors == ("http.tls",)
     assert settings.http.base_path == "/pacs"
     assert {each.backend for each in settings.mounts.values()} == {"archive", "dimse", "dicomweb"}
     assert settings.destinations
@@ -80,6 +87,17 @@ def test_the_default_data_folder_is_beside_the_file(tmp_path: Path) -> None:
 def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.toml: there is no such file"):
         load(tmp_path / "nowhere.toml", {})
+
+
+def test_a_file_in_a_folder_that_is_closed_to_us_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", closed)  # root, who may run the tests, can read all
+    with pytest.raises(ConfigError, match=r"c\.toml: cannot be read: Permission denied"):
+        load(tmp_path / "c.toml", {})
 
 
 def test_the_environment_may_name_the_file(tmp_path: Path) -> None:
@@ -223,7 +241,7 @@ def test_a_mount_whose_kind_only_the_environment_says_is_of_that_kind(tmp_path: 
 
 
 def test_a_kind_that_there_is_not_is_told_in_one_line(tmp_path: Path) -> None:
-    one_of = 'should be one of "archive", "dimse", "dicomweb"'
+    one_of = 'should be one of "archive", "dimse", "dicomweb", "fhir"'
     text = """
 [mounts.A]
 backend = "dims"

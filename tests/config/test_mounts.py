@@ -7,6 +7,8 @@ from hilum.config.mounts import (
     Cache,
     DicomwebMount,
     DimseMount,
+    Endpoints,
+    FhirMount,
     Remote,
     UrlDestination,
 )
@@ -47,7 +49,7 @@ def test_a_mount_that_is_made_already_is_taken_as_it_is() -> None:
 
 @pytest.mark.parametrize("backend", ["pacs", "", 3, None])
 def test_a_backend_that_there_is_not_is_refused(backend: object) -> None:
-    assert "'archive', 'dimse', 'dicomweb'" in problems(backend=backend)
+    assert "'archive', 'dimse', 'dicomweb', 'fhir'" in problems(backend=backend)
 
 
 def test_a_pacs_needs_title_host_and_port() -> None:
@@ -113,3 +115,16 @@ def test_there_is_one_way_to_log_in(values: dict[str, object], told: str) -> Non
 def test_a_login_that_is_whole_is_taken_and_not_shown(values: dict[str, object]) -> None:
     made = mount(backend="dicomweb", url=URL, **values)
     assert "hush" not in repr(made)
+
+
+def test_a_fhir_server_names_the_hosts_that_its_endpoints_may_lead_to() -> None:
+    made = mount(
+        backend="fhir",
+        url="https://fhir.example.org/r4",
+        endpoints={"hosts": ["https://A.example"]},
+    )
+    assert isinstance(made, FhirMount)
+    assert made.endpoints == Endpoints(hosts=("https://a.example",))
+    url = {"backend": "fhir", "url": URL}
+    assert "name each server" in problems(**url, endpoints={"hosts": ["*"]})
+    assert "does not go with" in problems(**url, bearer="a", forward_token=True)

@@ -24,6 +24,11 @@ def test_the_path_of_a_secret_may_hold_a_variable(tmp_path: Path) -> None:
     assert fetch({"file": "$CREDENTIALS_DIRECTORY/password"}, environ, Path("/")) == "hush"
 
 
+def test_where_systemd_hands_nothing_over_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no CREDENTIALS_DIRECTORY"):
+        fetch({"file": "${CREDENTIALS_DIRECTORY}/password"}, {}, tmp_path)
+
+
 @pytest.mark.parametrize(
     "value", ["hush", 1, {}, {"env": "A", "file": "b"}, {"vault": "x"}, {"env": "NOT_THERE"}]
 )

@@ -7,13 +7,15 @@ from tests.core.test_send import CT, Sink, Source, order
 from hilum.core import account
 from hilum.core import operations as ops
 from hilum.core.account import Account
-from hilum.core.backend import Lent, Retrieval
+from hilum.core.backend import Found, Lent, Retrieval
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts
+from hilum.core.records import Tally
 from hilum.model.audit import Action, Event, Kind, Outcome
 from hilum.model.errors import BackendFault, Incomplete, NotFound
 from hilum.model.identity import Level, Ref
 from hilum.model.instance import Instance, Listed
+from hilum.model.match import Match
 from hilum.model.outcome import Progress, Stored
 from hilum.model.principal import Principal, Proof
 from hilum.model.query import Query
@@ -178,7 +180,7 @@ async def test_who_never_ends_to_store_is_told_of_meanwhile(
 
 def test_the_studies_that_one_operation_counts_are_bounded() -> None:
     heard = Heard()
-    moved = Account(heard.append, ops.Store(mount="ARCHIVE"))
+    moved = Account(heard.append, Tally(ops.Store(mount="ARCHIVE")))
     for number in range(3 * account.MOST_STUDIES):
         uid = f"1.{number}"
         moved.stored(Stored(sop_class_uid=CT, sop_instance_uid="1", study_instance_uid=uid))
@@ -192,7 +194,12 @@ class Finds:
     async def find(self, query: Query, /) -> AsyncIterator[object]:
         if not query.match:
             raise BackendFault("too much")
-        yield None
+        yield Found(no_matches())
+
+
+async def no_matches() -> AsyncIterator[Match]:
+    for match in ():
+        yield match
 
 
 async def test_a_query_is_told_with_its_keys_and_one_within_another_request_is_not() -> None:

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from hilum.core import operations as ops
+from hilum.core.backend import Found
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts
 from hilum.model.errors import BackendUnavailable, Forbidden, NotOffered, UnknownMount
@@ -25,9 +26,9 @@ class Alive:
         return
 
     @asynccontextmanager
-    async def find(self, query: Query, /) -> AsyncIterator[AsyncIterator[Match]]:
+    async def find(self, query: Query, /) -> AsyncIterator[Found]:
         self.asked.append(query)
-        yield self._none()
+        yield Found(self._none())
 
     async def _none(self) -> AsyncIterator[Match]:
         for match in ():

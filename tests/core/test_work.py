@@ -19,6 +19,7 @@ Does = Callable[[Kept], Awaitable[Outcome]]
 async def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Queue]:
     monkeypatch.setattr(work, "_LOOK", 0.05)
     monkeypatch.setattr(work, "backoff", lambda _attempts: 0.01)
+    monkeypatch.setattr(work, "_SHORTEST_PAUSE", 0.01)
     async with open_state(tmp_path) as state:
         yield state.queue
 
@@ -98,7 +99,7 @@ async def test_one_that_is_refused_is_given_up_and_one_that_fails_is_tried_again
 async def test_a_far_side_that_is_down_is_left_alone_and_others_are_not(
     queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "backoff", lambda _attempts: 3600.0)
+    monkeypatch.setattr(work, "_SHORTEST_PAUSE", 3600.0)
     monkeypatch.setattr(work, "_LONGEST_PAUSE", 3600.0)
     asked: list[str] = []
 

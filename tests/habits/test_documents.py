@@ -1,14 +1,18 @@
 """What the manual says is what there is."""
 
 import re
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import typer
+from pydantic import BaseModel
 
 from hilum.cli.main import COMMANDS
 from hilum.config.document import rewritten
+from hilum.config.keys import keys
+from hilum.config.schema import Settings
 
 ROOT = Path(__file__).parents[2]
 MANUAL = ROOT / "doc" / "manual"
@@ -74,3 +78,27 @@ def test_every_decision_is_listed() -> None:
     listed = (ROOT / "architecture" / "arc42" / "09_decisions.md").read_text(encoding="utf-8")
     for path in (ROOT / "architecture" / "decisions").glob("*.md"):
         assert path.name in listed
+
+
+def settings() -> set[str]:
+    """Every section and setting that does not stand in a table that the user names."""
+
+    def below(section: type[BaseModel], before: str) -> Iterator[str]:
+        for name, found in keys(section).items():
+            yield before + name
+            for each in found.sections:
+                yield from below(each, f"{before}{name}." + ("NAME." if found.named else ""))
+
+    return {*below(Settings, "")}
+
+
+@pytest.mark.parametrize("page", sorted(MANUAL.glob("*.md")), ids=lambda page: page.stem)
+def test_commands_and_settings_that_a_chapter_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    commands = set(re.findall(r"`hilum ([a-z]+)", text))
+    assert commands <= set(COMMANDS)
+    first = "|".join(Settings.model_fields)
+    named = set(re.findall(rf"`((?:{first})\.(?:NAME\.)?[a-z_]+(?:\.[a-z_]+)*)`", text))
+    of_dicom_rst = ("server.http.", "telemetry.level", "telemetry.audit.")
+    theirs = {each for each in named if each.startswith(of_dicom_rst)}
+    assert sorted(named - settings() - theirs) == []

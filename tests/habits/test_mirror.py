@@ -4,6 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE, TESTS = ROOT / "src" / "hilum", ROOT / "tests"
+PUBLISH = "tests/e2e/test_publish.py, with a FHIR server of somebody else"
 INDEX = "what it makes is seen through a whole archive: tests/backends/archive, tests/contract"
 CACHE = "seen through the whole: tests/backends/cache/test_kept.py, test_entries.py, test_jobs.py"
 ROUTES = (
@@ -11,15 +12,23 @@ ROUTES = (
 )
 FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS; test_fhir_samples.py"
 VALUES = "values without behaviour"
+CAPTURE = "tests/cli/test_capture.py: records are taken, and played again"
 SELFTEST = "tests/cli/test_selftest.py, with running brokers"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
+    "watching": "tests/e2e/test_watching.py",
+    "changing": "tests/e2e/test_reload.py, by a broker that runs",
     "doors": "tests/test_app.py opens them",
+    "core/used": "tests/e2e/test_reload.py: what is used stays open",
+    "frontends/current": "tests/e2e/test_reload.py",
     "core/backend": "protocols: every backend's tests are theirs",
     "core/account": "tests/core/test_audit.py, through a broker",
     "core/login": VALUES,
     "core/readiness": VALUES,
-    "core/records": VALUES,
+    "core/measures": "a protocol: tests/service/test_gauges.py",
+    "backends/archive/amount": "tests/e2e/test_watching.py",
+    "core/records": "tests/service/test_counted.py, through a broker",
+    "core/summary": "tests/service/test_told.py",
     "config/imaging": VALUES,
     "frontends/admin/local": "tests/frontends/admin/test_app.py",
     "frontends/admin/metrics": "tests/frontends/admin/test_app.py",
@@ -27,6 +36,8 @@ ELSEWHERE = {
     "model/audit": VALUES,
     "model/principal": VALUES,
     "core/operations": VALUES,
+    "core/fhir/whole": "tests/e2e/test_fhir.py",
+    "telling": PUBLISH,
     "model/errors": "names; tests/codec/test_verdict.py walks the tree",
     "model/instance": VALUES,
     "model/issued": "tests/state/test_tokens.py",
@@ -35,6 +46,14 @@ ELSEWHERE = {
     "model/query": VALUES,
     "model/sending": VALUES,
     "cli/ohif/pinned": VALUES,
+    "cli/examples": "tests/habits/test_commands.py",
+    "cli/replay": CAPTURE,
+    "cli/record/middle": CAPTURE,
+    "cli/record/place": CAPTURE,
+    "cli/record/play_dimse": CAPTURE,
+    "cli/record/play_http": CAPTURE,
+    "cli/record/played": CAPTURE,
+    "cli/stated/statement": VALUES,
     "cli/tested/row": SELFTEST,
     "cli/tested/dimse": SELFTEST,
     "cli/tested/web": SELFTEST,

@@ -12,7 +12,7 @@ import typer
 
 from hilum.cli.main import COMMANDS
 from hilum.config.load import load
-from hilum.config.mounts import DicomwebMount, DimseMount
+from hilum.config.mounts import DicomwebMount, DimseMount, FhirMount
 
 MANUAL = Path(__file__).parents[2] / "doc" / "manual"
 USE_CASES = MANUAL / "09_use_cases.md"
@@ -78,9 +78,9 @@ def test_the_commands_of_the_use_cases_are_there(line: str) -> None:
     assert {each for each in words if each.startswith("-")} <= options
 
 
-@pytest.mark.parametrize("kind", [DimseMount, DicomwebMount])
+@pytest.mark.parametrize("kind", [DimseMount, DicomwebMount, FhirMount])
 def test_every_setting_of_a_pacs_or_an_origin_server_is_shown_somewhere(
-    kind: type[DimseMount | DicomwebMount],
+    kind: type[DimseMount | DicomwebMount | FhirMount],
 ) -> None:
     text = "".join(map("".join, map(blocks, (USE_CASES, OTHERS))))
     rest = {"max_pdu", "connect_timeout", "acse_timeout", "walk_limit", "query_timeout"}

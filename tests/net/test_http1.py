@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -109,6 +111,44 @@ async def test_requests_that_come_together_are_answered_one_after_another() -> N
             await head_of(reader)
             expected = b"/%d 300000" % number
             assert await reader.readexactly(len(expected)) == expected
+
+
+def still() -> int:
+    """Connections that the server is not done with."""
+    return sum("Connection" in repr(task) for task in asyncio.all_tasks())
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_requests_that_are_never_begun_hold_nothing(leaves: bool) -> None:  # noqa: FBT001
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def application(scope: Message, receive: Receive, send: Send) -> None:
+        begun.set()
+        await go.wait()
+        closing = (b"content-length", b"2"), (b"connection", b"close")
+        await giving([b"ok"], *closing[: 1 + (scope["path"] == "/last")])(scope, receive, send)
+
+    async with talking(application) as (reader, writer):
+        go.set()
+        writer.write(GET % b"")
+        await head_of(reader)
+        await reader.readexactly(2)
+        begun.clear()
+        go.clear()
+        other, out = await asyncio.open_connection(*writer.get_extra_info("peername"))
+        out.write(GET % (b"" if leaves else b"last") + (GET % b"never") * 3)
+        await begun.wait()
+        if leaves:
+            linger = struct.pack("ii", 1, 0)  # RST instead of FIN
+            out.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            out.transport.abort()
+            await asyncio.sleep(0.1)  # for the server to notice
+        go.set()
+        if not leaves:
+            assert (await other.read()).count(b"200") == 1
+            out.close()
+        while still() > 1:  # noqa: ASYNC110 - whatever it is
+            await asyncio.sleep(0.01)
 
 
 async def test_an_old_client_reads_until_the_connection_ends() -> None:

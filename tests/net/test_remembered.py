@@ -4,7 +4,6 @@ import pytest
 
 from hilum.model.errors import Unauthenticated
 from hilum.model.principal import Principal, Proof
-from hilum.net import remembered
 from hilum.net.remembered import MOST, Remembered
 
 pytestmark = pytest.mark.anyio
@@ -45,9 +44,7 @@ async def test_what_is_not_good_and_what_is_our_own_is_asked_each_time() -> None
     assert tokens.asked == ["own", "bad"] * 2
 
 
-async def test_what_has_expired_or_is_long_ago_is_asked_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_what_has_expired_or_is_long_ago_is_asked_again() -> None:
     soon = Principal("ann", Proof.TOKEN, expires=time.time() + 0.05)
     tokens = Tokens(soon=soon, good=Principal("bob", Proof.TOKEN))
     known = Remembered(tokens)
@@ -56,7 +53,7 @@ async def test_what_has_expired_or_is_long_ago_is_asked_again(
     del tokens.principals["soon"]
     with pytest.raises(Unauthenticated):
         await known.verified("soon")
-    monkeypatch.setattr(remembered, "FRESH", 0.01)
+    known._known.seconds = 0.01
     await known.verified("good")
     time.sleep(0.02)  # noqa: ASYNC251 - nothing else runs
     await known.verified("good")

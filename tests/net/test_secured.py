@@ -111,7 +111,7 @@ async def connected(
     here = Here()
     listener = bound(HOST, 0)
     port = listener.getsockname()[1]
-    threshold = Threshold([listener], lambda: here, context)
+    threshold = Threshold([listener], lambda: here, lambda: context)
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
         there = There(port, version, tasks)
         threshold.serve(tasks)

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from hilum.core.correlation import Correlation, within
 from hilum.model.errors import BackendFault
 from hilum.service import logging
 
@@ -96,3 +97,53 @@ def test_a_worker_says_which_it_is() -> None:
     assert " WARNING [1] frontends.dimse: x" in logging.Text(1).format(record("x"))
     assert json.loads(logging.Json(0).format(record("x")))["worker"] == 0
     assert "worker" not in json.loads(logging.Json().format(record("x")))
+
+
+def test_every_line_names_the_request_it_is_about() -> None:
+    with within(Correlation("abc", trace="4bf92f3577b34da6a3ce929d0e0e4736")):
+        assert logging.Text().format(record("calls")).endswith(" frontends.dimse: abc calls")
+        assert logging.Text().format(record("abc calls")).endswith(" frontends.dimse: abc calls")
+        line = json.loads(logging.Json().format(record("calls")))
+        assert (line["request_id"], line["message"]) == ("abc", "calls")
+        assert line["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert "request_id" not in json.loads(logging.Json().format(record("calls")))
+
+
+def test_fields_of_a_line_are_fields_in_json() -> None:
+    line = record("query")
+    line.fields = {"mount": "PACS", "matches": 3}
+    told = json.loads(logging.Json().format(line))
+    assert (told["mount"], told["matches"]) == ("PACS", 3)
+
+
+def test_a_room_may_have_a_level_of_its_own() -> None:
+    program = (
+        "from logging import getLogger\n"
+        "from hilum.config.watching import LoggingSettings\n"
+        "from hilum.service.logging import setup\n"
+        "setup(LoggingSettings(levels={'net': 'debug', 'hilum.core.send': 'error'}))\n"
+        "for room in ('net.inbox', 'core.send', 'core.jobs'):\n"
+        "    for level in ('debug', 'warning'):\n"
+        "        getattr(getLogger(f'hilum.{room}'), level)(level)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    said = [line.split(maxsplit=1)[1] for line in run.stderr.splitlines()]
+    assert said[:2] == ["DEBUG   net.inbox: debug", "WARNING net.inbox: warning"]
+    assert said[2:] == ["WARNING core.jobs: warning"]
+
+
+def test_the_event_log_of_windows_gets_what_is_worth_a_look() -> None:
+    class Events(stdlib.Handler):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name, self.said = name, []
+
+        def emit(self, record: stdlib.LogRecord) -> None:
+            self.said.append(self.format(record))
+
+    handler = logging.event_log(Events, None)
+    assert (handler.name, handler.level) == ("Hilum", stdlib.WARNING)
+    handler.handle(record("calls"))
+    assert handler.said[0].endswith("WARNING frontends.dimse: calls")

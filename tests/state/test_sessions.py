@@ -40,11 +40,9 @@ async def test_what_was_never_given_stands_for_nothing(sessions: Sessions, shown
     assert await sessions.token(shown) is None
 
 
-async def test_a_session_ends_with_its_time(
-    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_session_ends_with_its_time(sessions: Sessions) -> None:
     assert await sessions.token(await sessions.begin(TOKEN, time.time())) is None
-    monkeypatch.setattr(module, "REMEMBERED", 0.0)
+    sessions._believed.seconds = 0.0
     secret = await sessions.begin(TOKEN, time.time() + 0.5)
     while await sessions.token(secret) is not None:
         pass
@@ -72,6 +70,6 @@ async def test_there_are_no_more_than_there_is_room_for(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST", 3)
-    monkeypatch.setattr(module, "_MOST_REMEMBERED", 2)
+    sessions._believed.most = 2
     given = [await sessions.begin(str(number), soon()) for number in range(5)]
     assert [await sessions.token(each) for each in given] == [None, None, "2", "3", "4"]

@@ -121,10 +121,8 @@ async def test_a_list_tells_everything_but_the_text(tokens: Tokens) -> None:
     assert (two.last_used, two.is_good(time.time())) == (None, False)
 
 
-async def test_the_last_use_is_not_written_at_every_use(
-    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 0.0)
+async def test_the_last_use_is_not_written_at_every_use(tokens: Tokens) -> None:
+    tokens._believed.seconds = 0.0
     _, text = await tokens.create("a", GRANT)
     await tokens.holder(text)
     (first,) = await tokens.every()
@@ -133,10 +131,8 @@ async def test_the_last_use_is_not_written_at_every_use(
     assert again.last_used == first.last_used
 
 
-async def test_what_is_remembered_is_bounded(
-    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_MOST_REMEMBERED", 3)
+async def test_what_is_remembered_is_bounded(tokens: Tokens) -> None:
+    tokens._believed.most = 3
     for number in range(6):
         _, text = await tokens.create(str(number), GRANT)
         await tokens.holder(text)

@@ -44,7 +44,9 @@ def backup(
             fail(f"{folder}: is not empty")
         shutil.copyfile(find(config, os.environ), folder / _CONFIG)
         sizes = {_CONFIG: (folder / _CONFIG).stat().st_size}
-        for source, name in _databases(found, index=index):
+        for source, name in databases(found, index=index):
+            if not source.is_file():
+                continue
             target = folder / name
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             sizes[name] = copied(source, target)
@@ -59,11 +61,9 @@ def backup(
         print(f"{size:>14,} bytes  {folder / name}")
 
 
-def _databases(found: Settings, *, index: bool) -> Iterator[tuple[Path, str]]:
-    """Those that are there, and where they go: as they lie in the data folder."""
-    if (found.state / FILE).is_file():
-        yield found.state / FILE, f"state/{FILE}"
+def databases(found: Settings, *, index: bool) -> Iterator[tuple[Path, str]]:
+    """Where they are, and where in a backup: as they lie in the data folder by default."""
+    yield found.state / FILE, f"state/{FILE}"
     for name in found.archives if index else ():
         folder = found.folder(name)
-        if (folder / INDEX).is_file():
-            yield folder / INDEX, f"archive/{folder.name}/{INDEX}"
+        yield folder / INDEX, f"archive/{folder.name}/{INDEX}"

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hilum.cli import complete
 from hilum.cli.common import ConfigOption, JsonOption, settings
 from hilum.cli.explained.allowed import allowed
 from hilum.cli.explained.far import opened
@@ -52,7 +53,10 @@ def explain(  # noqa: PLR0913 - a command line has that many options
     mount: Annotated[
         str | None,
         typer.Option(
-            "--mount", "-m", help="AE title that a C-FIND is for; else the default mount's."
+            "--mount",
+            "-m",
+            help="AE title that a C-FIND is for; else the default mount's.",
+            autocompletion=complete.mounts,
         ),
     ] = None,
     keys: KeysOption = None,

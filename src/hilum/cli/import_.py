@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hilum.cli import complete
 from hilum.cli.common import ConfigOption, JsonOption, fail, settings
 from hilum.cli.intake.account import Account
 from hilum.cli.intake.destination import destination
@@ -29,7 +30,13 @@ def import_(
     *,
     config: ConfigOption = None,
     mount: Annotated[
-        str | None, typer.Option("--mount", "-m", help="Where to; else the default mount.")
+        str | None,
+        typer.Option(
+            "--mount",
+            "-m",
+            help="Where to; else the default mount.",
+            autocompletion=complete.mounts,
+        ),
     ] = None,
     readers: Annotated[
         int, typer.Option("--readers", "-r", min=1, max=64, help="Files read at the same time.")

@@ -6,11 +6,15 @@ from typing import cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from hilum.cli.examples import epilog
+
 COMMANDS = {
     "run": "hilum.cli.run",
+    "reload": "hilum.cli.reload",
     "check": "hilum.cli.check",
     "ready": "hilum.cli.ready",
     "backup": "hilum.cli.backup",
+    "restore": "hilum.cli.restore",
     "explain": "hilum.cli.explain",
     "conformance": "hilum.cli.conformance",
     "import": "hilum.cli.import_",
@@ -21,10 +25,13 @@ COMMANDS = {
     "store": "hilum.cli.store",
     "probe": "hilum.cli.probe",
     "selftest": "hilum.cli.selftest",
+    "capture": "hilum.cli.capture",
+    "replay": "hilum.cli.replay",
     "viewer": "hilum.cli.viewer",
     "demo": "hilum.cli.demo",
     "cert": "hilum.cli.cert",
     "token": "hilum.cli.token",
+    "queue": "hilum.cli.queue",
     "version": "hilum.cli.version",
 }
 """Name -> module; its `command` is a Typer application."""
@@ -41,13 +48,15 @@ class Lazy(TyperGroup):
             return None
         command = typer.main.get_command(import_module(COMMANDS[cmd_name]).command)
         command.name = cmd_name
+        command.epilog = epilog(cmd_name)
+        for name, below in getattr(command, "commands", {}).items():
+            below.epilog = epilog(f"{cmd_name} {name}")
         return cast("TyperCommand", command)
 
 
 app = typer.Typer(
     cls=Lazy,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

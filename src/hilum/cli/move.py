@@ -9,6 +9,7 @@ import typer
 from hilum.backends.dimse import retrieve as dimse
 from hilum.backends.dimse.asking import wanted
 from hilum.backends.dimse.retrieve import Retrieval
+from hilum.cli import complete
 from hilum.cli.common import ConfigOption, JsonOption
 from hilum.cli.scu.asked import Asked, KeysOption, LevelOption, ModelOption, RelationalOption, asked
 from hilum.cli.scu.bar import bar
@@ -36,7 +37,13 @@ def move(  # noqa: PLR0913 - a command line has that many options
     *,
     destination: Annotated[
         str,
-        typer.Option("--destination", "-d", metavar="AET", help="Where to: one the peer knows."),
+        typer.Option(
+            "--destination",
+            "-d",
+            metavar="AET",
+            help="Where to: one the peer knows.",
+            autocompletion=complete.destinations,
+        ),
     ],
     keys: KeysOption = None,
     level: LevelOption = None,

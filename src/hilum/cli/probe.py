@@ -14,6 +14,7 @@ from hilum.backends.dimse.findings import Finding, Known, block, mount_name
 from hilum.backends.dimse.probe import DEADLINE, Wishes, probe
 from hilum.backends.dimse.remote import remote_of
 from hilum.backends.dimse.trial.moving import Door
+from hilum.cli import complete
 from hilum.cli.common import ConfigOption, JsonOption
 from hilum.cli.scu.calling import CALLING, CalledOption, CallingOption, whom
 from hilum.cli.scu.ending import MISUSE, Misuse, NoConnection, end, printable, run
@@ -38,6 +39,7 @@ def probe_(  # noqa: PLR0913 - a command line has that many options
             metavar="PEER",
             help="HOST:PORT, AET@HOST:PORT, or the name of a peer or of a DIMSE mount in the "
             "configuration.",
+            autocompletion=complete.peers,
         ),
     ],
     *,

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hilum.cli import complete
 from hilum.cli.common import ConfigOption, JsonOption, settings
 from hilum.cli.scu.ending import MISUSE, end, printable
 from hilum.cli.stated.facts import stated
@@ -36,7 +37,13 @@ def selftest(
     *,
     mount: Annotated[
         list[str] | None,
-        typer.Option("--mount", "-m", metavar="AET", help="Only this mount; repeat for more."),
+        typer.Option(
+            "--mount",
+            "-m",
+            metavar="AET",
+            help="Only this mount; repeat for more.",
+            autocompletion=complete.mounts,
+        ),
     ] = None,
     store: Annotated[
         bool,

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hilum.auditing import CannotAudit, record
+from hilum.cli import complete
 from hilum.cli.common import ConfigOption, JsonOption, fail, settings
 from hilum.cli.scu.table import WIDTH
 from hilum.config import units
@@ -45,7 +46,13 @@ def create(  # noqa: PLR0913 - a command line has that many options
         typer.Option("--may", metavar="RIGHT,…", help=f"What it allows: {', '.join(Right)}."),
     ],
     mounts: Annotated[
-        str, typer.Option("--mounts", metavar="MOUNT,…", help="On which mounts; * is every one.")
+        str,
+        typer.Option(
+            "--mounts",
+            metavar="MOUNT,…",
+            help="On which mounts; * is every one.",
+            autocompletion=complete.mounts,
+        ),
     ] = "*",
     expires: Annotated[
         str, typer.Option("--expires", metavar="TIME", help="How long it holds, or never.")

@@ -1,6 +1,7 @@
 """How does an event stand in the audit log? As one JSON object a line, without what is empty."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -38,7 +39,10 @@ def encode(recorded: Recorded) -> bytes:
     if event.count != 1:
         said["count"] = event.count
     said |= {"host": recorded.host, "process": recorded.process}
-    return orjson.dumps(_writable(said), option=orjson.OPT_APPEND_NEWLINE)
+    try:
+        return orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_writable(said), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def parse(line: bytes) -> Recorded:
@@ -86,7 +90,12 @@ def _parsed(said: Any) -> Recorded:  # noqa: ANN401 - any JSON
 def moment(milliseconds: int) -> str:
     """A time as RFC 5424 and XML Schema both write it."""
     seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
+    return f"{_second(seconds)}.{rest:03}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _writable(node: Any) -> Any:  # noqa: ANN401 - any JSON

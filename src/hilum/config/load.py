@@ -68,8 +68,11 @@ def find(path: Path | None, environ: Mapping[str, str]) -> Path:
     """
     named = path or (Path(environ["HILUM_CONFIG"]) if environ.get("HILUM_CONFIG") else None)
     where = named or DEFAULT
-    if where.is_file():
-        return where
+    try:
+        if where.is_file():
+            return where
+    except OSError as error:  # in a folder that is closed to us
+        raise ConfigError([f"{where}: cannot be read: {error.strerror}"]) from None
     if named is not None:
         raise ConfigError([f"{where}: there is no such file"])
     raise ConfigError(

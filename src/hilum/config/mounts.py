@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag
 
 from hilum.config.fhir import MountFhir
 from hilum.config.kinds import (
+    RESTART,
     AeTitle,
     AeTitles,
     Certificates,
@@ -16,6 +17,7 @@ from hilum.config.kinds import (
     Headers,
     Host,
     MaxPdu,
+    Origins,
     Port,
     RootUrl,
     Seconds,
@@ -56,6 +58,8 @@ class Cache(Section):
 
 class Remote(Section):
     """What every mount has that stands for a system elsewhere."""
+
+    reloads = True
 
     default: bool = False
     """Whether this is the mount behind `/dicomweb` and the server's own AE title."""
@@ -235,20 +239,22 @@ class Publish(Web):
 class ArchiveMount(Section):
     """A mount that keeps instances in files here."""
 
+    reloads = True
+
     backend: Literal["archive"] = "archive"
     """What stands behind the mount."""
     default: bool = False
     """Whether this is the mount behind `/dicomweb` and the server's own AE title."""
     path: Folder | None = None
     """Its folder; by default `archive/` and the mount's name within the data folder."""
-    durability: Literal["full", "relaxed"] = "full"
+    durability: Annotated[Literal["full", "relaxed"], RESTART] = "full"
     """`full`: success is only answered when a power cut can no longer take the instance."""
-    duplicates: Literal["keep", "replace", "reject"] = "keep"
+    duplicates: Annotated[Literal["keep", "replace", "reject"], RESTART] = "keep"
     """What becomes of another data set under a SOP Instance UID that is already there."""
     delete: bool = False
     """Whether studies, series and instances may be deleted (DELETE over HTTP)."""
     fhir: MountFhir = MountFhir()
-    publish: Publish | None = None
+    publish: Annotated[Publish | None, RESTART] = None
 
     @property
     def is_followed(self) -> bool:
@@ -286,8 +292,48 @@ class DicomwebMount(Remote, Web):
             yield "forward_token"
 
 
+class Endpoints(Web):
+    """The DICOMweb servers that the Endpoints of a FHIR server lead to, and how they are spoken to.
+
+    Its own host is always one of them, and is spoken to like the FHIR server.
+    """
+
+    hosts: Origins = ()
+    """The others that may be asked, such as `https://pacs.example.org`; what leads elsewhere is
+    refused."""
+
+    def _clashes(self) -> Iterator[str]:
+        yield from super()._clashes()
+        if "*" in self.hosts:
+            yield "hosts: name each server; whoever writes Endpoints must not choose what is asked"
+
+
+class FhirMount(Remote, Web):
+    """A mount that stands for a FHIR server, and for the DICOMweb servers that it refers to."""
+
+    backend: Literal["fhir"]
+    """What stands behind the mount."""
+    url: RootUrl
+    """Its root: what `/ImagingStudy` comes behind."""
+    query_timeout: Seconds = 30.0
+    """How long a server may be silent in answering a query."""
+    retrieve_timeout: Seconds = 60.0
+    """How long a DICOMweb server may be silent in a retrieval."""
+    forward_token: bool = False
+    """Whether the token of who asks us is passed on to the FHIR server, and to DICOMweb on its
+    host. Nobody without one gets anything from it, and callers share nothing that was retrieved."""
+    endpoints: Endpoints = Endpoints()
+
+    def _ways(self) -> Iterator[str]:
+        yield from super()._ways()
+        if self.forward_token:
+            yield "forward_token"
+
+
 class UrlDestination(Web):
     """Where a C-MOVE or Send may go over STOW-RS, by the name of this table."""
+
+    reloads = True
 
     url: RootUrl
     """The root of the service: what `/studies` comes behind."""
@@ -305,6 +351,7 @@ def _kind(value: Any) -> str:  # noqa: ANN401 - whatever stands in the file
 AnyMount: TypeAlias = Annotated[
     Annotated[ArchiveMount, Tag("archive")]
     | Annotated[DimseMount, Tag("dimse")]
-    | Annotated[DicomwebMount, Tag("dicomweb")],
+    | Annotated[DicomwebMount, Tag("dicomweb")]
+    | Annotated[FhirMount, Tag("fhir")],
     Discriminator(_kind),
 ]

@@ -14,6 +14,7 @@ from hilum.config.auth import AuthSettings, Texts, are_networks
 from hilum.config.fhir import FhirSettings
 from hilum.config.imaging import ImagingSettings
 from hilum.config.kinds import (
+    RESTART,
     AeTitle,
     BasePath,
     BindPort,
@@ -34,11 +35,13 @@ from hilum.config.mounts import (
     ArchiveMount,
     DicomwebMount,
     DimseMount,
+    FhirMount,
+    Publish,
     UrlDestination,
 )
 from hilum.config.peers import Peer
 from hilum.config.tls import TlsSettings
-from hilum.config.watching import AdminSettings, LoggingSettings
+from hilum.config.watching import AdminSettings, LoggingSettings, TelemetrySettings
 
 
 class ServerSettings(Section):
@@ -63,13 +66,15 @@ class FrontendSettings(Section):
 class DimseSettings(Section):
     """The DIMSE door."""
 
-    bind: Host = "127.0.0.1"
+    reloads = True
+
+    bind: Annotated[Host, RESTART] = "127.0.0.1"
     """Address to listen at; `0.0.0.0` is every IPv4 address of the machine, `::` also IPv6."""
-    port: BindPort = 11112
+    port: Annotated[BindPort, RESTART] = 11112
     """TCP port to listen at; 0 takes any free one."""
-    tls: bool = False
+    tls: Annotated[bool, RESTART] = False
     """Whether that port speaks TLS, with the certificate of `[tls]`."""
-    tls_port: BindPort | None = None
+    tls_port: Annotated[BindPort | None, RESTART] = None
     """A second port, which speaks TLS (2762 is usual) beside a first one that does not."""
     accept_unknown_callers: bool = False
     """Whether a calling AE title may come in that is not in `[peers]`."""
@@ -96,11 +101,13 @@ class DimseSettings(Section):
 class HttpSettings(Section):
     """The DICOMweb door."""
 
-    bind: Host = "127.0.0.1"
+    reloads = True
+
+    bind: Annotated[Host, RESTART] = "127.0.0.1"
     """Address to listen at; `0.0.0.0` is every IPv4 address of the machine, `::` also IPv6."""
-    port: BindPort = 8080
+    port: Annotated[BindPort, RESTART] = 8080
     """TCP port to listen at; 0 takes any free one."""
-    tls: bool = False
+    tls: Annotated[bool, RESTART] = False
     """Whether it speaks HTTPS, with the certificate of `[tls]`."""
     base_path: BasePath = ""
     """A path in front of all of ours, such as `/pacs`."""
@@ -136,6 +143,14 @@ class HttpSettings(Section):
     cors_max_age: Seconds = 600.0
     """How long a browser may remember what it was allowed."""
 
+    @property
+    def public_root(self) -> str | None:
+        """The URL below which clients see all our paths, without a slash at its end."""
+        if self.public_url is None:
+            return None
+        doubled = self.base_path and urlsplit(self.public_url).path.endswith(self.base_path)
+        return self.public_url + ("" if doubled else self.base_path)
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.cors_credentials and "*" in self.cors_origins:
@@ -163,6 +178,7 @@ class Settings(Section):
     peers: dict[str, Peer] = Field(default={})
     destinations: dict[AeTitle, UrlDestination] = Field(default={})
     logging: LoggingSettings = LoggingSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -214,8 +230,8 @@ class Settings(Section):
 
     @property
     def has_state(self) -> bool:
-        """Whether there is anything to be kept but images: Sends, issued tokens."""
-        return self.has_http or self.auth.enabled
+        """Whether there is anything to be kept but images: Sends, issued tokens, errands."""
+        return self.has_http or self.auth.enabled or bool(self.published)
 
     @property
     def tls_doors(self) -> tuple[str, ...]:
@@ -234,6 +250,12 @@ class Settings(Section):
         return {
             name: mount for name, mount in self.mounts.items() if isinstance(mount, ArchiveMount)
         }
+
+    @property
+    def published(self) -> dict[str, Publish]:
+        """Where studies of mounts are brought to, by the mount."""
+        found = {name: mount.publish for name, mount in self.archives.items()}
+        return {name: each for name, each in found.items() if each is not None}
 
     def folder(self, mount: str) -> Path:
         """Where that archive mount keeps its files.
@@ -265,6 +287,11 @@ class Settings(Section):
         return self.server.data / "audit"
 
     @property
+    def requests(self) -> Path:
+        """Where `hilum reload` asks the service that runs."""
+        return self.server.data / "requests"
+
+    @property
     def viewer(self) -> Path:
         """Where the viewer is installed."""
         return self.server.data / "viewer"
@@ -279,12 +306,12 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        problems = [*self._clashes()]
+        problems = [*self.clashes()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
 
-    def _clashes(self) -> Iterator[str]:
+    def clashes(self) -> Iterator[str]:
         """What is good alone but not together: "path: what is wrong"."""
         if self.server.workers > 1 and sys.platform == "win32":
             yield (
@@ -293,6 +320,7 @@ class Settings(Section):
             )
         yield from self._tls()
         yield from self._auth()
+        yield from self._publish()
         for name, mount in self.mounts.items():
             if mount.default and self.default_mount != name:
                 yield f"mounts.{name}.default: {self.default_mount} is the default mount already"
@@ -312,6 +340,15 @@ class Settings(Section):
         ports = {name: door.port for name, door in self.doors.items() if name != "admin"}
         ports |= {"dimse.tls": self.dimse.tls_port or 0} if self.has_dimse else {}
         yield from self.admin.clashes(ports, has_login=self.auth.enabled)
+
+    def _publish(self) -> Iterator[str]:
+        """Mounts whose studies are brought somewhere that cannot say where the images are."""
+        for name in self.published:
+            if self.has_http and self.http.public_url is None:
+                yield (
+                    f"mounts.{name}.publish: needs http.public_url: the Endpoints that it brings "
+                    "to the FHIR server say where the images are"
+                )
 
     def _tls(self) -> Iterator[str]:
         """What does not go together with doors that speak TLS."""
@@ -334,7 +371,7 @@ class Settings(Section):
     def _auth(self) -> Iterator[str]:
         """Rights on mounts that there are not; tokens that nobody can have."""
         for name, far in self.mounts.items():
-            passes = isinstance(far, DimseMount | DicomwebMount) and far.forward_token
+            passes = isinstance(far, DimseMount | DicomwebMount | FhirMount) and far.forward_token
             if passes and not (self.auth.enabled and self.auth.token.is_set):
                 yield (
                     f"mounts.{name}.forward_token: passes on tokens that were verified here, and "
@@ -375,11 +412,12 @@ class Settings(Section):
             own = {name, self.server.aet} if self.default_mount == name else {name}
             calls = _calls(mount.host, mount.port, self.dimse)
             return self.has_dimse and calls and mount.aet in own
-        if isinstance(mount, DicomwebMount):
+        if isinstance(mount, DicomwebMount | FhirMount):
             url = urlsplit(mount.url)
             usual = 443 if url.scheme == "https" else 80
-            own = {f"/aets/{quote(name)}"}
-            own |= {"/dicomweb"} if self.default_mount == name else set()
+            below, short = ("/fhir", "/fhir") if mount.backend == "fhir" else ("", "/dicomweb")
+            own = {f"/aets/{quote(name)}{below}"}
+            own |= {short} if self.default_mount == name else set()
             calls = _calls(url.hostname or "", url.port or usual, self.http)
             return self.has_http and calls and url.path.removeprefix(self.http.base_path) in own
         return False

@@ -9,6 +9,7 @@ from pydantic import BaseModel, SecretStr
 from hilum.config import keys
 
 WAYS = 'write {env = "NAME"} or {file = "PATH"}'
+_HANDED_OVER = "CREDENTIALS_DIRECTORY"  # LoadCredential=, systemd.exec(5)
 
 
 def fetch(value: object, environ: Mapping[str, str], folder: Path) -> str:
@@ -27,6 +28,8 @@ def fetch(value: object, environ: Mapping[str, str], folder: Path) -> str:
         if where not in environ:
             raise ValueError(f"the environment has no {where}")
         return environ[where]
+    if _HANDED_OVER in Template(where).get_identifiers() and _HANDED_OVER not in environ:
+        raise ValueError(f"{where}: there is no {_HANDED_OVER}, as the service has it")
     path = folder / Template(where).safe_substitute(environ)
     try:
         return path.read_text(encoding="utf-8").removesuffix("\n")

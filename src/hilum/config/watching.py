@@ -1,12 +1,23 @@
 """What can be set of watching the service: its log, and the door of those who look after it."""
 
 import ipaddress
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from hilum.config.kinds import BasePath, BindPort, Host, Seconds, Section, Size, Url
+from hilum.config.kinds import (
+    BasePath,
+    BindPort,
+    Headers,
+    Host,
+    Seconds,
+    Secret,
+    Section,
+    Size,
+    Url,
+)
 
 
 class AdminSettings(Section):
@@ -51,10 +62,40 @@ class AdminSettings(Section):
                 yield f"admin.port: the port of {name} is {port} too"
 
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
 class LoggingSettings(Section):
     """What is said on standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    reloads = True
+
+    level: LogLevel = "info"
     """The least important lines that are written."""
+    levels: dict[str, LogLevel] = Field(default={})
+    """The same for single rooms, as they stand in the lines: `{"upper_layer" = "debug"}` tells of
+    each message to a PACS, `{"frontends.dicomweb.access" = "warning"}` not of each request."""
+    event_log: bool = False
+    """Whether warnings and errors go to the event log of Windows too. Only there; by pywin32."""
     format: Literal["text", "json"] = "text"
     """`text` for people, `json` for machines, one object a line."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.event_log and sys.platform != "win32":
+            raise ValueError("event_log: is there on Windows only")
+        return self
+
+
+class TelemetrySettings(Section):
+    """What is told to systems that gather traces and errors; nothing of patients."""
+
+    otlp: Url | None = None
+    """The URL of a collector that takes OpenTelemetry over HTTP, such as `http://127.0.0.1:4318`;
+    `/v1/traces` is added where it has no path. Needs `pip install "hilum[otel]"`."""
+    otlp_headers: Headers = Field(default={})
+    """Headers for it, such as `{authorization = {env = "OTLP_TOKEN"}}`."""
+    sentry: Secret | None = None
+    """The DSN of a project of Sentry, which gets errors. Needs `pip install "hilum[sentry]"`."""
+    environment: str = "production"
+    """What Sentry calls this installation."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from hilum.core import operations as ops
 from hilum.core.audit import Audits, event_of
 from hilum.core.backend import Retrieval, Retrieves, Stores, StoreSession
+from hilum.core.records import Records, Tally
 from hilum.model.audit import Action, Counts, Event, Kind
 from hilum.model.errors import HilumError
 from hilum.model.identity import Ref
@@ -29,12 +30,13 @@ class Account:
     §A.5.3.7).
 
     Attributes:
+        tally: what is counted of it for those who look after the service.
         refs: what is to go; none where that is not known before it comes.
         to: where it goes, if not to who asks.
     """
 
     audits: Audits
-    operation: ops.Operation
+    tally: Tally
     refs: Sequence[Ref] = ()
     to: str = ""
     progress: Progress = field(default_factory=Progress)
@@ -46,6 +48,11 @@ class Account:
     _begun: set[str] = field(default_factory=set)
     _studies: dict[str, str] = field(default_factory=dict)
     _since: float = field(default_factory=time.monotonic)
+
+    @property
+    def operation(self) -> ops.Operation:
+        """What is done."""
+        return self.tally.operation
 
     @property
     def _only(self) -> str:
@@ -65,6 +72,7 @@ class Account:
         self.begin(study)
         self._count(self._went, study, instance.sop_class_uid)
         self._total += 1
+        self.tally.count += 1
 
     def stored(self, stored: Stored) -> None:
         """One was taken, or not."""
@@ -73,9 +81,11 @@ class Account:
         if stored.failure is None:
             self._count(self._went, study, stored.sop_class_uid)
             self._total += 1
+            self.tally.count += 1
         else:
             self._count(self._failed, study, stored.sop_class_uid)
             self._total_failed += 1
+            self.tally.failed += 1
             self._why.setdefault(study, str(stored.failure))
         if time.monotonic() - self._since > EVERY or len(self._went) > MOST_STUDIES:
             self._tell()
@@ -95,9 +105,11 @@ class Account:
         went = progress.completed + progress.warning - self._total
         if went > 0:  # somebody else sent it
             self._count(self._went, only, "", went)
+            self.tally.count += went
         failed = progress.failed - self._total_failed
         if failed > 0:
             self._count(self._failed, only, "", failed)
+            self.tally.failed += failed
         if failed > 0 or isinstance(error, HilumError):
             reason = error if isinstance(error, HilumError) else progress.reason
             self._why.setdefault(only, str(reason or "not everything was sent"))
@@ -160,10 +172,9 @@ async def closing(account: Account) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def retrieved(
-    audits: Audits, operation: ops.Retrieve, opened: AbstractAsyncContextManager[Retrieval]
+    account: Account, opened: AbstractAsyncContextManager[Retrieval]
 ) -> AsyncIterator[Retrieval]:
     """Tell what is given to who asks, as far as it is read."""
-    account = Account(audits, operation, operation.refs)
     async with closing(account), opened as retrieval:
         account.listed(retrieval.manifest)
         yield replace(retrieval, instances=_Given(retrieval.instances, account))
@@ -179,29 +190,40 @@ class _Given(AsyncIterator[Instance]):
     async def __anext__(self) -> Instance:
         instance = await anext(self.instances)
         self.account.gave(instance)
-        return instance
+        return self.account.tally.weighed(instance)
 
 
 @asynccontextmanager
 async def stored(
-    audits: Audits, operation: ops.Store, opened: AbstractAsyncContextManager[StoreSession]
+    account: Account,
+    opened: AbstractAsyncContextManager[StoreSession],
+    records: Records | None,
 ) -> AsyncIterator[StoreSession]:
     """Tell what was taken from who asks."""
-    account = Account(audits, operation)
     async with closing(account), opened as session:
-        yield _Taken(session, account)
+        yield _Taken(session, account, records)
 
 
 @dataclass(slots=True)
 class _Taken:
-    """Implements `core.backend.StoreSession`."""
+    """Implements `core.backend.StoreSession`.
+
+    Attributes:
+        records: is told how long each takes; None: nobody is.
+    """
 
     session: StoreSession
     account: Account
+    records: Records | None = None
 
     async def store(self, instance: Instance, /) -> Stored:
         """Take one, and count it."""
-        stored = await self.session.store(instance)
+        tally, began = self.account.tally, time.perf_counter()
+        try:
+            stored = await self.session.store(tally.weighed(instance))
+        finally:
+            if self.records is not None:
+                self.records.stored(tally, time.perf_counter() - began)
         self.account.stored(stored)
         return stored
 

@@ -75,6 +75,7 @@ class Adapted:
             remarks.asked(question, is_fuzzy=replies.is_fuzzy)
             first = await anext(replies, None) if peek else None
             if peek and first is None:
+                remarks.ended(replies)
                 yield Found(_none(), remarks.warnings, remarks.unmatched)
                 return
             sifted = _cut(_sifted(plan, first, replies, remarks), plan, query)
@@ -193,7 +194,9 @@ async def _none() -> AsyncGenerator[Match, None]:
 
 def _without_relational(query: Query, abilities: Abilities) -> Plan | None:
     """What else can be done where the far side refuses a question across levels."""
-    if not abilities.relational or query.level in {Level.PATIENT, Level.STUDY}:
+    if not abilities.relational or abilities.is_sure:
+        return None
+    if query.level in {Level.PATIENT, Level.STUDY}:
         return None
     try:
         plan = planned(query, replace(abilities, relational=False))

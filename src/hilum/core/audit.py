@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from hilum.core import operations as ops
 from hilum.core.backend import Found
+from hilum.core.records import Tally
 from hilum.model.audit import Action, Event, Kind, Outcome
 from hilum.model.errors import HilumError
 from hilum.model.identity import Level
@@ -44,7 +45,10 @@ def told(audits: Audits, event: Callable[[str], Event]) -> Iterator[None]:
 
 @asynccontextmanager
 async def searched(
-    audits: Audits, operation: ops.Find, opened: AbstractAsyncContextManager[Found]
+    audits: Audits,
+    operation: ops.Find,
+    opened: AbstractAsyncContextManager[Found],
+    tally: Tally,
 ) -> AsyncIterator[Found]:
     """Tell of a query that was answered, or failed; not of one that is a part of something."""
     if operation.who.proof is Proof.ADMITTED:
@@ -59,7 +63,10 @@ async def searched(
 
     with told(audits, event):
         async with opened as found:
-            yield found
+            try:
+                yield found
+            finally:
+                tally.count = found.given
 
 
 @asynccontextmanager

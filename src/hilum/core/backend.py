@@ -1,9 +1,8 @@
 """What the core asks of a backend. One small protocol per operation.
 
-A backend implements those it can; `None` in a mount means "not offered here".
-Every method raises only `hilum.model.errors.HilumError`, or is cancelled.
-Whoever opens a stream closes it: streams are given by async context managers, and leaving
-the block frees the slot, task and file behind them at once, in the same task.
+A backend implements those it can; `None` in a mount means "not offered here". Every method raises
+only `hilum.model.errors.HilumError`, or is cancelled. Whoever opens a stream closes it: streams are
+given by async context managers, and leaving the block frees what is behind them in the same task.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -36,9 +35,9 @@ class Found(AsyncIterator[Match]):
     """The matches of a query, as they come.
 
     Attributes:
-        warnings: in what the answer is not what was asked for, without patient data: a key that
-            the far side did not honour, an answer that it cut short. Complete after the last
-            match.
+        warnings: in what the answer is not what was asked for, free of patient data: a key that
+            was not honoured, an answer cut short. Complete after the last match.
+        given: how many were, so far.
         unmatched: matching keys that the far side may not have honoured, and nobody else could;
             those of a match are there when it is given.
     """
@@ -50,8 +49,9 @@ class Found(AsyncIterator[Match]):
         unmatched: set[Path] | None = None,
     ) -> None:
         self._matches = matches
-        self.warnings: list[str] = [] if warnings is None else warnings
+        self.warnings = [] if warnings is None else warnings
         self.unmatched: set[Path] = set() if unmatched is None else unmatched
+        self.given = 0
 
     async def __anext__(self) -> Match:
         """The next one.
@@ -59,7 +59,9 @@ class Found(AsyncIterator[Match]):
         Raises:
             BadQuery, BackendError: the search fails here.
         """
-        return await anext(self._matches)
+        match = await anext(self._matches)
+        self.given += 1
+        return match
 
 
 class Finds(Protocol):
@@ -80,10 +82,13 @@ class Abilities:
     Attributes:
         levels: at which it can be asked.
         relational: the unique keys above the level may be left out (PS3.4 §C.4.1.3).
+        is_sure: that holds whatever is asked: a question that is refused all the same is not put
+            another way.
     """
 
     levels: frozenset[Level]
     relational: bool
+    is_sure: bool = False
 
 
 class Replies(Protocol):

@@ -89,6 +89,11 @@ class BackgroundSends:
         self._jobs: dict[str, _Job] = {}
 
     @property
+    def count(self) -> int:
+        """How many have not ended."""
+        return len(self._jobs)
+
+    @property
     def waits(self) -> float:
         """Seconds since the oldest was asked for of which nothing has been done; 0 for none."""
         begun = (job.transaction.asked for job in self._jobs.values() if job.progress is None)

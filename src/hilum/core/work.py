@@ -6,6 +6,7 @@ next few errands; one that refuses a single errand gets the others meanwhile.
 
 import asyncio
 import logging
+import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
@@ -20,7 +21,9 @@ log = logging.getLogger(__name__)
 LEASE: Final = 60.0
 """Seconds after which somebody else does what one that died has claimed."""
 _LOOK: Final = 1.0  # seconds between two looks, as others may put errands in too
-_LONGEST_PAUSE: Final = 60.0  # seconds that a far side is left alone
+_SHORTEST_PAUSE: Final = 1.0  # seconds that a far side is left alone which is down
+_SHARE: Final = 0.25  # of the time it has been down so far: what is lost of the time it is up again
+_LONGEST_PAUSE: Final = 60.0  # seconds
 _BATCH: Final = 4  # times as many are claimed as are done at once
 
 
@@ -50,10 +53,10 @@ Outcome = Again | Never | None
 
 @dataclass(slots=True)
 class _Pause:
-    """A far side that is left alone."""
+    """A far side that is left alone, down since then."""
 
-    until: float
-    count: int
+    since: float
+    until: float = 0.0
 
 
 @dataclass(slots=True)
@@ -206,28 +209,29 @@ class Worker:
             return
         now = time.time()
         oldest = now - self._max_age(target)
-        wait = max(backoff(kept.attempts), outcome.after)
-        if outcome.is_down:
-            wait = min(wait, _LONGEST_PAUSE)
-            self._leave_alone(target, outcome, now)
+        if outcome.is_down:  # it goes behind all that wait already, so that it holds up none
+            due = self._left_alone_until(target, outcome, now)
+        else:
+            due = now + max(backoff(kept.attempts), outcome.after)
         if kept.created < oldest:
             await self._queue.bury(kept, outcome.reason)
             number = 1 + await self._queue.expire(self._kind, target, oldest, outcome.reason)
             log.error(
-                "%s: %s: %d errands are given up: %s", self._kind, target, number, outcome.reason
+                "%s: %s: %d errands are given up: %s",
+                *(self._kind, target, number, outcome.reason),
             )
         else:
-            await self._queue.again(kept, outcome.reason, now + wait)
+            await self._queue.again(kept, outcome.reason, due)
 
-    def _leave_alone(self, target: str, outcome: Again, now: float) -> None:
+    def _left_alone_until(self, target: str, outcome: Again, now: float) -> float:
         """Have nothing done for a far side that is down; each time for longer."""
-        pause = self._hand.pauses.setdefault(target, _Pause(0.0, 0))
-        if pause.until > now:
-            return  # it was found out by several at once
-        pause.count += 1
-        wait = max(min(backoff(pause.count), _LONGEST_PAUSE), min(outcome.after, _LONGEST_PAUSE))
-        pause.until = now + wait
-        level = logging.WARNING if pause.count == 1 else logging.DEBUG
-        log.log(
-            level, "%s: %s is left alone for %.0f s: %s", self._kind, target, wait, outcome.reason
-        )
+        pause = self._hand.pauses.setdefault(target, _Pause(now))
+        if pause.until <= now:  # else it was found out by several at once
+            level = logging.DEBUG if pause.until else logging.WARNING
+            wait = max(_SHORTEST_PAUSE, (now - pause.since) * _SHARE)
+            wait *= random.uniform(0.5, 1)  # noqa: S311 - no secret
+            wait = min(max(wait, outcome.after), _LONGEST_PAUSE)
+            pause.until = now + wait
+            text = "%s: %s is left alone for %.0f s: %s"
+            log.log(level, text, self._kind, target, wait, outcome.reason)
+        return pause.until

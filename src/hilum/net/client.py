@@ -15,6 +15,7 @@ import httpx
 
 import hilum
 from hilum.config.mounts import Web
+from hilum.core import correlation
 from hilum.model.errors import (
     BackendFault,
     Forbidden,
@@ -252,7 +253,9 @@ class Client:
         body: bytes | AsyncIterator[bytes] | None,
         ours: str | None,
     ) -> httpx.Request:
-        said = headers if ours is None else {**headers, "Authorization": ours}
+        said = {**headers, **correlation.now().headers()}
+        if ours is not None:
+            said["Authorization"] = ours
         request = self._http.build_request(method, url, headers=said, content=body)
         if isinstance(body, AsyncIterator):
             request.stream = _Source(body)

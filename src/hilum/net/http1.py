@@ -135,6 +135,8 @@ class Http1:
             if isinstance(event, h11.Request):
                 await self._begin(event)
             elif event is h11.PAUSED:  # the next request is here already
+                if self._body is None:
+                    return  # it is never begun: the connection ends
                 await self._made_room()
             elif isinstance(event, h11.Data):
                 await self._put(event.data)

@@ -1,9 +1,9 @@
 """Which tokens were just verified? A signature costs more than many a request it comes with."""
 
 import time
-from collections import OrderedDict
 from typing import Final
 
+from hilum.core.believed import Believed
 from hilum.core.login import Verifies
 from hilum.model.principal import Principal, Proof
 
@@ -23,19 +23,17 @@ class Remembered:
 
     def __init__(self, tokens: Verifies) -> None:
         self._tokens = tokens
-        self._known: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+        self._known: Believed[str, Principal] = Believed(FRESH, MOST)
 
     async def verified(self, token: str, /) -> Principal:
         """See `core.login.Verifies`."""
-        until, principal = self._known.get(token, (0.0, None))
-        if principal is not None and time.monotonic() < until:
+        principal = self._known.get(token)
+        if principal is not None:
             if not principal.has_expired(time.time()):
                 return principal
-            del self._known[token]
+            self._known.forget(token)
+        since = time.monotonic()
         principal = await self._tokens.verified(token)
         if principal.proof is Proof.TOKEN:
-            self._known[token] = time.monotonic() + FRESH, principal
-            self._known.move_to_end(token)
-            while len(self._known) > MOST:
-                self._known.popitem(last=False)
+            self._known.put(token, principal, since)
         return principal

@@ -18,8 +18,24 @@ from hilum.net import tls
 ENOUGH = 10**9  # bytes; with less free space an archive or a spool does not live long
 
 
-def ports(settings: Settings) -> Iterator[str]:
-    """One line for each door that could not open, beginning with the setting it is about."""
+def runs(settings: Settings) -> bool:
+    """Whether a broker runs that has these folders: then its ports are taken, by itself."""
+    return any(held(folder) for _, folder in _folders(settings))
+
+
+def ports(settings: Settings, *, ours: bool = False) -> Iterator[str]:
+    """One line for each door that could not open, beginning with the setting it is about.
+
+    Args:
+        settings: which doors.
+        ours: whether those that are taken are so by the broker that is asked about.
+    """
+    for line, error in _ports(settings):
+        if not (ours and error == errno.EADDRINUSE):
+            yield line
+
+
+def _ports(settings: Settings) -> Iterator[tuple[str, int | None]]:
     for name, door in settings.doors.items():
         yield from _port(name, door.bind, door.port)
     if settings.has_dimse and settings.dimse.tls_port is not None:
@@ -35,13 +51,15 @@ def certificates(settings: Settings) -> Iterator[str]:
             yield f"tls.{error}"
 
 
-def _port(section: str, bind: str, port: int, key: str = "port") -> Iterator[str]:
+def _port(
+    section: str, bind: str, port: int, key: str = "port"
+) -> Iterator[tuple[str, int | None]]:
     try:
         places = socket.getaddrinfo(
             bind, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_ADDRCONFIG
         )
     except (socket.gaierror, UnicodeError):
-        yield f"{section}.bind: {bind} has no address"
+        yield f"{section}.bind: {bind} has no address", None
         return
     for family, kind, protocol, _name, address in dict.fromkeys(places):
         with socket.socket(family, kind, protocol) as probe:
@@ -51,7 +69,7 @@ def _port(section: str, bind: str, port: int, key: str = "port") -> Iterator[str
                 probe.bind(address)
                 probe.listen(1)
             except OSError as error:
-                yield _why(section, bind, port, error, key)
+                yield _why(section, bind, port, error, key), error.errno
                 return
 
 
@@ -65,15 +83,19 @@ def _why(section: str, bind: str, port: int, error: OSError, key: str) -> str:
     return f"{section}.{key}: {bind} port {port}: {error.strerror}"
 
 
-def folders(settings: Settings) -> Iterator[str]:
+def folders(settings: Settings, *, ours: bool = False) -> Iterator[str]:
     """One line for each folder that could not be made, written or filled, or is in use.
 
     What is wrong with several folders of one setting in the same way is told once.
+
+    Args:
+        settings: which folders.
+        ours: whether it is the broker that is asked about which uses them.
     """
     told: set[tuple[str, str]] = set()
     for key, folder in _folders(settings):
         for about, text in _wrong(folder):
-            if (key, about) not in told:
+            if (key, about) not in told and not (ours and about == "held"):
                 told.add((key, about))
                 yield f"{key}: {text}"
 

@@ -5,13 +5,27 @@ import logging
 import re
 import traceback
 import warnings
+from collections.abc import Callable
 from datetime import UTC, datetime
+from logging.handlers import NTEventLogHandler
 from types import TracebackType
 
 from hilum.config.watching import LoggingSettings
+from hilum.core import correlation
 from hilum.model.errors import HilumError
 
-_QUIET = ("pydicom", "pynetdicom", "sqlalchemy", "alembic", "hypercorn", "httpx", "httpcore")
+_QUIET = (
+    *(
+        "pydicom",
+        "pynetdicom",
+        "sqlalchemy",
+        "alembic",
+        "hypercorn",
+        "httpx",
+        "httpcore",
+        "urllib3",
+    ),
+)
 """Libraries that speak at their own level only from ERROR on, or not at all."""
 _MUTE = ("pydicom", "pynetdicom")  # their lines quote values of attributes
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -29,12 +43,29 @@ def setup(settings: LoggingSettings, worker: int | None = None) -> None:
     handler.setFormatter(Json(worker) if settings.format == "json" else Text(worker))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("hilum").setLevel(settings.level.upper())
+    for room, level in settings.levels.items():
+        logging.getLogger(f"hilum.{room.removeprefix('hilum.')}").setLevel(level.upper())
+    if settings.event_log:
+        logging.getLogger().addHandler(event_log(NTEventLogHandler, worker))
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
     for name in _MUTE:
         logging.getLogger(name).disabled = True
     warnings.simplefilter("ignore")  # pydicom's quote values of attributes
     logging.captureWarnings(capture=False)
+
+
+def event_log(make: Callable[[str], logging.Handler], worker: int | None) -> logging.Handler:
+    """What writes to the event log of Windows, which has times of its own.
+
+    Args:
+        make: makes it, for a source of that name.
+        worker: as for `setup`.
+    """
+    handler = make("Hilum")
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(Text(worker))
+    return handler
 
 
 class Text(logging.Formatter):
@@ -46,7 +77,10 @@ class Text(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         room = record.name.removeprefix("hilum.")
+        name = correlation.now().request_id
         text = _one_line(record.message)
+        if name and name not in text:
+            text = f"{name} {text}"
         return f"{_time(record)} {record.levelname:<7} {self._before}{room}: {text}"
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
@@ -61,13 +95,19 @@ class Json(logging.Formatter):
         self._worker = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, str | int] = {
+        line: dict[str, object] = {
             "time": _time(record),
             "level": record.levelname.lower(),
             **self._worker,
             "logger": record.name,
             "message": record.getMessage(),
         }
+        now = correlation.now()
+        if now.request_id:
+            line["request_id"] = now.request_id
+        if now.trace:
+            line["trace_id"] = now.trace
+        line |= getattr(record, "fields", {})
         if record.exc_info:
             line["exception"] = describe(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

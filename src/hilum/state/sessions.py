@@ -7,7 +7,6 @@ architecture/decisions/0015-a-browser-logs-in-by-a-cookie.md.
 
 import secrets
 import time
-from collections import OrderedDict
 from concurrent.futures import Executor
 from hashlib import sha256
 from typing import Final
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from hilum.core.believed import Believed
 from hilum.state.schema import SESSION
 from hilum.state.thread import done
 
@@ -44,7 +44,7 @@ class Sessions:
         self._engine = engine
         self._reading = reading
         self._thread = thread
-        self._believed: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
+        self._believed: Believed[bytes, str] = Believed(REMEMBERED, _MOST_REMEMBERED)
 
     async def begin(self, token: str, expires: float) -> str:
         """See `core.login.KeepsSessions`.
@@ -66,10 +66,10 @@ class Sessions:
         if not secret or len(secret) > _LONGEST:
             return None
         digest = _digest(secret)
-        until, found = self._believed.get(digest, (0.0, ""))
-        if time.monotonic() < until:
+        found = self._believed.get(digest)
+        if found is not None:
             return found
-        self._believed.pop(digest, None)
+        since = time.monotonic()
         sealed = await done(self._thread, lambda: self._sealed(digest))
         if sealed is None:
             return None
@@ -77,9 +77,7 @@ class Sessions:
             token = _key(secret).decrypt(_NONCE, sealed, None).decode()
         except InvalidTag:
             return None
-        self._believed[digest] = time.monotonic() + REMEMBERED, token
-        if len(self._believed) > _MOST_REMEMBERED:
-            self._believed.popitem(last=False)
+        self._believed.put(digest, token, since)
         return token
 
     async def end(self, secret: str) -> None:
@@ -89,7 +87,7 @@ class Sessions:
             BackendFault: the database fails.
         """
         digest = _digest(secret)
-        self._believed.pop(digest, None)
+        self._believed.forget(digest)
         await done(self._thread, lambda: self._remove(digest))
 
     def _add(self, digest: bytes, sealed: bytes, expires: float) -> None:

@@ -7,7 +7,6 @@ import hmac
 import re
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import Final
 import orjson
 import sqlalchemy as sa
 
+from hilum.core.believed import Believed
 from hilum.model.errors import InUse, NotFound
 from hilum.model.issued import PREFIX, IssuedToken
 from hilum.model.principal import Grant, Principal, Proof, Right
@@ -46,7 +46,7 @@ class Tokens:
         self._engine = engine
         self._reading = reading
         self._thread = thread
-        self._believed: OrderedDict[bytes, tuple[float, IssuedToken]] = OrderedDict()
+        self._believed: Believed[bytes, IssuedToken] = Believed(REMEMBERED, _MOST_REMEMBERED)
 
     async def holder(self, token: str, /) -> Principal | None:
         """See `net.tokens.Issued`.
@@ -58,16 +58,13 @@ class Tokens:
         if written is None:
             return None
         digest = _digest(token)
-        now = time.monotonic()
-        until, found = self._believed.get(digest, (0.0, None))
-        if found is None or until <= now:
-            self._believed.pop(digest, None)
+        found = self._believed.get(digest)
+        if found is None:
+            since = time.monotonic()
             found = await done(self._thread, lambda: self._known(written[1], digest))
             if found is None:
                 return None
-            self._believed[digest] = now + REMEMBERED, found
-            if len(self._believed) > _MOST_REMEMBERED:
-                self._believed.popitem(last=False)
+            self._believed.put(digest, found, since)
         if not found.is_good(time.time()):
             return None
         # Not to be passed on: no other system knows it, and none should learn it.

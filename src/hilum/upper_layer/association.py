@@ -1,6 +1,7 @@
 """One association, for both roles: messages over a connection (PS3.8 §9.2, PS3.7 §6.3)."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from hilum.upper_layer.link import AssociationLost, AssociationRejected, State, 
 from hilum.upper_layer.messages import MESSAGE_COST, Context, DataStream, Message, Responses
 from hilum.upper_layer.negotiation import opened
 from hilum.upper_layer.sending import Sender
+
+log = logging.getLogger(__name__)
 
 _HEARING = (State.OPEN, State.RELEASING)
 
@@ -308,6 +311,9 @@ class Association(Sender):
         if with_requests:
             self._diverted = responses
         sent = self._sent
+        if log.isEnabledFor(logging.DEBUG):
+            service = Service(command.command_field).name.replace("_", "-")
+            log.debug("%s %d to %s", service, command.message_id, self.peer)
         try:
             try:
                 await self.send(context, command, data)

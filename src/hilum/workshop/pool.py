@@ -45,6 +45,16 @@ class Workshop:
         self._sweeping: asyncio.TimerHandle | None = None
         self._closed = False
 
+    @property
+    def busy(self) -> int:
+        """Processes that work."""
+        return len(self._busy)
+
+    @property
+    def waiting(self) -> int:
+        """Pieces of work that wait for one."""
+        return self._waiting
+
     async def run(self, work: Callable[..., T], *args: object, limit: float | None = None) -> T:
         """What `work(*args)` returns, in a process of its own.
 

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.anyio
     [
         ("PACS", "dimse: ORTHANC at pacs.example.org:4242", "C-FIND (Study Root) to ORTHANC"),
         ("CLOUD", "dicomweb: https://cloud.example.org/dicom-web", "GET https://cloud.example.org"),
+        ("INDEX", "fhir: https://fhir.example.org/r4", "GET https://fhir.example.org/r4/ImagingSt"),
     ],
 )
 async def test_a_mount_says_what_it_would_send_without_a_connection(

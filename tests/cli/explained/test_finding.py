@@ -41,6 +41,13 @@ async def test_both_ways_are_told_where_only_the_far_side_knows(tmp_path: Path) 
     assert [step.level for step in only.steps] == ["STUDY", "SERIES"]
 
 
+async def test_a_fhir_server_is_searched_for_studies_at_every_level(tmp_path: Path) -> None:
+    for level in (Level.PATIENT, Level.STUDY, Level.SERIES):
+        (way,) = await ways(tmp_path, "INDEX", Query(level, {NAME: "A^B*"}))
+        ((sent,),) = way.steps[0].sends
+        assert "/ImagingStudy?patient.name=A&patient.given=B&_include=" in sent
+
+
 async def test_lists_are_shown_question_by_question(tmp_path: Path) -> None:
     (way,) = await ways(tmp_path, "PACS", Query(Level.STUDY, {MODALITIES: "CT\\MR"}))
     assert len(way.steps[0].sends) == 2

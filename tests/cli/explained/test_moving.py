@@ -55,6 +55,11 @@ async def told(folder: Path, line: str) -> str:
         ("POST /aets/PACS/studies", ["C-STORE to ORTHANC", "nothing is kept"]),
         ("POST /aets/CLOUD/studies/1.2", ["POST https://cloud.example.org/dicom-web/studies/1.2"]),
         ("POST /aets/ARCHIVE/studies", ["duplicates: keep"]),
+        (
+            "GET /aets/INDEX/studies/1.2/series/1.3",
+            ["/ImagingStudy?identifier=urn:dicom:uid|urn:oid:1.2", "GET {address}/studies/1.2/ser"],
+        ),
+        ("GET /aets/INDEX/studies/1.2/metadata", ["{address}/studies/1.2/metadata", "has none"]),
         ("GET /aets/PACS", ["says itself"]),
         ("DELETE /aets/PACS/jobs/7", ["says itself"]),
         (f"POST /aets/PACS/{SEND}VIEWER", ["C-STORE at VIEWER (viewer.example.org:11113)"]),
@@ -69,6 +74,13 @@ async def test_the_way_is_told(tmp_path: Path, line: str, says: list[str]) -> No
     text = await told(tmp_path, line)
     for each in says:
         assert each in text
+
+
+async def test_a_fhir_server_takes_no_instances(tmp_path: Path) -> None:
+    known = settings(tmp_path)
+    async with opened(known, "INDEX") as far:
+        (way,) = moving(of_line("POST /aets/INDEX/studies", known), far, known)
+    assert "takes no instances" in way.refused
 
 
 async def test_an_unknown_destination_is_told_with_the_nearest_name(tmp_path: Path) -> None:

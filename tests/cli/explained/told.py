@@ -30,6 +30,9 @@ backend = "dicomweb"
 url = "https://cloud.example.org/dicom-web"
 wado_url = "https://cloud.example.org/wado"
 send = true
+[mounts.INDEX]
+backend = "fhir"
+url = "https://fhir.example.org/r4"
 [mounts.ARCHIVE]
 [peers.viewer]
 aet = "VIEWER"

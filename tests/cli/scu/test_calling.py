@@ -18,6 +18,12 @@ aet = "BIG_PACS"
 host = "pacs.example"
 port = 104
 connect_timeout = "3s"
+[mounts.FAR]
+backend = "dimse"
+aet = "FAR_PACS"
+host = "far.example"
+port = 4242
+calling = "GATE"
 """
 
 
@@ -59,6 +65,14 @@ def test_a_peer_is_called_by_its_name_or_title(config: Path, name: str) -> None:
     assert to.connect_timeout == 3.0
 
 
+def test_a_mount_is_the_pacs_behind_it(config: Path) -> None:
+    to = whom("FAR", config, timeout=2.0)
+    assert (to.host, to.port, to.called, to.calling) == ("far.example", 4242, "FAR_PACS", "GATE")
+    assert (to.connect_timeout, to.timeouts.message) == (2.0, 2.0)
+    to = whom("FAR", config, called="OTHER", calling="WE")
+    assert (to.called, to.calling) == ("OTHER", "WE")
+
+
 def test_options_go_before_the_configuration(config: Path) -> None:
     to = whom("PACS", config, "OTHER", "ME", 7.0)
     assert (to.called, to.calling) == ("OTHER", "ME")
@@ -68,7 +82,7 @@ def test_options_go_before_the_configuration(config: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("NOBODY", "no peer is called NOBODY; there is PACS. Or write HOST:PORT"),
+        ("NOBODY", "no peer is called NOBODY; there is PACS, FAR. Or write HOST:PORT"),
         ("host:0", "port"),
         ("host:70000", "port"),
         ("A_VERY_LONG_AE_TITLE@host:104", "at most 16 characters"),

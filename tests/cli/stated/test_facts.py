@@ -3,7 +3,8 @@ from dataclasses import asdict
 from tests.cli.stated.told import TOLD, settings
 
 from hilum.cli.stated import facts
-from hilum.cli.stated.facts import Entity, Statement, stated
+from hilum.cli.stated.facts import stated
+from hilum.cli.stated.statement import Entity, Statement
 
 
 def entity(statement: Statement, name: str) -> Entity:
@@ -46,6 +47,15 @@ def test_a_closed_door_gives_nothing() -> None:
     assert entity(only, "ARCHIVE").roots == ()
 
 
+def test_what_else_listens_and_is_told_is_in_it() -> None:
+    mounts = {"ARCHIVE": {"publish": {"url": "https://fhir.example.org/r4"}}}
+    http = {"public_url": "https://images.example.org"}
+    found = stated(settings(mounts=mounts, admin={"enabled": True}, http=http))
+    assert [each.protocol for each in found.doors] == ["DIMSE", "HTTP", facts.ADMIN]
+    assert roles(entity(found, "ARCHIVE"))[facts.PUSH] == (True, False)
+    assert "https://fhir.example.org/r4" in {each.place for each in found.remotes}
+
+
 def test_a_list_of_the_configuration_is_the_list_of_the_statement() -> None:
     whole = stated(settings())
     assert len(whole.storage_classes) > 150
@@ -60,3 +70,12 @@ def test_a_list_of_the_configuration_is_the_list_of_the_statement() -> None:
 
 def test_no_secret_is_in_it() -> None:
     assert "hush" not in str(asdict(stated(settings())))
+
+
+def test_a_fhir_server_takes_no_instances() -> None:
+    index = {"backend": "fhir", "url": "https://fhir.example.org/r4"}
+    found = entity(stated(settings(mounts={**TOLD["mounts"], "INDEX": index})), "INDEX")
+    assert roles(found)[facts.STORAGE] == (True, False)  # to peers, by C-MOVE
+    assert facts.STOW not in {each.name for each in found.services if each.scp}
+    assert roles(found)[facts.FHIR] == (True, True)
+    assert "https://fhir.example.org/r4" in found.behind

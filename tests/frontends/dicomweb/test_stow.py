@@ -8,9 +8,10 @@ import pytest
 from tests.frontends.dicomweb.backend import Scripted
 from tests.frontends.dicomweb.conftest import Served
 
-from hilum.codec import dicom_xml
+from hilum.codec import dicom_xml, stow_response
 from hilum.codec.multipart import closing, part_head
 from hilum.model.errors import BackendUnavailable, Conflict, OutOfResources
+from hilum.model.outcome import Stored
 
 pytestmark = pytest.mark.anyio
 
@@ -155,6 +156,25 @@ async def test_parts_that_are_no_instances_fail_alone(served: Served, backend: S
         answer = await post(client, body(*rubbish))
         assert answer.status_code == 409
         assert "ReferencedSOPSequence" not in told(answer)
+
+
+async def test_what_failed_is_remembered_without_what_was_read(
+    served: Served, backend: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told_of: list[Stored] = []
+
+    def encode(stored: list[Stored], root: str) -> stow_response.Attributes:
+        told_of.extend(stored)
+        return encoded(stored, root)
+
+    encoded = stow_response.encode
+    monkeypatch.setattr(stow_response, "encode", encode)
+    async with served(backend) as client:
+        assert (await post(client, body(b"", file(), b"x"))).status_code == 202
+    failures = [each.failure for each in told_of if each.failure is not None]
+    assert len(failures) == 2
+    for each in failures:
+        assert (each.__traceback__, each.__cause__, each.__context__) == (None, None, None)
 
 
 async def test_a_part_of_another_type_fails_alone(served: Served, backend: Scripted) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from hilum.backends.archive import holds
+from hilum.backends.archive.amount import Amount
 from hilum.backends.archive.describe import Bulk, metadata
 from hilum.backends.archive.errands import Errands
 from hilum.backends.archive.files import ALONE
@@ -58,7 +59,12 @@ class Archive:
     Patients are told apart by Patient ID and its issuer; a study without a Patient ID is a patient
     of its own. The attributes of a study and of a series are those of their oldest instance.
     Answers come in the order in which their entities came first.
+
+    Attributes:
+        amount: how much is in it.
     """
+
+    amount: Amount
 
     def __init__(
         self, settings: ArchiveMount, folder: Path, ae_title: str, part: Part | None = None
@@ -102,6 +108,7 @@ class Archive:
         made(reading.dispose)
         self._writer = Writer(index, self._files, database, self._settings.duplicates, turn)
         self._readers = Readers(reading, self._writer)
+        self.amount = Amount(self._readers)
         self._writer.start()
         made(self._writer.stop)
         made(self._readers.close)  # before the writer empties the log, which readers would keep

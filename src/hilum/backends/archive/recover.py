@@ -11,10 +11,11 @@ import mmap
 import os
 import sqlite3
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from zlib_ng.zlib_ng import crc32
 
 from hilum.backends.archive.deflated import Dictionaries
 from hilum.backends.archive.files import HEAD, Files, numbers_of, read_seal
@@ -153,7 +154,7 @@ def examine(files: Files, number: int, dictionaries: Dictionaries) -> Entry:
             memoryview(mapped) as whole,
             whole[HEAD:] as data,
         ):
-            if zlib.crc32(data) != seal.crc:
+            if crc32(data) != seal.crc:
                 raise ValueError("its content is not what its seal says")
             found = read(data, head.transfer_syntax_uid)
         files.secure(file.fileno(), number)  # it may have been killed before its sync

@@ -7,7 +7,7 @@ came whole stays for as long as the cache may keep it, else as long as somebody 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -127,6 +127,10 @@ class Kept:
         if ending:
             await asyncio.wait(ending)
 
+    async def measure(self) -> Mapping[str, float]:
+        """See `core.measures.Measures`."""
+        return self._shelf.numbers()
+
     def holds(self, ref: Ref) -> bool:
         """Whether the cache has all of it."""
         shares, left = self._shares([ref])
@@ -177,6 +181,8 @@ class Kept:
 
     def _used(self, shares: list[Share], left: Sequence[Ref]) -> list[Share]:
         """Shares in use, by one more; what is `left` is begun."""
+        self._shelf.hits += len(shares)
+        self._shelf.misses += len(left)
         if left or not shares:
             shares = [*shares, whole(self._begin(left))]
         for share in shares:
@@ -322,6 +328,12 @@ class Kept:
                 await self._threads.run(files.remove, folder)
             except OSError:
                 log.exception("%s cannot be removed", folder)
+
+    def become(self, settings: Remote, retrieves: Retrieves, whose: Callable[[], str]) -> None:
+        """Retrieve from elsewhere, or otherwise, from now on; what is in the air goes on."""
+        self._settings = settings
+        self._retrieves = retrieves
+        self._whose = whose
 
     async def start(self) -> None:
         """Take the entries of former times in, and remove what is none.

@@ -1,7 +1,7 @@
 """Which retrievals can be given again? All that are known, by what they are of."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from hilum.backends.cache.entries import Packed
@@ -26,7 +26,7 @@ class Shelf:
         self._by_study: dict[tuple[str, str], dict[Holding, None]] = {}
         self._entries: dict[Holding, int] = {}
         self.packed = Packed()
-        self.size = 0
+        self.size = self.hits = self.misses = 0
 
     def __iter__(self) -> Iterator[Holding]:
         return iter(list(self._by_key.values()))
@@ -36,6 +36,15 @@ class Shelf:
         self._by_key[holding.key] = holding
         for place in _places(holding):
             self._by_study.setdefault(place, {})[holding] = None
+
+    def numbers(self) -> Mapping[str, float]:
+        """See `core.measures.Measures`."""
+        return {
+            "hilum_cache_bytes": self.size,
+            "hilum_cache_entries": len(self._entries),
+            "hilum_cache_hits": self.hits,
+            "hilum_cache_misses": self.misses,
+        }
 
     def keep(self, holding: Holding) -> None:
         """It is an entry of the cache, and counts."""

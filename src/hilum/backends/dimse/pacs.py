@@ -1,6 +1,6 @@
 """What can a PACS do for a mount? Its capabilities, over one pool of associations."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 
@@ -76,6 +76,16 @@ class Pacs:
     def close(self) -> None:
         """Let the PACS bring nothing any more."""
         self._fetcher.close()
+
+    async def measure(self) -> Mapping[str, float]:
+        """See `core.measures.Measures`."""
+        pool = self.pool
+        return {
+            "hilum_pool_in_use": pool.in_use,
+            "hilum_pool_idle": pool.idle,
+            "hilum_pool_waiting": pool.waiting,
+            "hilum_pool_size": pool.size,
+        }
 
     async def echo(self) -> None:
         """See `core.backend.Echoes`.

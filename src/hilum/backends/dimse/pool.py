@@ -69,6 +69,7 @@ class Pool:
 
     Attributes:
         in_use: slots taken: associations that somebody has, or is just opening or closing.
+        waiting: operations that wait for a slot.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Pool:
         self.remote = remote
         self._identity = identity or (lambda: remote.identity)
         self.in_use = 0
+        self.waiting = 0
         self._settings = settings
         self._extended = {uid: RELATIONAL for uid, _ in FIND} if relational else {}
         self._slots = asyncio.Semaphore(settings.size)  # first come, first served
@@ -107,6 +109,11 @@ class Pool:
             self._retire(member)
         # What the block raised comes out as it is: the tasks only say goodbye, and do not fail.
         await self._group.__aexit__(None, None, None)
+
+    @property
+    def size(self) -> int:
+        """The most that there may be."""
+        return self._settings.size
 
     @property
     def idle(self) -> int:
@@ -187,8 +194,12 @@ class Pool:
         patience = self._settings.timeout
         try:
             if self._slots.locked():
-                async with asyncio.timeout(patience):
-                    await self._slots.acquire()
+                self.waiting += 1
+                try:
+                    async with asyncio.timeout(patience):
+                        await self._slots.acquire()
+                finally:
+                    self.waiting -= 1
             else:
                 await self._slots.acquire()  # at once
         except TimeoutError:

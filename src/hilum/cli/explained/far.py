@@ -8,7 +8,8 @@ from hilum.backends.dicomweb import open_origin
 from hilum.backends.dimse.asks import Asking
 from hilum.backends.dimse.pool import Pool
 from hilum.backends.dimse.remote import remote_of
-from hilum.config.mounts import ArchiveMount, DicomwebMount, DimseMount
+from hilum.backends.fhir import open_index
+from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount, FhirMount
 from hilum.config.schema import Settings
 from hilum.core.backend import Asks
 
@@ -24,7 +25,7 @@ class Far:
     """
 
     name: str
-    mount: ArchiveMount | DimseMount | DicomwebMount
+    mount: AnyMount
     named: str
     asks: Asks | None
 
@@ -43,3 +44,6 @@ async def opened(settings: Settings, name: str) -> AsyncIterator[Far]:
         case DicomwebMount():
             async with open_origin(mount) as origin:
                 yield Far(name, mount, f"dicomweb: {mount.url}", origin)
+        case FhirMount():
+            async with open_index(mount) as index:
+                yield Far(name, mount, f"fhir: {mount.url}", index)

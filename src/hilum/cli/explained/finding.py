@@ -8,7 +8,7 @@ from hilum.backends.archive.match import conditions
 from hilum.backends.dicomweb.resources import loosened
 from hilum.cli.explained.far import Far
 from hilum.cli.scu.ending import Misuse
-from hilum.config.mounts import DicomwebMount, DimseMount
+from hilum.config.mounts import DicomwebMount, DimseMount, FhirMount
 from hilum.core.backend import Abilities, Asks
 from hilum.core.plan import Plan, Step, planned
 from hilum.core.sift import named
@@ -90,6 +90,8 @@ def _choices(query: Query, far: Far) -> list[tuple[str, Abilities]]:
             ("where the server searches across levels", Abilities(_BELOW, relational=True)),
             ("where the server does not search across levels", Abilities(_BELOW, relational=False)),
         ]
+    if isinstance(far.mount, FhirMount):
+        return [("", Abilities(_BELOW, relational=True))]
     if query.level is Level.PATIENT:
         return [
             ("where the PACS takes the Patient Root model", Abilities(_ALL, relational=False)),

@@ -1,6 +1,7 @@
 """Which way instances and their metadata go: to whoever asks, to the far side, elsewhere."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from hilum.backends.dicomweb.resources import of_ref
 from hilum.backends.dicomweb.wanted import LISTED_FIRST, count_of, list_of
@@ -8,8 +9,9 @@ from hilum.cli.explained.far import Far
 from hilum.cli.explained.finding import Asking, Way
 from hilum.cli.explained.request import Request, nearest
 from hilum.cli.scu.ending import Misuse
+from hilum.codec.fhir.search import encoded, of_study
 from hilum.codec.question import keys_of
-from hilum.config.mounts import ArchiveMount, DicomwebMount, DimseMount, Remote
+from hilum.config.mounts import ArchiveMount, DicomwebMount, DimseMount, FhirMount, Remote
 from hilum.config.schema import Settings
 from hilum.core.sift import named
 from hilum.model.identity import Ref
@@ -37,7 +39,7 @@ def moving(request: Request, far: Far, settings: Settings) -> list[Way]:
     if request.operation in OURS:
         return [Way("", notes=[OURS[request.operation]])]
     if request.operation == "store":
-        return [Way("", list(_stored(request.ref, far)), _kept(far))]
+        return [_taken(request.ref, far)]
     if request.operation == "send":
         return [Way("", notes=[_sent(request.destination, far, settings)])]
     if request.operation in {"retrieve", "lend"}:
@@ -47,6 +49,12 @@ def moving(request: Request, far: Far, settings: Settings) -> list[Way]:
     if request.operation == "delete":
         return [_deleted(far)]
     return list(_described(request, far, settings))
+
+
+def _taken(ref: Ref, far: Far) -> Way:
+    if isinstance(far.mount, FhirMount):
+        return Way("", refused=f"{far.name} takes no instances, as it is a FHIR server")
+    return Way("", list(_stored(ref, far)), _kept(far))
 
 
 def _deleted(far: Far) -> Way:
@@ -68,6 +76,12 @@ def _retrieved(ref: Ref, far: Far, settings: Settings) -> Iterator[Asking]:
                 yield Asking(level, why, [[*far.asks.told(count_of(ref))]], [])
                 why = f"QIDO-RS, where that are up to {LISTED_FIRST}, or not all came: which ones"
                 yield Asking("IMAGE", why, [[*far.asks.told(list_of(ref))]], [])
+        case FhirMount():
+            asked = encoded(of_study(ref.study or "{StudyInstanceUID}"))
+            url = f"GET {far.mount.url}/ImagingStudy?{asked}"
+            yield Asking("STUDY", "which Endpoint gives the study", [[url]], [])
+            asked = of_ref(ref if ref.study else replace(ref, study="{StudyInstanceUID}"))
+            yield Asking(level, "WADO-RS, at its address", [[f"GET {{address}}{asked}"]], [])
         case DimseMount():
             keys = [f"{named(path)} = {value}" for path, value in keys_of(ref).items()]
             where = f"{far.mount.aet} at {far.mount.host}:{far.mount.port}"
@@ -109,6 +123,13 @@ def _described(request: Request, far: Far, settings: Settings) -> Iterator[Way]:
             bulk = request.operation == "bulk"
             notes = ["then the URL that it gives for the value"] if bulk else []
             yield Way("where the server has metadata", [asked], notes)
+            yield Way("where the server has none", retrieved, [_READ, *_waits(far)])
+        case FhirMount():
+            url = f"GET {{address}}{of_ref(request.ref)}/metadata"
+            asked = Asking(request.ref.level.value, "WADO-RS, at its address", [[url]], [])
+            bulk = request.operation == "bulk"
+            notes = ["then the URL that it gives for the value"] if bulk else []
+            yield Way("where the server has metadata", [*retrieved[:1], asked], notes)
             yield Way("where the server has none", retrieved, [_READ, *_waits(far)])
         case DimseMount():
             yield Way("", retrieved, [_READ, *_waits(far)])

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def fetched(registry: str, to: Path, told: Told) -> None:
     url = pinned.url(registry)
     try:
         with (
-            httpx.Client(timeout=TIMEOUT, follow_redirects=True) as client,
+            httpx.Client(timeout=TIMEOUT, follow_redirects=True, verify=_trusted()) as client,
             client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer,
             to.open("wb") as file,
         ):
@@ -50,6 +51,13 @@ def fetched(registry: str, to: Path, told: Told) -> None:
         raise CannotInstall(f"{url}: HTTP status {error.response.status_code}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CannotInstall(f"{url}: {error or type(error).__name__}") from error
+
+
+def _trusted() -> ssl.SSLContext:
+    """The usual authorities, and those of this machine: the organisation may have one."""
+    context = httpx.create_ssl_context()
+    context.load_default_certs()
+    return context
 
 
 def check(file: Path) -> None:

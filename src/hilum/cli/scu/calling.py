@@ -11,11 +11,13 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from hilum.backends.dimse.remote import NOBODY, remote
+from hilum.backends.dimse.remote import NOBODY, remote, remote_of
+from hilum.cli import complete
 from hilum.cli.scu.ending import Misuse, NoConnection
 from hilum.codec.associate import Role
 from hilum.config.kinds import ae_title
 from hilum.config.load import ConfigError, load
+from hilum.config.mounts import DimseMount
 from hilum.config.peers import Peer
 from hilum.config.schema import Settings
 from hilum.model.errors import BackendError, BackendFault
@@ -31,7 +33,8 @@ PeerArgument = Annotated[
     str,
     typer.Argument(
         metavar="PEER",
-        help="HOST:PORT, AET@HOST:PORT, or the name of a peer in the configuration.",
+        help="HOST:PORT, AET@HOST:PORT, or the name of a peer or of a DIMSE mount.",
+        autocompletion=complete.peers,
     ),
 ]
 CalledOption = Annotated[
@@ -73,15 +76,21 @@ def whom(
     found = _settings(config, needed=place is None)
     named = _named(found, peer)
     try:
+        own = found.tls if found else NOBODY
+        behind = found.mounts.get(peer) if found and named is None else None
+        if isinstance(behind, DimseMount):  # the PACS, as the mount calls it
+            to = remote_of(behind, found.server.aet if found else CALLING, own)
+            ours, theirs = ae_title(calling or to.calling), ae_title(called or to.called)
+            return _patient(replace(to, calling=ours, called=theirs), timeout)
         if named is None and place is not None:
             title = called or place["aet"] or CALLED
             named = Peer(aet=title, host=place["v6"] or place["host"], port=int(place["port"]))
         if named is None:
-            known = ", ".join(found.peers) if found and found.peers else "none"
+            known = ", ".join(_callable(found)) or "none"
             raise Misuse(f"no peer is called {peer}; there is {known}. Or write HOST:PORT")
         ours = ae_title(calling or (found.server.aet if found else CALLING))
         result = replace(
-            remote(named, ours, found.tls if found else NOBODY),
+            remote(named, ours, own),
             called=ae_title(called or named.aet),
         )
     except ValidationError as error:
@@ -90,10 +99,21 @@ def whom(
         raise Misuse(f"{peer}: {what['loc'][0]}: {text}") from None
     except (ValueError, BackendFault) as error:
         raise Misuse(str(error)) from None
+    return _patient(result, timeout)
+
+
+def _patient(to: Remote, timeout: float | None) -> Remote:
     if timeout is None:
-        return result
-    limits = Timeouts(acse=timeout, message=timeout, idle=result.timeouts.idle)
-    return replace(result, timeouts=limits, connect_timeout=timeout)
+        return to
+    limits = Timeouts(acse=timeout, message=timeout, idle=to.timeouts.idle)
+    return replace(to, timeouts=limits, connect_timeout=timeout)
+
+
+def _callable(found: Settings | None) -> list[str]:
+    """Who can be called by name: peers, and mounts that stand for a PACS."""
+    mounts = found.mounts if found else {}
+    pacs = (name for name, mount in mounts.items() if isinstance(mount, DimseMount))
+    return [*(found.peers if found else ()), *pacs]
 
 
 def _settings(config: Path | None, *, needed: bool) -> Settings | None:

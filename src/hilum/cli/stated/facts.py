@@ -1,16 +1,15 @@
 """What does a broker with this configuration do? The facts of its conformance statement."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
 from pydicom._uid_dict import UID_dictionary  # the table that pydicom.uid is made from
 
 import hilum
+from hilum.cli.stated.statement import Context, Door, Entity, Remote, Service, Statement
 from hilum.codec import sop_class
-from hilum.codec.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount
+from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount, FhirMount
 from hilum.config.schema import Settings
 
 VERIFICATION: Final = "Verification"
@@ -20,116 +19,9 @@ QIDO, WADO, STOW = "Search (QIDO-RS)", "Retrieve (WADO-RS, WADO-URI)", "Store (S
 SEND: Final = "Send (Supplement 248, provisional)"
 DELETE: Final = "Delete (our own)"
 FHIR: Final = "FHIR R4 read and search"
+PUSH: Final = "FHIR R4 update (ImagingStudy, Patient), of what is stored"
+ADMIN: Final = "HTTP, for administrators"
 _BY_DIMSE: Final = (VERIFICATION, STORAGE, FIND, MOVE, GET)
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One service and the roles in which a mount has it.
-
-    Attributes:
-        scu: the mount asks for it of the system behind it (user agent, over HTTP).
-        scp: the mount gives it (origin server, over HTTP).
-    """
-
-    name: str
-    scu: bool
-    scp: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Entity:
-    """A mount: an application entity, and an origin server.
-
-    Attributes:
-        aet: its AE title; `also` others that mean it.
-        behind: what it stands for, for people.
-        roots: paths of its DICOMweb roots.
-        receivers: AE titles of ours to which the system behind it sends by C-MOVE.
-        passes_on: Move Destinations that are left to the system behind it.
-    """
-
-    aet: str
-    also: tuple[str, ...]
-    backend: str
-    behind: str
-    services: tuple[Service, ...]
-    roots: tuple[str, ...]
-    receivers: tuple[str, ...] = ()
-    passes_on: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What an SCP accepts in a presentation context."""
-
-    sop_class: str
-    name: str
-    transfer_syntaxes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where we listen."""
-
-    protocol: str
-    host: str
-    port: int
-    tls: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """An AE title, or a destination, of somebody else.
-
-    Attributes:
-        place: host and port, or a URL.
-        proves: how it proves who it is; "" where it need not.
-    """
-
-    name: str
-    aet: str
-    place: str
-    tls: bool
-    may_call: bool
-    proves: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
-    """All that a conformance statement tells of one configuration."""
-
-    product: str = "Hilum"
-    version: str
-    aet: str
-    implementation_class_uid: str = IMPLEMENTATION_CLASS_UID
-    implementation_version_name: str = IMPLEMENTATION_VERSION_NAME
-    doors: tuple[Door, ...]
-    entities: tuple[Entity, ...]
-    contexts: tuple[Context, ...]
-    storage_classes: tuple[str, ...]
-    any_private_class: bool
-    storage_syntaxes: tuple[str, ...]
-    any_syntax: bool
-    remotes: tuple[Remote, ...]
-    accepts_unknown_callers: bool
-    max_pdu: int
-    max_associations: int
-    max_associations_per_peer: int
-    logins: bool
-    proofs: tuple[str, ...]
-    client_certificates: str
-    audit: str
-
-    @property
-    def has_dimse(self) -> bool:
-        """Whether there is an SCP at all."""
-        return any(each.protocol == "DIMSE" for each in self.doors)
-
-    @property
-    def has_web(self) -> bool:
-        """Whether there is an origin server at all."""
-        return any(each.protocol == "HTTP" for each in self.doors)
 
 
 def stated(settings: Settings) -> Statement:
@@ -164,13 +56,11 @@ def name_of(uid: str) -> str:
 
 
 def _doors(settings: Settings) -> Iterator[Door]:
-    dimse, http = settings.dimse, settings.http
-    if settings.has_dimse:
-        yield Door("DIMSE", dimse.bind, dimse.port, dimse.tls)
-        if dimse.tls_port is not None:
-            yield Door("DIMSE", dimse.bind, dimse.tls_port, tls=True)
-    if settings.has_http:
-        yield Door("HTTP", http.bind, http.port, http.tls)
+    protocols = {"dimse": "DIMSE", "http": "HTTP", "admin": ADMIN}
+    for name, door in settings.doors.items():
+        yield Door(protocols[name], door.bind, door.port, door.tls)
+        if name == "dimse" and settings.dimse.tls_port is not None:
+            yield Door("DIMSE", door.bind, settings.dimse.tls_port, tls=True)
 
 
 def _contexts() -> Iterator[Context]:
@@ -218,6 +108,8 @@ def _behind(settings: Settings, name: str, mount: AnyMount) -> str:
             return f"the PACS {mount.aet} at {mount.host}:{mount.port}, called by {calling}"
         case DicomwebMount():
             return f"the origin server at {mount.url}"
+        case FhirMount():
+            return f"the FHIR server at {mount.url}, and the origin servers of its Endpoints"
         case _:
             return f"{name}, by {mount.backend}"
 
@@ -226,15 +118,20 @@ def _services(settings: Settings, mount: AnyMount) -> Iterator[Service]:
     asks = {*_asked_behind(mount)}
     asks |= {STORAGE} if settings.peers else set()  # what a C-MOVE or Send sends to them
     asks |= {STOW} if settings.destinations else set()
+    stores = not isinstance(mount, FhirMount)  # which takes none
+    is_published = isinstance(mount, ArchiveMount) and mount.publish is not None
     for name in _BY_DIMSE:
-        if settings.has_dimse or name in asks:
-            yield Service(name, name in asks, settings.has_dimse)
-    given = [QIDO, WADO, STOW, SEND, FHIR]
+        gives = settings.has_dimse and (stores or name != STORAGE)
+        if gives or name in asks:
+            yield Service(name, name in asks, gives)
+    given = [QIDO, WADO, *([STOW] if stores else []), SEND, FHIR]
     if isinstance(mount, ArchiveMount) and mount.delete:
         given.append(DELETE)
     for name in given:
         if settings.has_http or name in asks:
             yield Service(name, name in asks, settings.has_http)
+    if is_published:
+        yield Service(PUSH, scu=True, scp=False)
 
 
 def _asked_behind(mount: AnyMount) -> Iterator[str]:
@@ -250,6 +147,8 @@ def _asked_behind(mount: AnyMount) -> Iterator[str]:
             yield from (QIDO, WADO, STOW)
             if mount.send:
                 yield SEND
+        case FhirMount():
+            yield from (FHIR, QIDO, WADO)
 
 
 def _remotes(settings: Settings) -> Iterator[Remote]:
@@ -259,9 +158,16 @@ def _remotes(settings: Settings) -> Iterator[Remote]:
         yield Remote(
             name, peer.aet, f"{peer.host}:{peer.port}", peer.tls, may_call=True, proves=says
         )
+    for name, publisher in settings.archives.items():
+        if publisher.publish is not None:
+            yield _place(f"{name}.publish", publisher.publish.url)
     for name, there in settings.destinations.items():
-        tls = there.url.startswith("https:")
-        yield Remote(name, "", there.url, tls, may_call=False, proves="")
+        yield _place(name, there.url)
+
+
+def _place(name: str, url: str) -> Remote:
+    """Somebody who is only called, by HTTP."""
+    return Remote(name, "", url, url.startswith("https:"), may_call=False, proves="")
 
 
 def _proofs(settings: Settings) -> Iterator[str]:

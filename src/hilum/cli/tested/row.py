@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import httpx
 
 from hilum.backends.dimse.remote import remote
-from hilum.cli.stated.facts import Entity, Statement
+from hilum.cli.stated.statement import Entity, Statement
 from hilum.cli.walk.row import ourselves, reachable
 from hilum.codec.associate import UserIdentity
 from hilum.config.schema import Settings

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import warnings
 
-from hilum.cli.stated.facts import Door
+from hilum.cli.stated.statement import Door
 from hilum.cli.tested.row import Failed, Row, Skipped, Subject
 from hilum.cli.walk.row import reachable
 

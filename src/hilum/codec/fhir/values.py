@@ -20,9 +20,9 @@ URI: Final = "urn:ietf:rfc:3986"
 OID: Final = "urn:oid:"
 TYPES: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
 ABSENT: Final = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
-_REPRESENTATION: Final = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation"
-_GROUPS: Final = {"Alphabetic": "ABC", "Ideographic": "IDE", "Phonetic": "SYL"}
-_SCHEMES: Final = {
+REPRESENTATION: Final = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation"
+GROUPS: Final = {"Alphabetic": "ABC", "Ideographic": "IDE", "Phonetic": "SYL"}
+SCHEMES: Final = {
     "DCM": DCM,
     "SCT": SCT,
     "SRT": "http://snomed.info/srt",
@@ -104,13 +104,13 @@ def names(attributes: Attributes, tag: str) -> list[Element]:
 
 def _names(value: Any) -> Iterator[Element]:  # noqa: ANN401 - JSON
     groups = value if isinstance(value, Mapping) else {"Alphabetic": value}
-    told = {group: str(groups[group]) for group in _GROUPS if clean(str(groups.get(group) or ""))}
+    told = {group: str(groups[group]) for group in GROUPS if clean(str(groups.get(group) or ""))}
     for group, written in told.items():
         name = _name(written, is_alphabetic=group == "Alphabetic")
         if not name:
             continue
         if len(told) > 1 or group != "Alphabetic":
-            yield {"extension": [{"url": _REPRESENTATION, "valueCode": _GROUPS[group]}], **name}
+            yield {"extension": [{"url": REPRESENTATION, "valueCode": GROUPS[group]}], **name}
         else:
             yield name
 
@@ -169,8 +169,8 @@ def _coding(item: Attributes) -> Element:
     coding: Element = {}
     scheme = text(item, "00080102")
     uid = text(item, "0008010C")
-    if scheme in _SCHEMES:
-        coding["system"] = _SCHEMES[scheme]
+    if scheme in SCHEMES:
+        coding["system"] = SCHEMES[scheme]
     elif is_uid(uid):
         coding["system"] = OID + uid
     if value:

@@ -8,11 +8,15 @@ from random import getrandbits
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hilum.config.schema import HttpSettings
+from hilum.core import correlation
+from hilum.core.correlation import Correlation, traced
+from hilum.core.summary import in_words
 from hilum.frontends.dicomweb import errors
 from hilum.frontends.dicomweb.safe import ALWAYS, safe
 
 _ABSOLUTE = re.compile(r"^https?://[^/]*", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
+_TRACE = (b"traceparent", b"tracestate")
 
 _log = logging.getLogger(__name__)
 
@@ -52,21 +56,41 @@ class Access:
 
         path = _tidy(scope["path"])
         scope.setdefault("state", {})["request_id"] = name
+        done = Correlation(name, told=[])
+        _continue_trace(done, scope)
         scope["hilum.headers"] = [*scope.get("hilum.headers", ()), *ALWAYS]
-        try:
-            if not self._base or path == self._base or path.startswith(self._base + "/"):
-                scope["path"] = path[len(self._base) :] or "/"
-                await self._app(scope, receive, sent)
-            else:
-                await errors.said(404, "Not Found")(scope, receive, sent)
-        finally:
-            if _log.isEnabledFor(logging.INFO):
-                milliseconds = (time.monotonic() - began) * 1000
-                _log.info(
-                    "%s %s %s: %s, %d bytes, %.1f ms",
-                    *(name, scope["method"], _printable(path), status or "no answer"),
-                    *(size, milliseconds),
-                )
+        with correlation.within(done):
+            try:
+                if not self._base or path == self._base or path.startswith(self._base + "/"):
+                    scope["path"] = path[len(self._base) :] or "/"
+                    await self._app(scope, receive, sent)
+                else:
+                    await errors.said(404, "Not Found")(scope, receive, sent)
+            finally:
+                self._tell(scope["method"], path, status, size, began)
+
+    def _tell(self, method: str, path: str, status: int, size: int, began: float) -> None:
+        """The line of a request, and of all that was done for it."""
+        about = correlation.now()
+        told, about.told = about.told or (), None  # what goes on in the background tells itself
+        if not _log.isEnabledFor(logging.INFO):
+            return
+        milliseconds = round((time.monotonic() - began) * 1000, 1)
+        _log.info(
+            "%s %s %s: %s, %d bytes, %.1f ms%s",
+            *(about.request_id, method, _printable(path), status or "no answer", size),
+            *(milliseconds, "".join(f"; {in_words(each)}" for each in told)),
+            extra={
+                "fields": {
+                    "method": method,
+                    "path": _printable(path),
+                    "status": status,
+                    "size": size,
+                    "milliseconds": milliseconds,
+                    **({"operations": told} if told else {}),
+                }
+            },
+        )
 
 
 def _name(scope: Scope) -> str:
@@ -78,6 +102,14 @@ def _name(scope: Scope) -> str:
                 return str(given)
             break
     return f"{getrandbits(128):032x}"
+
+
+def _continue_trace(done: Correlation, scope: Scope) -> None:
+    """Where the client has one (W3C Trace Context)."""
+    said = {name: value for name, value in scope["headers"] if name in _TRACE}
+    if said:
+        parent, state = (said.get(name, b"").decode("latin-1") for name in _TRACE)
+        traced(done, parent, state)
 
 
 def _tidy(path: str) -> str:

@@ -1,7 +1,7 @@
 """By which URL does the client see us? (PS3.18 §8.2; RFC 7239 for what a proxy says)."""
 
 import re
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.requests import Request
 
@@ -24,9 +24,8 @@ def service_root(request: Request, settings: HttpSettings) -> str:
         BadRequest: the host name has characters that none can have.
     """
     base = settings.base_path
-    if settings.public_url is not None:
-        doubled = base and urlsplit(settings.public_url).path.endswith(base)
-        return settings.public_url + ("" if doubled else base)
+    if settings.public_root is not None:
+        return settings.public_root
     scheme, host, prefix = request.scope["scheme"], request.headers.get("host", ""), ""
     if is_believed(settings, (request.scope.get("client") or ("", 0))[0]):
         scheme, host, prefix = _forwarded(request, scheme, host)

@@ -17,7 +17,7 @@ async def echo(session: Session, message: Message) -> None:
     brings = session.inbox.admits(caller.called, caller.calling, caller.address)
     status, comment = Dimse.SUCCESS, None
     if session.is_mount and not brings:
-        operation = Echo(mount=session.mount, who=session.who, request_id=session.request_id)
+        operation = Echo(mount=session.mount, who=session.who, request_id=session.asked)
         try:
             await session.broker.echo(operation)
         except NotOffered:  # there is nothing behind it that could be asked

@@ -57,7 +57,7 @@ async def _send_matches(session: Session, message: Message) -> bool:
     operation = Find(
         mount=session.mount,
         who=session.who,
-        request_id=session.request_id,
+        request_id=session.asked,
         query=query,
     )
     await checkpoint_if_cancelled()  # the C-CANCEL may have come with the request

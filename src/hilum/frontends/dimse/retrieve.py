@@ -42,7 +42,7 @@ async def get(session: Session, message: Message) -> None:
         operation = Retrieve(
             mount=session.mount,
             who=session.who,
-            request_id=session.request_id,
+            request_id=session.asked,
             refs=tuple(refs),
         )
         return session.broker.give(operation, _Here(session.association, session.broker.transcodes))
@@ -63,7 +63,7 @@ async def move(session: Session, message: Message) -> None:
         operation = Send(
             mount=session.mount,
             who=session.who,
-            request_id=session.request_id,
+            request_id=session.asked,
             refs=tuple(refs),
             destination=destination,
             originator=Originator(
@@ -187,7 +187,7 @@ class _Retrieving:
         done = progress.completed + progress.failed + progress.warning
         log.warning(
             "%s %s: of %d sub-operations to %s %d failed and %d had warnings: %s",
-            self._session.request_id,
+            self._session.asked,
             self._session.association.peer,
             done,
             self._message.command.move_destination or "the peer itself",

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import logging
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
@@ -16,6 +15,7 @@ from hilum.config.limits import LimitSettings
 from hilum.config.schema import Settings
 from hilum.core.audit import unspoken
 from hilum.core.broker import Broker
+from hilum.core.correlation import Correlation, within
 from hilum.core.login import OPEN, Login
 from hilum.frontends.dimse import limits
 from hilum.frontends.dimse.admission import TRANSIENT, Admission, Refusal
@@ -33,6 +33,7 @@ from hilum.net.entrance import Entrance
 from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
 from hilum.net.threshold import Threshold
+from hilum.net.tls import Speaks
 from hilum.net.worker import Worker
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
@@ -67,9 +68,10 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     stop: asyncio.Event,
     answered: asyncio.Event | None = None,
     worker: Worker | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: Speaks | None = None,
     login: Login = OPEN,
     rates: Rates | None = None,
+    changes: list[Callable[[Settings, Login], None]] | None = None,
 ) -> None:
     """Accept associations until `stop`; what runs then gets `graceful_shutdown` to end.
 
@@ -87,6 +89,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         tls: to speak TLS with, at the door that does; not where there are other workers.
         login: how it is known who calls.
         rates: how much each may ask; None: any amount.
+        changes: to which is added what takes other settings and another login while it is open.
 
     Raises:
         OSError: the port cannot be bound.
@@ -94,6 +97,8 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     crowd = Nobody() if worker is None else worker.crowd
     door = _Door(broker, settings, Inbox() if inbox is None else inbox, crowd, login)
     door.rates = rates or door.rates
+    if changes is not None:
+        changes.append(door.become)
     if worker is not None:
         door.left = worker.doors["dimse"].left
     listeners = await opened(settings, worker, tls, door.association, unspoken(broker.audits))
@@ -105,14 +110,14 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
                     listener.serve(tasks)
                 elif isinstance(listener, Entrance):
                     whose = None if worker is None else worker.whose
-                    patience = settings.dimse.acse_timeout
+                    patience = door.settings.dimse.acse_timeout
                     listener.serve(tasks, lambda _: door.association(), whose, patience)
                 else:
                     await listener.start_serving()
             host, port = listeners[0].sockets[0].getsockname()[:2]
             started(host, port)
             await stop.wait()
-            until = asyncio.get_running_loop().time() + settings.dimse.graceful_shutdown
+            until = asyncio.get_running_loop().time() + door.settings.dimse.graceful_shutdown
             door.close()
             await door.brought(answered, until)
             await stop_accepting(listeners)
@@ -134,7 +139,6 @@ class _Door:
         self._crowd = crowd
         self.left: Callable[[], None] = lambda: None  # called when a connection has ended
         self.rates = Rates(LimitSettings())
-        self._settings = settings
         self._open: set[Association] = set()  # all connections
         self._accepted: set[Association] = set()  # those the limits are about
         self._busy: set[Association] = set()
@@ -142,11 +146,16 @@ class _Door:
         self._empty = asyncio.Event()
         self._empty.set()
         self._closing = self._shut = False
+        self.become(settings, login)
+
+    def become(self, settings: Settings, login: Login) -> None:
+        """Let in by other settings from now on. Whoever is in stays."""
         dimse = settings.dimse
+        self.settings = settings
         self._timeouts = Timeouts(
             acse=dimse.acse_timeout, message=dimse.message_timeout, idle=dimse.idle_timeout
         )
-        self._admission = Admission(broker, settings, inbox, login)
+        self._admission = Admission(self._broker, settings, self._inbox, login)
 
     def open(self, tasks: asyncio.TaskGroup) -> None:
         """Serve associations in `tasks` from now on; none may be made before."""
@@ -156,7 +165,7 @@ class _Door:
         """A new one, for a connection that is just being accepted."""
         return Association(
             requestor=False,
-            max_pdu=self._settings.dimse.max_pdu,
+            max_pdu=self.settings.dimse.max_pdu,
             timeouts=self._timeouts,
             made=self._made,
         )
@@ -169,7 +178,7 @@ class _Door:
             return
         self._open.add(association)
         self._empty.clear()
-        if len(self._open) > CROWD * self._settings.dimse.max_associations:
+        if len(self._open) > CROWD * self.settings.dimse.max_associations:
             association.fault = "more connections than can even be told that they are too many"
             association.cut()
         self._serving.create_task(self._handle(association))
@@ -214,7 +223,7 @@ class _Door:
         number = next(self._numbers)
         request_id = f"A{number}"
         try:
-            with anyio.CancelScope() as scope:
+            with anyio.CancelScope() as scope, within(Correlation(request_id)):
                 await self._negotiate(association, request_id, scope)
         except Exception:
             log.exception("%s %s: unexpected fault", request_id, association.peer)
@@ -301,8 +310,10 @@ class _Door:
             if message is None:
                 return
             self._busy.add(association)
+            session.asked = f"{session.request_id}.{message.command.message_id or 0}"
             try:
-                await self._run(session, message)
+                with within(Correlation(session.asked)):
+                    await self._run(session, message)
             finally:
                 self._busy.discard(association)
         association.abort("the service stops")
@@ -355,7 +366,7 @@ class _Door:
 
     def _full(self, association: Association, request: AssociateRequest) -> Refusal | None:
         """Why there is no room for one more."""
-        dimse = self._settings.dimse
+        dimse = self.settings.dimse
         others, others_from_there = self._crowd.elsewhere(association.address)
         if len(self._accepted) + others >= dimse.max_associations:
             return TRANSIENT, 3, 2, "dimse.max_associations is reached"

@@ -1,30 +1,25 @@
 """What is given of the answers: resources with their references, what is below and beside them."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
 from hilum.codec.fhir import subset
-from hilum.codec.fhir.imaging_study import (
-    INSTANCE_FIELDS,
-    SERIES_FIELDS,
-    STUDY_UID,
-    Parts,
-    imaging_study,
-)
+from hilum.codec.fhir.imaging_study import STUDY_UID, imaging_study
 from hilum.codec.fhir.parameters import Search
 from hilum.codec.fhir.patient import PATIENT_ID
 from hilum.codec.fhir.times import instant
-from hilum.codec.fhir.values import Attributes, Element, number, text
+from hilum.codec.fhir.values import Element
+from hilum.core.backend import Found
 from hilum.core.fhir.patients import PatientKey
 from hilum.core.fhir.table import Check, Keys, Row
+from hilum.core.fhir.whole import parts
 from hilum.core.operations import Find
 from hilum.frontends.fhir.asked import About
 from hilum.frontends.fhir.finding import Finding, set_times
 from hilum.frontends.fhir.kinds import PATIENTS, STUDIES, Searched, study_endpoints
-from hilum.model.identity import Level
-from hilum.model.query import Path, Query
+from hilum.model.query import Query
 
 _STUDY: Final = (STUDY_UID,)
 
@@ -102,28 +97,15 @@ class Resources:
         return dict(await self._about.fhir.patients.ids(self._about.mount.name, keys))
 
     async def _whole(self, row: Row, *, every_instance: bool) -> Element:
-        uid = text(row.attributes, "0020000D")
-        series = await self._below(uid, Level.SERIES, SERIES_FIELDS)
-        counts = [number(each, "00201209") for each in series]
-        count = number(row.attributes, "00201208")
-        if count is None and None not in counts:
-            count = sum(each or 0 for each in counts)
-        most = self._about.fhir.settings.max_instances
-        instances: dict[str, list[Attributes]] | None = None
-        if every_instance or (count is not None and count <= most):
-            instances = {}
-            for each in await self._below(uid, Level.IMAGE, INSTANCE_FIELDS):
-                instances.setdefault(text(each, "0020000E"), []).append(each)
+        most = None if every_instance else self._about.fhir.settings.max_instances
+        below = await parts(self._found, row.attributes, most)
         systems, references = self._about.systems, study_endpoints(self._about)
-        parts = Parts(series, instances)
-        made = imaging_study(row.attributes, systems, references, parts)
-        return made if instances is not None else subset.marked(made)
+        made = imaging_study(row.attributes, systems, references, below)
+        return made if below.instances is not None else subset.marked(made)
 
-    async def _below(self, uid: str, level: Level, fields: frozenset[Path]) -> list[Attributes]:
+    def _found(self, query: Query) -> AbstractAsyncContextManager[Found]:
         asked = self._about.asked
-        query = Query(level, {_STUDY: uid}, fields, is_bare=True)
-        async with asked.broker.find(asked.operation(Find, query=query)) as found:
-            return [each.decoded() async for each in found]
+        return asked.broker.find(asked.operation(Find, query=query))
 
     async def beside(
         self,

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from zoneinfo import ZoneInfo
 
 from hilum.codec.fhir.values import Systems
-from hilum.config.fhir import FhirSettings, MountFhir
+from hilum.config.fhir import FhirSettings
 from hilum.config.schema import Settings
 from hilum.core.fhir.patients import PatientIds
+from hilum.core.fhir.systems import systems
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,5 @@ class Fhir:
 
 def fhir(settings: Settings, patients: PatientIds) -> Fhir:
     """The same, of a configuration."""
-    systems = {name: _systems(mount.fhir) for name, mount in settings.mounts.items()}
-    return Fhir(patients, settings.fhir, systems)
-
-
-def _systems(said: MountFhir) -> Systems:
-    return Systems(
-        issuers=said.issuers,
-        patient=said.patient_system,
-        accession=said.accession_system,
-        zone=None if said.timezone is None else ZoneInfo(said.timezone),
-    )
+    found = {name: systems(mount.fhir) for name, mount in settings.mounts.items()}
+    return Fhir(patients, settings.fhir, found)
