@@ -17,13 +17,13 @@ from bench.hostile.watch import GROWTH, SLOPE, Look, as_before, settled, slope, 
 from bench.processes import say
 
 QUIET = 0.3  # of each round, without hostile clients
-WARM = 60.0  # seconds of hostile clients before anything counts
+WARM = 120.0  # seconds of hostile clients before anything counts
 SLOWER = 2.0  # times as long as usual that the good client may wait
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the server held: after all was made that is made once, meanwhile, and at the end."""
+    """What the server held: when all was made that is made once; as quiet times ended; last."""
 
     before: Left
     looks: Sequence[Look]
@@ -42,10 +42,12 @@ def measured(minutes: float, names: Sequence[str], folder: Path) -> bool:
             hostile(place, min(WARM, minutes * 60), names)
             before = settled(pid, folder)
             say(f"start:       {before}")
-            with watching(pid, folder) as looks:
+            looks = []
+            with watching(pid, folder) as look:
                 for number in range(1, rounds + 1):
                     with spans.quiet():
                         time.sleep(seconds * QUIET)
+                    looks.append(look())
                     with spans.hostile():
                         came = hostile(place, seconds * (1 - QUIET), names)
                     say(f"round {number} of {rounds}: {came}")
@@ -77,7 +79,8 @@ def told(heard: Heard, spans: _Spans, held: Held) -> bool:
     """Print what came out; whether it passed."""
     fine = _timed(heard, spans)
     print(f"\nstart:  {held.before}\nend:    {held.after}")
-    print("memory: " + " ".join(f"{left.memory:.0f}" for _, left in held.looks) + " MB")
+    quiet = " ".join(f"{left.memory:.0f}" for _, left in held.looks)
+    print(f"memory as each quiet time ended: {quiet} MB")
     for error in heard.errors[:20]:
         print(f"error:  {error}")
     grew = slope(held.looks)

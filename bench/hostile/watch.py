@@ -3,7 +3,7 @@
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
@@ -15,8 +15,8 @@ EVERY = 30.0  # seconds between two looks
 SETTLE = 100.0  # seconds for what hostile clients left to run into its limits
 CALM = 10.0  # seconds without anything getting less, after which it will not
 GROWTH = 32.0  # MB that may come: what was stored meanwhile, in bounded caches
-SLOPE = 1.0  # MB a minute by which memory may go up in the second half of a run
-_FEW = 6  # looks; of fewer nobody can say where they lead
+SLOPE = 2.0  # MB a minute by which memory may go up in the second half of a run
+_FEW = 6  # looks in all; of fewer nobody can say where they lead
 _SPARE = 2  # descriptors, threads, files that may be more: of a request that is running
 
 Look = tuple[float, Left]
@@ -24,22 +24,23 @@ Look = tuple[float, Left]
 
 
 @contextmanager
-def watching(pid: int, folder: Path) -> Iterator[list[Look]]:
-    """Look until the block is left; what was seen."""
-    looks: list[Look] = []
+def watching(pid: int, folder: Path) -> Iterator[Callable[[], Look]]:
+    """Tell each half minute until the block is left; what looks besides."""
     ended = threading.Event()
     began = time.monotonic()
 
-    def look() -> None:
-        while not ended.wait(EVERY):
-            minutes = (time.monotonic() - began) / 60
-            looks.append((minutes, Left.at(pid, folder)))
-            say(f"minute {minutes:4.1f}: {looks[-1][1]}")
+    def look() -> Look:
+        return (time.monotonic() - began) / 60, Left.at(pid, folder)
 
-    thread = threading.Thread(target=look)
+    def tell() -> None:
+        while not ended.wait(EVERY):
+            minutes, left = look()
+            say(f"minute {minutes:4.1f}: {left}")
+
+    thread = threading.Thread(target=tell)
     thread.start()
     try:
-        yield looks
+        yield look
     finally:
         ended.set()
         thread.join()
@@ -50,9 +51,9 @@ def slope(looks: Sequence[Look]) -> float | None:
 
     It is the median of what any two of them say: one peak says nothing.
     """
-    late = [(minutes, left.memory) for minutes, left in looks[len(looks) // 2 :]]
-    if len(late) < _FEW:
+    if len(looks) < _FEW:
         return None
+    late = [(minutes, left.memory) for minutes, left in looks[len(looks) // 2 :]]
     return statistics.median((b - a) / (end - at) for (at, a), (end, b) in combinations(late, 2))
 
 

@@ -2,28 +2,30 @@
 
 import asyncio
 import os
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from hilum.auditing import CannotAudit, open_audit
-from hilum.authorising import CannotAuthorise, audited, open_login
+from hilum.authorising import CannotAuthorise, Logins, audited, open_logins
+from hilum.changing import Changing
 from hilum.config.schema import Settings
+from hilum.core.audit import Audits
 from hilum.core.broker import Broker
 from hilum.core.jobs import open_sends
+from hilum.core.login import Login
 from hilum.core.mounts import Mounts
 from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
-from hilum.mounting import CannotMount, mounted
+from hilum.mounting import CannotMount, Mounted, Mounting, open_mounting
 from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
 from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
-from hilum.service.signals import hangs_up
+from hilum.service.reloading import Prepares
 from hilum.state.state import State, open_state
 from hilum.telling import CannotTell, open_telling
-from hilum.watching import CannotWatch, Watched, open_watching
+from hilum.watching import CannotWatch, Watched, Watching, open_watching
 from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
 
@@ -34,9 +36,14 @@ class CannotStart(Exception):
 
 @dataclass(slots=True)
 class Listening:
-    """Where the doors are: (address, port) by "dimse" and "http"."""
+    """Where the doors are: (address, port) by "dimse" and "http".
+
+    Attributes:
+        change: makes ready what another configuration needs; None: that cannot be done.
+    """
 
     doors: dict[str, tuple[str, int]] = field(default_factory=dict)
+    change: Prepares | None = None
 
 
 async def serve(
@@ -63,21 +70,10 @@ async def serve(
         workshop = await stack.enter_async_context(open_workshop(settings.imaging, workers))
         transcodes = Transcoder(workshop, settings.imaging, settings.transcoding / str(number))
         inbox = Inbox(settings.server.aet, settings.spill, crowd)
-        try:
-            found = await stack.enter_async_context(mounted(settings, inbox, worker, transcodes))
-        except CannotMount as error:
-            raise CannotStart(str(error)) from error
+        mounting, found = await _mounts(settings, inbox, worker, transcodes, stack)
         state = await _state(settings, stack, worker) if settings.has_state else None
-        issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
-        try:
-            audits = await stack.enter_async_context(open_audit(settings, is_first=not number))
-            opening_login = open_login(settings.auth, issued, audited(audits), sessions=sessions)
-            login = await stack.enter_async_context(opening_login)
-            watching = await stack.enter_async_context(open_watching(settings, worker))
-        except CannotAudit as error:
-            raise CannotStart(f"server.data: {error}") from error
-        except (CannotAuthorise, CannotWatch) as error:
-            raise CannotStart(str(error)) from error
+        audits, logins, login = await _logins(settings, state, stack, is_first=not number)
+        watching = await _watching(settings, worker, stack)
         broker = Broker(
             *(found.mounts, found.destinations, login.policy, transcodes, audits),
             records=watching.records,
@@ -88,32 +84,71 @@ async def serve(
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
         await _telling(settings, found.mounts, state, stack, worker)
-        watched = Watched(found.mounts, workshop, sends, state)
+        watched = Watched(broker, workshop, sends, state)
         await stack.enter_async_context(watching.measuring(watched, is_first=not number))
-        tls = await stack.enter_async_context(_renewed(settings))
+        renewed = await stack.enter_async_context(_renewed(settings))
+        tls = None if renewed is None else lambda: renewed.context
         patients = None if state is None else state.patients
         doors = Doors(
             *(settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients),
             rates=Rates(settings.limits),
             inspects=watching.inspects(watched),
             exposes=watching.exposes,
-        ).open()
-        listening = Listening()
+        )
+        opened = doors.open()
+        doors.changes.append(lambda now, _login: watching.become(now))
+        changing = Changing(mounting, logins, renewed, broker, doors, worker)
+        listening = Listening(change=changing.prepared)
 
         def started(name: str, host: str, port: int) -> None:
             listening.doors[name] = (host, port)
-            if len(listening.doors) == len(doors):
+            if len(listening.doors) == len(opened):
                 ready(listening)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for name, door in doors.items():
+                for name, door in opened.items():
                     group.create_task(_open(name, settings, door, started))
         except BaseExceptionGroup as failures:
             refused, others = failures.split(CannotStart)
             if refused is None or others is not None:
                 raise
             raise CannotStart("\n".join(str(each) for each in refused.exceptions)) from None
+
+
+async def _mounts(
+    settings: Settings,
+    inbox: Inbox,
+    worker: Worker | None,
+    transcodes: Transcoder,
+    stack: AsyncExitStack,
+) -> tuple[Mounting, Mounted]:
+    """What makes mounts, and the first that it has made."""
+    try:
+        mounting = await stack.enter_async_context(open_mounting(inbox, worker, transcodes))
+        prepared = await mounting.prepared(settings)
+    except CannotMount as error:
+        raise CannotStart(str(error)) from error
+    prepared.commit()
+    return mounting, prepared.made
+
+
+async def _logins(
+    settings: Settings, state: State | None, stack: AsyncExitStack, *, is_first: bool
+) -> tuple[Audits, Logins, Login]:
+    """What keeps the audit, what makes logins, and the first that it has made."""
+    issued, sessions = (None, None) if state is None else (state.tokens, state.sessions)
+    try:
+        audits = await stack.enter_async_context(open_audit(settings, is_first=is_first))
+        opening = open_logins(issued, audited(audits), sessions)
+        logins = await stack.enter_async_context(opening)
+        prepared = await logins.prepared(settings.auth)
+    except CannotAudit as error:
+        raise CannotStart(f"server.data: {error}") from error
+    except CannotAuthorise as error:
+        raise CannotStart(str(error)) from error
+    prepared.commit()
+    return audits, logins, prepared.made
 
 
 async def _state(settings: Settings, stack: AsyncExitStack, worker: Worker | None) -> State:
@@ -141,9 +176,17 @@ async def _telling(
             raise CannotStart(str(error)) from error
 
 
+async def _watching(settings: Settings, worker: Worker | None, stack: AsyncExitStack) -> Watching:
+    """Who watches."""
+    try:
+        return await stack.enter_async_context(open_watching(settings, worker))
+    except CannotWatch as error:
+        raise CannotStart(str(error)) from error
+
+
 @asynccontextmanager
-async def _renewed(settings: Settings) -> AsyncIterator[ssl.SSLContext | None]:
-    """What the doors speak TLS with, if any does; its files are looked at, also on SIGHUP."""
+async def _renewed(settings: Settings) -> AsyncIterator[Renewed | None]:
+    """What the doors speak TLS with, if any does; its files are looked at."""
     if not settings.tls_doors:
         yield None
         return
@@ -154,8 +197,7 @@ async def _renewed(settings: Settings) -> AsyncIterator[ssl.SSLContext | None]:
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(renewed.watch())
         try:
-            with hangs_up(renewed.renew):
-                yield renewed.context
+            yield renewed
         finally:
             watching.cancel()
 

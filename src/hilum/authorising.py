@@ -3,17 +3,21 @@
 import ipaddress
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hilum.config.auth import AuthSettings, RuleSettings
+from hilum.config.changes import stamps
 from hilum.core.audit import Audits
-from hilum.core.login import OPEN, KeepsSessions, Login
+from hilum.core.lasting import Change, Lasting, Open, Uses, open_lasting
+from hilum.core.login import OPEN, AsksElsewhere, KeepsSessions, Login, Verifies
 from hilum.core.operations import Operation
 from hilum.core.policy import Decision, Policy, Rule, Told, needs
 from hilum.model.audit import Event, Kind, Outcome
-from hilum.model.principal import Grant, Right
+from hilum.model.principal import Grant, Principal, Right
 
 if TYPE_CHECKING:
     from hilum.net.tokens import Issued
@@ -126,3 +130,91 @@ async def open_login(
             provider = await stack.enter_async_context(opening)
         tokens = Remembered(Tokens(settings.token, keys, issued))
         yield Login(policy(settings, told), tokens, sessions, settings.session, provider)
+
+
+class Logins:
+    """Makes logins of configurations, one after the other. See `open_logins`."""
+
+    def __init__(
+        self,
+        lasting: Lasting,
+        issued: "Issued | None" = None,
+        told: Told = noted,
+        sessions: KeepsSessions | None = None,
+    ) -> None:
+        self._lasting = lasting
+        self._opens = partial(open_login, issued=issued, told=told, sessions=sessions)
+
+    async def prepared(self, settings: AuthSettings) -> "PreparedLogin":
+        """The login of a configuration; that which there is, where nothing has changed.
+
+        Raises:
+            CannotAuthorise: as `open_login`.
+        """
+        change = self._lasting.change()
+        key = settings, stamps(settings)
+        opened: Open[Login] = await change.have(key, partial(self._opens, settings))
+        return PreparedLogin(_in_use(opened.value, opened.uses), change)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedLogin:
+    """A login that is open. Either `commit` or `drop` ends it."""
+
+    made: Login
+    change: Change
+
+    def commit(self) -> None:
+        """It is what is wanted; the one before ends when nobody asks it any more."""
+        self.change.commit()
+
+    async def drop(self) -> None:
+        """It is not wanted."""
+        await self.change.drop()
+
+
+@asynccontextmanager
+async def open_logins(
+    issued: "Issued | None" = None, told: Told = noted, sessions: KeepsSessions | None = None
+) -> AsyncIterator[Logins]:
+    """What makes logins, until the block is left; arguments as of `open_login`."""
+    async with open_lasting() as lasting:
+        yield Logins(lasting, issued, told, sessions)
+
+
+def _in_use(login: Login, uses: Uses) -> Login:
+    """The same, whose keys and provider stay open as long as somebody is being verified."""
+    tokens, provider = login.tokens, login.provider
+    return replace(
+        login,
+        tokens=None if tokens is None else _UsedTokens(tokens, uses),
+        provider=None if provider is None else _UsedProvider(provider, uses),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _UsedTokens:
+    """Implements `core.login.Verifies`."""
+
+    tokens: Verifies
+    uses: Uses
+
+    async def verified(self, token: str, /) -> Principal:
+        with self.uses:
+            return await self.tokens.verified(token)
+
+
+@dataclass(frozen=True, slots=True)
+class _UsedProvider:
+    """Implements `core.login.AsksElsewhere`."""
+
+    provider: AsksElsewhere
+    uses: Uses
+
+    async def begin(self, back: str, /) -> tuple[str, str]:
+        with self.uses:
+            return await self.provider.begin(back)
+
+    async def token(self, said: Mapping[str, str], kept: str, back: str, /) -> str:
+        with self.uses:
+            return await self.provider.token(said, kept, back)

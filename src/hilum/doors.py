@@ -1,7 +1,6 @@
 """Which doors are there, and with what is each served? Each opens only where it is configured."""
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -17,11 +16,14 @@ from hilum.core.records import Exposes
 from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
+from hilum.net.tls import Speaks
 from hilum.net.worker import Worker
 from hilum.workshop.pool import Workshop
 
 Started = Callable[[str, int], None]
 """Is told host and port."""
+Changes = list[Callable[[Settings, Login], None]]
+"""Each door adds what takes other settings and another login while it is open."""
 Door = Callable[[Started], Awaitable[None]]
 """Listens, serves until it is told to stop, and lets what runs end."""
 
@@ -40,6 +42,7 @@ class Doors:
         inspects: looks whether what is ours is in order.
         exposes: gives what was counted, for the door of administrators.
         answered: set when the web door has answered all that it was asked.
+        changes: to be called with other settings and logins, for each door that is open.
     """
 
     settings: Settings
@@ -49,13 +52,20 @@ class Doors:
     workshop: Workshop
     stop: asyncio.Event
     worker: Worker | None
-    tls: ssl.SSLContext | None
+    tls: Speaks | None
     login: Login = OPEN
     patients: PatientIds | None = None
     rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
     inspects: Inspects = nothing
     exposes: Exposes | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event)
+    changes: Changes = field(default_factory=list)
+
+    def become(self, settings: Settings, login: Login) -> None:
+        """Serve with other settings and logins from now on; what runs goes on."""
+        self.rates.become(settings.limits)
+        for each in self.changes:
+            each(settings, login)
 
     def open(self) -> dict[str, Door]:
         """Those that are to be opened, by name."""
@@ -82,29 +92,37 @@ class Doors:
             tls=self.tls,
             login=self.login,
             rates=self.rates,
+            changes=self.changes,
         )
 
     async def _http(self, started: Started) -> None:
+        from hilum.frontends.current import Current  # noqa: PLC0415 - as above
         from hilum.frontends.dicomweb.app import application  # noqa: PLC0415 - only where that door opens
         from hilum.frontends.fhir.service import fhir  # noqa: PLC0415 - as above
         from hilum.net import http  # noqa: PLC0415 - only where that door opens
 
-        settings, worker = self.settings, self.worker
+        worker = self.worker
         mark = "" if worker is None else worker.mark
-        viewer = settings.viewer if settings.http.viewer else None
-        app: Application = application(
-            self.broker,
-            settings.http,
-            self.sends,
-            mark,
-            self.workshop,
-            viewer,
-            settings.spill,
+        current = Current(
+            lambda settings, login, before: application(
+                self.broker,
+                settings.http,
+                self.sends,
+                mark,
+                self.workshop,
+                settings.viewer if settings.http.viewer else None,
+                settings.spill,
+                login,
+                None if self.patients is None else fhir(settings, self.patients),
+                self.rates,
+                self.inspects,
+                before,
+            ),
+            self.settings,
             self.login,
-            None if self.patients is None else fhir(settings, self.patients),
-            self.rates,
-            self.inspects,
         )
+        self.changes.append(current.become)
+        app: Application = current
         elsewhere = entrance = None
         if worker is not None:
             elsewhere, entrance = worker.elsewhere, worker.doors["http"]
@@ -112,36 +130,45 @@ class Doors:
         try:
             await http.serve(
                 app,
-                settings.http,
+                self.settings.http,
                 started=started,
                 stop=self.stop,
                 entrance=entrance,
                 elsewhere=elsewhere,
-                tls=self.tls if settings.http.tls else None,
+                tls=self.tls if self.settings.http.tls else None,
                 refused=unspoken(self.broker.audits),
+                now=lambda: current.settings.http,
             )
         finally:
             self.answered.set()
 
     async def _admin(self, started: Started) -> None:
         from hilum.frontends.admin.app import application  # noqa: PLC0415 - only where that door opens
+        from hilum.frontends.current import Current  # noqa: PLC0415 - as above
         from hilum.net import http  # noqa: PLC0415 - as above
 
-        assert self.exposes is not None  # noqa: S101 - given where this door is open
-        door = self.settings.admin_door
-        await http.serve(
-            application(
+        exposes, door = self.exposes, self.settings.admin_door
+        assert exposes is not None  # noqa: S101 - given where this door is open
+        current = Current(
+            lambda settings, login, _before: application(
                 self.broker,
-                door,
-                self.exposes,
-                login=self.login,
+                settings.admin_door,
+                exposes,
+                login=login,
                 rates=self.rates,
                 inspects=self.inspects,
             ),
+            self.settings,
+            self.login,
+        )
+        self.changes.append(current.become)
+        await http.serve(
+            current,
             door,
             started=started,
             stop=self.stop,
             entrance=None if self.worker is None else self.worker.doors["admin"],
             tls=self.tls if door.tls else None,
             refused=unspoken(self.broker.audits),
+            now=lambda: current.settings.admin_door,
         )

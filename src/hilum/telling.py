@@ -55,6 +55,7 @@ async def open_telling(
         for mount in mounts:
             is_ours = worker is None or worker.is_home_of(mount.name)
             if is_ours and mount.name in settings.published:
+                stack.enter_context(mount.uses)  # until a restart, whatever becomes of the mount
                 await _publish(settings, mount, state, name, stack, told)
         try:
             async with asyncio.TaskGroup() as group:

@@ -7,8 +7,8 @@ from typing import Final
 
 from hilum.config.schema import Settings
 from hilum.config.watching import TelemetrySettings
+from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends
-from hilum.core.mounts import Mounts
 from hilum.core.readiness import Inspects
 from hilum.core.records import Exposes, Records
 from hilum.net.others import open_others
@@ -32,54 +32,68 @@ class Watched:
     """What is there to be looked at.
 
     Attributes:
+        broker: has the mounts, which may be others later.
         sends: those in the background; None: there are none.
         state: what outlives us; None: nothing does.
     """
 
-    mounts: Mounts
+    broker: Broker
     workshop: Workshop
     sends: BackgroundSends | None
     state: State | None
 
 
-@dataclass(frozen=True, slots=True)
 class Watching:
     """Who watches.
 
-    Attributes:
+    Args:
+        settings: what is watched.
         records: is told of operations.
         metrics: what is counted; None: nobody can ask for it.
     """
 
-    settings: Settings
-    records: Records
-    metrics: Metrics | None
+    def __init__(self, settings: Settings, records: Records, metrics: Metrics | None) -> None:
+        self.records = records
+        self._settings = settings
+        self._metrics = metrics
+        self._readiness: list[Readiness] = []
 
     @property
     def exposes(self) -> Exposes | None:
         """Gives what was counted."""
-        return None if self.metrics is None else self.metrics.expose
+        return None if self._metrics is None else self._metrics.expose
+
+    def become(self, settings: Settings) -> None:
+        """Watch what other settings say from now on."""
+        self._settings = settings
+        for each in self._readiness:
+            each.become(settings)
+        if self._metrics is not None:
+            self._metrics.counted.become(settings)
 
     def inspects(self, watched: Watched) -> Inspects:
         """Looks whether what is ours is in order."""
-        state, sends = watched.state, watched.sends
-        return Readiness(
-            self.settings,
-            {name: watched.mounts[name].echoes for name in self.settings.archives},
+        state, sends, broker = watched.state, watched.sends, watched.broker
+        made = Readiness(
+            self._settings,
+            lambda: {each.name: each.echoes for each in broker.mounts if each.backend == "archive"},
             None if state is None else lambda: state.sends.get("0"),
             None if sends is None else lambda: sends.waits,
         )
+        self._readiness.append(made)
+        return made
 
     @asynccontextmanager
     async def measuring(self, watched: Watched, *, is_first: bool) -> AsyncIterator[None]:
         """Count what is there, too, until the block is left."""
-        if self.metrics is None:
+        if self._metrics is None:
             yield
             return
         queue = None if watched.state is None else watched.state.queue
         async with watching_the_loop() as lag:
-            parts = (watched.mounts, watched.workshop, watched.sends, queue, lag)
-            self.metrics.add(Gauges(self.settings, *parts, is_first=is_first))
+            now = (lambda: self._settings, lambda: watched.broker.mounts)
+            parts = (*now, watched.workshop, watched.sends, queue, lag)
+            self._metrics.add(Gauges(*parts, is_first=is_first))
             yield
 
 

@@ -1,9 +1,12 @@
+import tracemalloc
+import zlib
 from io import BytesIO
 
 import pydicom
 import pytest
 
 from hilum.codec.identifiers import Identifiers, look
+from hilum.codec.sop_class import DEFLATED_LE
 from hilum.model.errors import BadDataset
 
 ILE, ELE, EBE = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
@@ -43,6 +46,19 @@ def test_a_missing_uid_is_known_to_be_missing(syntax: str) -> None:
     found = look(encoded(syntax, study=None), syntax, study=True, complete=False)
     assert found is not None
     assert found.study_instance_uid == ""
+
+
+def test_of_a_deflated_data_set_little_is_inflated() -> None:
+    begin = b"\x08\0\x16\0UI\x04\x001.2\0" + b"\x09\0\x10\x10OB\0\0" + bytes((0, 0, 0, 64))
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    data = deflater.compress(begin + bytes(30_000_000)) + deflater.flush()
+    tracemalloc.start()
+    try:
+        found = look(data, DEFLATED_LE, study=True, complete=False)
+        assert tracemalloc.get_traced_memory()[1] < 12_000_000
+    finally:
+        tracemalloc.stop()
+    assert found == Identifiers("1.2", "", "")  # all that it says in its first 4 MiB
 
 
 def test_rubbish_is_refused_at_the_end() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOREIGN = re.compile(r"(?<![\w./~-])/(work|farm|home/\w|Users/\w|root/)[\w/.-]*")
+FOREIGN = re.compile(r"(?<![\w./~<-])/(work|farm|home/\w|Users/\w|root/)[\w/.-]*")
 
 
 def files() -> list[Path]:

@@ -17,7 +17,10 @@ SELFTEST = "tests/cli/test_selftest.py, with running brokers"
 ELSEWHERE = {
     "__main__": "one line, run by tests/cli/test_version.py",
     "watching": "tests/e2e/test_watching.py",
+    "changing": "tests/e2e/test_reload.py, by a broker that runs",
     "doors": "tests/test_app.py opens them",
+    "core/used": "tests/e2e/test_reload.py: what is used stays open",
+    "frontends/current": "tests/e2e/test_reload.py",
     "core/backend": "protocols: every backend's tests are theirs",
     "core/account": "tests/core/test_audit.py, through a broker",
     "core/login": VALUES,

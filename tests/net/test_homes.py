@@ -118,3 +118,22 @@ async def test_while_a_move_waits_strangers_may_bring_what_it_waits_for() -> Non
     found = homes(**MANY)
     assert await found.of_caller("HILUM", "X", HERE, lambda _: True) == found.of("ONE")
     assert await found.of_caller("ARCHIVE", "X", HERE, lambda _: True) is None
+
+
+def test_a_mount_stays_at_home_when_others_come_and_go() -> None:
+    before = homes(**MANY)
+    here = {name: mount for name, mount in MANY.items() if name not in {"ONE", "SAME"}}
+    after = before.after(Settings(mounts={"NEW": pacs(7, receivers=("IN",)), **here}))
+    assert {name: after.of(name) for name in here} == {name: before.of(name) for name in here}
+    assert after.of("NEW") == before.of("ONE")  # where there is room now
+    assert before.moved(after) == []
+    again = Homes(Settings(mounts={**here, "NEW": pacs(7)}), 4, after.all)
+    assert again.all == after.all
+    before.become(after)
+    assert before.of("NEW") == after.of("NEW")
+
+
+def test_mounts_that_come_to_share_a_receiver_would_have_to_move() -> None:
+    before = homes(**MANY)
+    after = before.after(Settings(mounts={**MANY, "TWO": pacs(2)}))
+    assert before.moved(after) != []

@@ -36,7 +36,7 @@ class Door:
             context.verify_mode = ssl.CERT_REQUIRED
         self.refused: list[tuple[str, str]] = []
         listener = bound(HOST, 0)
-        self.threshold = Threshold([listener], Echo, context, self._note)
+        self.threshold = Threshold([listener], Echo, lambda: context, self._note)
         self.port = listener.getsockname()[1]
         self.came = asyncio.Event()
 

@@ -56,7 +56,7 @@ def measured(folder: Path, *pacs: Pacs, is_first: bool = True) -> Gauges:
         for number, each in enumerate(pacs)
     }
     return Gauges(
-        *(settings, Mounts(mounts, None), Workshop(ImagingSettings())),
+        *(lambda: settings, lambda: Mounts(mounts, None), Workshop(ImagingSettings())),
         *(Sends(), Queue(), Durations()),  # type: ignore[arg-type] # doubles
         is_first=is_first,
     )

@@ -38,7 +38,9 @@ async def found(readiness: Readiness) -> dict[str, str]:
 
 async def test_all_is_in_order(tmp_path: Path) -> None:
     database = Archive()
-    ready = Readiness(settings(tmp_path), {"ARCHIVE": Archive()}, database.echo, lambda: 0.0)
+    ready = Readiness(
+        settings(tmp_path), lambda: {"ARCHIVE": Archive()}, database.echo, lambda: 0.0
+    )
     assert await found(ready) == {"archive": "", "database": "", "space": "", "queue": ""}
     assert [each.mount for each in await ready()] == ["ARCHIVE", "", "", ""]
     assert database.asked == 1
@@ -51,7 +53,7 @@ async def test_what_is_wrong_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise BackendFault("the state's database fails")
 
     poor = settings(tmp_path, min_free=10**18, max_wait=10.0)
-    sick = Readiness(poor, {"ARCHIVE": Archive(pause=60)}, fails, lambda: 11.0)
+    sick = Readiness(poor, lambda: {"ARCHIVE": Archive(pause=60)}, fails, lambda: 11.0)
     told = await found(sick)
     assert told["archive"] == "no answer within 0.01 seconds"
     assert told["database"] == "the state's database fails"
@@ -64,7 +66,7 @@ async def test_however_many_ask_it_looks_once_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = Archive(BackendFault("broken"), pause=0.01)
-    ready = Readiness(settings(tmp_path), {"ARCHIVE": archive}, None, lambda: 0.0)
+    ready = Readiness(settings(tmp_path), lambda: {"ARCHIVE": archive}, None, lambda: 0.0)
     monkeypatch.setattr(readiness, "FRESH", 3600.0)
     answers = await asyncio.gather(*(found(ready) for _ in range(20)))
     assert answers == [{"archive": "broken", "space": "", "queue": ""}] * 20

@@ -41,3 +41,16 @@ def test_the_supervisor_hears_what_is_meant_for_it_only() -> None:
     assert start.said(start.ready({"http": ("::1", 80)})) == {"ready": {"http": ["::1", 80]}}
     assert start.said(start.failed("no\nroom")) == {"failed": "no\nroom"}
     assert start.said(b"hello\n") == start.said(b"[1]\n") == {}
+
+
+def test_a_worker_gets_another_configuration_between_two_orders() -> None:
+    stream = io.BytesIO(start.change(HERE.settings) + start.COMMIT + start.STOP)
+    assert stream.readline() == start.CHANGE
+    assert start.changed(stream) == HERE.settings
+    assert stream.read() == start.COMMIT + start.STOP
+
+
+def test_what_a_worker_answers_to_that_is_heard() -> None:
+    assert start.said(start.prepared(["a", "b"])) == {"prepared": ["a", "b"]}
+    assert start.said(start.committed()) == {"committed": True}
+    assert start.said(start.alive()) == {}

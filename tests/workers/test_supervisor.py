@@ -4,13 +4,16 @@ import asyncio
 import os
 from pathlib import Path
 
+import httpx
 import pytest
 
 from hilum.app import CannotStart, Listening
 from hilum.config.mounts import ArchiveMount, DimseMount
 from hilum.config.schema import DimseSettings, HttpSettings, ServerSettings, Settings
+from hilum.service.reloading import CannotChange
 from hilum.state.lock import Lock
-from hilum.workers.supervisor import supervised
+from hilum.workers import start
+from hilum.workers.supervisor import Supervisor, _Slot, supervised
 
 pytestmark = [
     pytest.mark.anyio,
@@ -89,3 +92,56 @@ async def test_a_worker_that_dies_is_started_again(tmp_path: Path) -> None:
 
         async with asyncio.TaskGroup() as tasks:
             await crew.run(lambda _: tasks.create_task(disturb()) and None)
+
+
+async def test_a_worker_that_says_nothing_is_given_up() -> None:
+    stream = asyncio.StreamReader()
+    serving = _Slot(0, listening=Listening())
+    with pytest.raises(TimeoutError):
+        await Supervisor._line(serving, stream, 0.01)
+    stream.feed_data(start.alive())
+    assert await Supervisor._line(serving, stream, 60) == start.alive()
+    stream.feed_eof()
+    assert await Supervisor._line(_Slot(0), stream, None) == b""
+
+
+async def test_all_workers_take_another_configuration_or_none_does(tmp_path: Path) -> None:
+    """Those too that are started later."""
+    stop = asyncio.Event()
+    old = settings(tmp_path)
+    new = old.model_copy(update={"mounts": {**old.mounts, "MORE": ArchiveMount()}})
+    bad = old.model_copy(update={"mounts": {"BAD": ArchiveMount(path=tmp_path / "no" / "lock")}})
+    (tmp_path / "no").touch()
+
+    async def statuses(port: int) -> set[int]:
+        """Of both workers: each takes some of so many connections."""
+        found = set()
+        for _ in range(8):
+            async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+                answer = await client.get(f"http://127.0.0.1:{port}/aets/MORE/studies")
+                found.add(answer.status_code)
+        return found
+
+    async with asyncio.timeout(120), supervised(old, stop) as crew:
+        slots = crew._slots
+
+        async def changes(listening: Listening) -> None:
+            assert listening.change is not None
+            port = listening.doors["http"][1]
+            with pytest.raises(CannotChange, match=r"^mounts\.BAD: "):
+                await listening.change(bad)
+            change = await listening.change(new)
+            assert await statuses(port) == {404}
+            await change.drop()
+            await (await listening.change(new)).commit()
+            assert await statuses(port) == {200}
+            first = slots[1].process
+            assert first is not None
+            first.kill()
+            while slots[1].process in {first, None} or slots[1].listening is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            assert await statuses(port) == {200}
+            stop.set()
+
+        async with asyncio.TaskGroup() as tasks:
+            await crew.run(lambda found: tasks.create_task(changes(found)) and None)

@@ -10,6 +10,7 @@ from hilum.cli.examples import epilog
 
 COMMANDS = {
     "run": "hilum.cli.run",
+    "reload": "hilum.cli.reload",
     "check": "hilum.cli.check",
     "ready": "hilum.cli.ready",
     "backup": "hilum.cli.backup",

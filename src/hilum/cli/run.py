@@ -2,21 +2,25 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hilum import __version__, app
 from hilum.cli.common import ConfigOption, fail, settings
-from hilum.config.load import DEFAULT
+from hilum.config.load import DEFAULT, load
 from hilum.config.schema import Settings
-from hilum.service import logging, loop, memory, signals, systemd
+from hilum.service import logging, loop, memory, requests, signals, systemd
+from hilum.service.beside import beside
+from hilum.service.reloading import Reloading
 
 command = typer.Typer(add_completion=False)
 READY = "Hilum is ready"
+_MORE = 15.0  # seconds that a stop may take besides the work that ends
 
 
 @command.command()
@@ -47,13 +51,34 @@ async def _serve(found: Settings, config: Path | None, *, examples: bool) -> Non
         lines = [*where(found, listening), *(tries(found, listening, config) if examples else ())]
         with contextlib.suppress(BrokenPipeError):  # nobody reads; that is no reason to stop
             print(*lines, READY, sep="\n", flush=True)
-        systemd.notify("READY=1")
+        systemd.notify(f"READY=1\nSTATUS=serving {', '.join(found.mounts)}")
+        if listening.change is not None:
+            reloading.serves(listening.change)
 
-    if found.server.workers > 1:
-        await _serve_together(found, ready, stop)
-        return
-    with signals.stops(stop, task.cancel if task else lambda: None):
-        await app.serve(found, ready, stop)
+    async def asked() -> dict[str, Any]:
+        return (await reloading.reload()).described()
+
+    async def hung_up() -> None:
+        while True:
+            await hangup.wait()
+            hangup.clear()
+            await reloading.reload()
+
+    hangup = asyncio.Event()
+    reloading = Reloading(found, lambda: load(config, os.environ))
+    grace = max(found.dimse.graceful_shutdown, found.http.graceful_shutdown)
+    with signals.hangs_up(hangup.set):
+        async with beside(
+            hung_up(),
+            requests.answer(found.requests, asked),
+            systemd.stopping(stop, grace + _MORE),
+            systemd.watched(),
+        ):
+            if found.server.workers > 1:
+                await _serve_together(found, ready, stop)
+                return
+            with signals.stops(stop, task.cancel if task else lambda: None):
+                await app.serve(found, ready, stop)
 
 
 async def _serve_together(

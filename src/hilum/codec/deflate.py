@@ -15,8 +15,8 @@ _PIECE = 1024 * 1024  # bytes, the most that is inflated at a time
 _ZLIB_HEADER = 0x78  # begins no deflated data that an encoder would write (RFC 1950, RFC 1951)
 
 
-def inflate(buffer: Buffer) -> tuple[bytes, bool]:
-    """The first `MAX_INFLATED` bytes of a deflated data set, and whether there is more.
+def inflate(buffer: Buffer, most: int | None = None) -> tuple[bytes, bool]:
+    """The first `most` (`MAX_INFLATED`) bytes of a deflated data set, and whether there is more.
 
     A stream that ends too early gives what there is.
 
@@ -25,7 +25,7 @@ def inflate(buffer: Buffer) -> tuple[bytes, bool]:
     """
     inflater = decompressobj(_window(bytes(buffer[:1])))
     try:
-        data = inflater.decompress(buffer, MAX_INFLATED)
+        data = inflater.decompress(buffer, most or MAX_INFLATED)
     except ZlibError as error:
         raise BadDataset("deflated data set cannot be inflated") from error
     return data, bool(inflater.unconsumed_tail)

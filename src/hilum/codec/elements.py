@@ -38,7 +38,7 @@ _BINARY = frozenset(("OB", "OW", "OF", "OD", "OL", "OV", "OB or OW", "US or OW",
 _SQ_AS_UN = "UN SQ"  # written as UN, known to be a sequence
 
 
-def walk(buffer: Buffer, transfer_syntax_uid: str) -> Walked:
+def walk(buffer: Buffer, transfer_syntax_uid: str, most: int | None = None) -> Walked:
     """All elements of an encoded data set, without its File Meta Information.
 
     Takes what the field sends: undefined lengths anywhere, missing delimiters, headers in the
@@ -48,6 +48,7 @@ def walk(buffer: Buffer, transfer_syntax_uid: str) -> Walked:
         buffer: the encoded data set.
         transfer_syntax_uid: as announced; another uncompressed one is taken, with a note,
             where the first elements make sense in that one only.
+        most: bytes of a deflated data set that are looked at; None: `deflate.MAX_INFLATED`.
 
     Raises:
         BadDataset: not one element could be read; or nested deeper than `MAX_DEPTH`, or more
@@ -56,7 +57,7 @@ def walk(buffer: Buffer, transfer_syntax_uid: str) -> Walked:
     syntax = syntax_of(transfer_syntax_uid)
     walked = Walked(buffer)
     if syntax.deflated:
-        walked.data, walked.partial = inflate(buffer)
+        walked.data, walked.partial = inflate(buffer, most)
         if walked.partial:
             walked.warn("deflated data set is too long to be looked at as a whole")
     announced, syntax = syntax, true_syntax(walked.data, syntax)

@@ -8,6 +8,7 @@ from hilum.codec.header import Buffer
 from hilum.model.errors import BadDataset
 
 _PREFIXES = (1024, 8192)  # bytes; mostly enough, and quicker than a look at all that is there
+_INFLATED = 4 * 1024 * 1024  # bytes of a deflated data set, in which they stand or do not
 _FIRST = 256  # bytes; enough for what stands at the very beginning
 _CLASS, _INSTANCE, _STUDY, _SERIES = 0x0008_0016, 0x0008_0018, 0x0020_000D, 0x0020_000E
 
@@ -78,14 +79,14 @@ def _values(
     buffer: memoryview, transfer_syntax_uid: str, tags: Collection[int], *, complete: bool
 ) -> dict[int, str] | None:
     try:
-        walked = walk(buffer, transfer_syntax_uid)
+        walked = walk(buffer, transfer_syntax_uid, _INFLATED)
     except BadDataset:
         if complete:
             raise
         return None
     found = dict.fromkeys(tags, "")
     last = max(tags)
-    passed = complete
+    passed = complete or walked.partial
     for tag, _, start, length, _, _ in walked.elements:
         passed |= tag > last
         if tag in found and start not in walked.cut:

@@ -32,7 +32,7 @@ class Walked:
         notes: what was wrong and could be read all the same.
         truncated: the data set ends within an element.
         cut: offsets of values that are shorter than their header says.
-        partial: a deflated data set that was looked at only as far as `deflate.inflate` goes.
+        partial: a deflated data set that was looked at only as far as `walk` was to.
         count: elements, items and fragments.
     """
 

@@ -172,6 +172,8 @@ _SAID = frozenset(
 class AuthSettings(Section):
     """Logins and rights."""
 
+    reloads = True
+
     enabled: bool = False
     """Whether there are any. Without, whoever reaches a door may do everything there."""
     token: TokenSettings = TokenSettings()

@@ -14,8 +14,10 @@ from pydantic_core import PydanticUndefined
 
 from hilum.config import units
 from hilum.config.keys import KIND, Key, key, keys, kind
+from hilum.config.kinds import RESTART, Section
 from hilum.config.schema import Settings
 
+_RESTART = "A change needs a restart."
 NAME = "NAME"  # stands where the user names a table
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
 """What the reference stands between; a test compares it with the schema."""
@@ -23,11 +25,21 @@ BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
 
 def reference(section: type[BaseModel] = Settings) -> str:
     """One Markdown table for each section."""
-    return "\n".join(_tables(section, ()))
+    return "\n".join(_tables(section, (), "", reloads=False))
 
 
-def _tables(section: type[BaseModel], above: tuple[str, ...], of_kind: str = "") -> list[str]:
-    """The rows of a section, then its tables; `of_kind` says of which kind of table it is."""
+def _tables(
+    section: type[BaseModel], above: tuple[str, ...], of_kind: str, *, reloads: bool
+) -> list[str]:
+    """The rows of a section, then its tables.
+
+    Args:
+        section: which it is.
+        above: its place.
+        of_kind: of which kind of table it is.
+        reloads: whether a change of the table above is applied while we serve.
+    """
+    reloads = reloads or (issubclass(section, Section) and section.reloads)
     lines: list[str] = []
     rows: list[str] = []
     for name, found in _ordered(section).items():
@@ -36,10 +48,11 @@ def _tables(section: type[BaseModel], above: tuple[str, ...], of_kind: str = "")
         below = (*above, name, NAME) if found.named else (*above, name)
         for each in found.sections:
             with_kind = f' with {KIND} = "{kind(each)}"' if len(found.sections) > 1 else of_kind
-            lines += _tables(each, below, with_kind)
+            lines += _tables(each, below, with_kind, reloads=reloads)
     if not rows:
         return lines
-    purpose = " ".join((section.__doc__ or "").split())
+    purpose = " ".join((section.__doc__ or "").partition("\n\n    Attributes:")[0].split())
+    purpose += "" if reloads else f" {_RESTART}"
     return [
         "",
         f"## [{'.'.join(above)}]{of_kind}",
@@ -65,6 +78,7 @@ def _place(names: list[str], name: str) -> int:
 
 def _row(name: str, field: FieldInfo) -> str:
     meaning = " ".join((field.description or "").split())
+    meaning += f" {_RESTART}" if RESTART in field.metadata else ""
     return f"| `{name}` | {_value(field)} | {_default(field)} | {meaning} |"
 
 

@@ -37,6 +37,8 @@ System = Annotated[str, AfterValidator(_system)]
 class FhirSettings(Section):
     """FHIR R4, at `/aets/{aet}/fhir` and, for the default mount, `/fhir`; by the HTTP door."""
 
+    reloads = True
+
     page: Annotated[int, Field(ge=1)] = 50
     """Resources in a page of an answer to who names no `_count`."""
     max_page: Annotated[int, Field(ge=1)] = 500

@@ -4,7 +4,7 @@ import re
 import ssl
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar, Final
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -210,8 +210,18 @@ Token = Annotated[Secret, AfterValidator(_sendable)]
 Headers = Annotated[dict[str, str | Secret], AfterValidator(_headers)]
 
 
+RESTART: Final = "restart"
+"""Marks a setting of a section that `reloads` which is applied by a restart only all the same."""
+
+
 class Section(BaseModel):
-    """Base of all sections: nothing unknown gets in, nothing changes afterwards."""
+    """Base of all sections: nothing unknown gets in, nothing changes afterwards.
+
+    Attributes:
+        reloads: whether a change, here and in the tables below, is applied while we serve.
+    """
+
+    reloads: ClassVar[bool] = False
 
     model_config = ConfigDict(
         defer_build=True,  # once, as part of the whole: a tenth of a second of each start

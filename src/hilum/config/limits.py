@@ -14,6 +14,8 @@ class LimitSettings(Section):
     `server.workers` counts for itself.
     """
 
+    reloads = True
+
     requests_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Requests a second, HTTP and DIMSE together; by default any number."""
     bytes_per_second: Size | None = None

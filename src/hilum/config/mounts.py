@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag
 
 from hilum.config.fhir import MountFhir
 from hilum.config.kinds import (
+    RESTART,
     AeTitle,
     AeTitles,
     Certificates,
@@ -57,6 +58,8 @@ class Cache(Section):
 
 class Remote(Section):
     """What every mount has that stands for a system elsewhere."""
+
+    reloads = True
 
     default: bool = False
     """Whether this is the mount behind `/dicomweb` and the server's own AE title."""
@@ -236,20 +239,22 @@ class Publish(Web):
 class ArchiveMount(Section):
     """A mount that keeps instances in files here."""
 
+    reloads = True
+
     backend: Literal["archive"] = "archive"
     """What stands behind the mount."""
     default: bool = False
     """Whether this is the mount behind `/dicomweb` and the server's own AE title."""
     path: Folder | None = None
     """Its folder; by default `archive/` and the mount's name within the data folder."""
-    durability: Literal["full", "relaxed"] = "full"
+    durability: Annotated[Literal["full", "relaxed"], RESTART] = "full"
     """`full`: success is only answered when a power cut can no longer take the instance."""
-    duplicates: Literal["keep", "replace", "reject"] = "keep"
+    duplicates: Annotated[Literal["keep", "replace", "reject"], RESTART] = "keep"
     """What becomes of another data set under a SOP Instance UID that is already there."""
     delete: bool = False
     """Whether studies, series and instances may be deleted (DELETE over HTTP)."""
     fhir: MountFhir = MountFhir()
-    publish: Publish | None = None
+    publish: Annotated[Publish | None, RESTART] = None
 
     @property
     def is_followed(self) -> bool:
@@ -327,6 +332,8 @@ class FhirMount(Remote, Web):
 
 class UrlDestination(Web):
     """Where a C-MOVE or Send may go over STOW-RS, by the name of this table."""
+
+    reloads = True
 
     url: RootUrl
     """The root of the service: what `/studies` comes behind."""

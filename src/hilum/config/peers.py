@@ -16,6 +16,8 @@ USUAL: Final[Rights] = ("echo", "query", "retrieve", "store", "send")
 class Peer(TlsPeer):
     """Who may call us, and where C-MOVE may send."""
 
+    reloads = True
+
     aet: AeTitle
     """Its AE title, as it calls itself and wants to be called."""
     host: Host

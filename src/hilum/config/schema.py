@@ -14,6 +14,7 @@ from hilum.config.auth import AuthSettings, Texts, are_networks
 from hilum.config.fhir import FhirSettings
 from hilum.config.imaging import ImagingSettings
 from hilum.config.kinds import (
+    RESTART,
     AeTitle,
     BasePath,
     BindPort,
@@ -65,13 +66,15 @@ class FrontendSettings(Section):
 class DimseSettings(Section):
     """The DIMSE door."""
 
-    bind: Host = "127.0.0.1"
+    reloads = True
+
+    bind: Annotated[Host, RESTART] = "127.0.0.1"
     """Address to listen at; `0.0.0.0` is every IPv4 address of the machine, `::` also IPv6."""
-    port: BindPort = 11112
+    port: Annotated[BindPort, RESTART] = 11112
     """TCP port to listen at; 0 takes any free one."""
-    tls: bool = False
+    tls: Annotated[bool, RESTART] = False
     """Whether that port speaks TLS, with the certificate of `[tls]`."""
-    tls_port: BindPort | None = None
+    tls_port: Annotated[BindPort | None, RESTART] = None
     """A second port, which speaks TLS (2762 is usual) beside a first one that does not."""
     accept_unknown_callers: bool = False
     """Whether a calling AE title may come in that is not in `[peers]`."""
@@ -98,11 +101,13 @@ class DimseSettings(Section):
 class HttpSettings(Section):
     """The DICOMweb door."""
 
-    bind: Host = "127.0.0.1"
+    reloads = True
+
+    bind: Annotated[Host, RESTART] = "127.0.0.1"
     """Address to listen at; `0.0.0.0` is every IPv4 address of the machine, `::` also IPv6."""
-    port: BindPort = 8080
+    port: Annotated[BindPort, RESTART] = 8080
     """TCP port to listen at; 0 takes any free one."""
-    tls: bool = False
+    tls: Annotated[bool, RESTART] = False
     """Whether it speaks HTTPS, with the certificate of `[tls]`."""
     base_path: BasePath = ""
     """A path in front of all of ours, such as `/pacs`."""
@@ -282,6 +287,11 @@ class Settings(Section):
         return self.server.data / "audit"
 
     @property
+    def requests(self) -> Path:
+        """Where `hilum reload` asks the service that runs."""
+        return self.server.data / "requests"
+
+    @property
     def viewer(self) -> Path:
         """Where the viewer is installed."""
         return self.server.data / "viewer"
@@ -296,12 +306,12 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        problems = [*self._clashes()]
+        problems = [*self.clashes()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
 
-    def _clashes(self) -> Iterator[str]:
+    def clashes(self) -> Iterator[str]:
         """What is good alone but not together: "path: what is wrong"."""
         if self.server.workers > 1 and sys.platform == "win32":
             yield (

@@ -37,6 +37,8 @@ class Identity(Section):
 class TlsSettings(Identity):
     """Who we are at every door that speaks TLS, and to peers that are spoken to by TLS."""
 
+    reloads = True
+
     client_ca: Certificates | None = None
     """A file with the certificates (PEM) of the authorities whose clients are let in."""
     client_certificates: Literal["none", "optional", "required"] = "none"

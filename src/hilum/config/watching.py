@@ -68,6 +68,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 class LoggingSettings(Section):
     """What is said on standard error."""
 
+    reloads = True
+
     level: LogLevel = "info"
     """The least important lines that are written."""
     levels: dict[str, LogLevel] = Field(default={})

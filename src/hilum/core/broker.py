@@ -23,6 +23,7 @@ from hilum.core.caller import Acting, acting_for
 from hilum.core.mounts import Mount, Mounts
 from hilum.core.records import Records, Running, Tally, counts
 from hilum.core.send import Progresses, passed_on, send
+from hilum.core.used import UsedStores
 from hilum.model.errors import HilumError, NotOffered, UnknownDestination
 from hilum.model.identity import Ref
 from hilum.model.principal import Principal
@@ -43,6 +44,7 @@ class Broker:
         transcodes: what takes pixels to a syntax that a peer or client accepts; None: nobody does.
         audits: is told of what is done, and by the doors of whom they refuse.
         records: counts what is done; None: nobody does.
+        edition: how often it became another one.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with
@@ -61,6 +63,24 @@ class Broker:
         self._authorise = authorise
         self.audits = audits
         self._records = records
+        self.edition = 0
+
+    def become(
+        self, mounts: Mounts, destinations: Mapping[str, Stores], authorise: Authorise
+    ) -> None:
+        """Take others from now on; what runs goes on with those that it began with."""
+        self.mounts = mounts
+        self._destinations = dict(destinations)
+        self._authorise = authorise
+        self.edition += 1
+
+    def authorise(self, operation: ops.Operation) -> None:
+        """Say whether the caller may, also at a mount that is there no more, and do nothing.
+
+        Raises:
+            Refused.
+        """
+        self._authorise(operation)
 
     def admit(self, operation: ops.Operation) -> None:
         """Say whether the caller may, and do nothing.
@@ -123,11 +143,11 @@ class Broker:
         Raises:
             Refused, UnknownMount, BackendError.
         """
-        versions = self._admit(operation).versions
-        if versions is None:
+        mount = self._admit(operation)
+        if mount.versions is None:
             return None
-        with acting_for(operation.who):
-            return await versions.version(operation.ref)
+        with acting_for(operation.who, mount.uses):
+            return await mount.versions.version(operation.ref)
 
     async def changed(self, operation: ops.Find, studies: Sequence[str]) -> Mapping[str, float]:
         """When studies were changed last; empty where nobody says.
@@ -135,8 +155,11 @@ class Broker:
         Raises:
             Refused, UnknownMount, BackendError.
         """
-        changes = self._admit(operation).changes
-        return {} if changes is None else await changes.changed(studies)
+        mount = self._admit(operation)
+        if mount.changes is None:
+            return {}
+        with mount.uses:
+            return await mount.changes.changed(studies)
 
     def bulk(self, operation: ops.Bulk) -> AbstractAsyncContextManager[BulkData]:
         """Give one value that metadata left out; raises like `find`, and NotFound."""
@@ -222,7 +245,8 @@ class Broker:
     def _destination(self, operation: ops.Send) -> Stores:
         name = self.mounts.meant(operation.destination)
         if name in self.mounts:
-            return offered(self.mounts[name].stores, self._storing(operation))
+            mount = self.mounts[name]
+            return UsedStores(offered(mount.stores, self._storing(operation)), mount.uses)
         try:
             return self._destinations[name]
         except KeyError:
@@ -243,19 +267,23 @@ class Broker:
         """What is done for one caller, and counted."""
         records = self._told(tally.operation)
         running = None if records is None else Running(tally, records)
-        return Acting(tally.operation.who, opened, running)
+        uses = self.mounts[tally.operation.mount].uses
+        return Acting(tally.operation.who, opened, running, uses)
 
     @contextmanager
     def _running(self, operation: ops.Operation) -> Iterator[Tally]:
         """The same, of what is done in the block."""
         tally = Tally(operation)
         records = self._told(operation)
+        uses = self.mounts[operation.mount].uses
         if records is None:
-            yield tally
+            with uses:
+                yield tally
             return
         records.began(tally)
         try:
-            yield tally
+            with uses:
+                yield tally
         except BaseException as error:
             records.ended(tally, error)
             raise

@@ -6,11 +6,16 @@ See architecture/decisions/0014-tokens-passed-on.md.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+)
 from contextvars import ContextVar, Token
 from hashlib import sha256
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from hilum.core.records import Running
 from hilum.model.errors import Unauthenticated
@@ -19,6 +24,7 @@ from hilum.model.principal import NOBODY, Principal
 T_co = TypeVar("T_co", covariant=True)
 
 _CALLER: ContextVar[Principal] = ContextVar("caller", default=NOBODY)
+_UNCOUNTED: Final[AbstractContextManager[None]] = nullcontext()
 
 
 def token() -> str:
@@ -48,11 +54,17 @@ def everybodys() -> str:
 
 
 @contextmanager
-def acting_for(who: Principal) -> Iterator[None]:
-    """What is done in the block, and in tasks begun there, is done for that caller."""
+def acting_for(who: Principal, uses: AbstractContextManager[None] = _UNCOUNTED) -> Iterator[None]:
+    """What is done in the block, and in tasks begun there, is done for that caller.
+
+    Args:
+        who: that is.
+        uses: entered as long as it is done.
+    """
     before = _CALLER.set(who)
     try:
-        yield
+        with uses:
+            yield
     finally:
         _CALLER.reset(before)
 
@@ -64,6 +76,7 @@ class Acting(AbstractAsyncContextManager[T_co], Generic[T_co]):
         who: for whom.
         opened: is opened.
         running: is told when it begins and ends; None: nobody is.
+        uses: entered from the beginning to the end.
     """
 
     def __init__(
@@ -71,14 +84,17 @@ class Acting(AbstractAsyncContextManager[T_co], Generic[T_co]):
         who: Principal,
         opened: AbstractAsyncContextManager[T_co],
         running: Running | None = None,
+        uses: AbstractContextManager[None] = _UNCOUNTED,
     ) -> None:
         self._who = who
         self._opened = opened
         self._running = running
+        self._uses = uses
         self._before: Token[Principal] | None = None
 
     async def __aenter__(self) -> T_co:
         self._before = _CALLER.set(self._who)
+        self._uses.__enter__()
         if self._running is not None:
             self._running.began()
         try:
@@ -105,5 +121,6 @@ class Acting(AbstractAsyncContextManager[T_co], Generic[T_co]):
         if self._before is not None:
             _CALLER.reset(self._before)
             self._before = None
+            self._uses.__exit__(None, None, None)
             if self._running is not None:
                 self._running.ended(error)

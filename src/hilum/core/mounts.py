@@ -1,7 +1,8 @@
 """The mounts: an AE title of ours and what stands behind it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 
 from hilum.core.backend import (
     Asks,
@@ -41,6 +42,7 @@ class Mount:
         itself: destinations that are the very system that stands behind it.
         measures: what can say how much of what it has.
         stores_at_once: instances that one session of `stores` takes at the same time.
+        uses: entered as long as somebody uses what stands behind it, so that it stays open.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Mount:
     itself: frozenset[str] = frozenset()
     stores_at_once: int = 1
     measures: tuple[Measures, ...] = ()
+    uses: AbstractContextManager[None] = field(default_factory=nullcontext, compare=False)
 
 
 class Mounts:

@@ -139,7 +139,7 @@ class Queue(Protocol):
     async def next_due(
         self, kind: str, /, *, only: Collection[str] | None = None, skip: Collection[str] = ()
     ) -> float | None:
-        """When the first of them can be claimed; None: there is none."""
+        """When the first that nobody does now can be claimed; None: there is none."""
 
     async def every(
         self,

@@ -6,11 +6,10 @@ served by all workers; only what is asked about its Sends and jobs goes to one.
 """
 
 import re
-from collections.abc import Callable, Iterable
-from itertools import count
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote
 
-from hilum.config.mounts import ArchiveMount, DimseMount
+from hilum.config.mounts import DimseMount
 from hilum.config.schema import Settings
 from hilum.net.places import Places
 
@@ -23,12 +22,18 @@ _JOB = re.compile(r"/jobs/[0-9a-f]+-(?P<worker>[0-9]+)")
 class Homes:
     """The homes of all mounts.
 
+    Attributes:
+        all: the home of each mount.
+
     Args:
         settings: which mounts there are.
         workers: how many there are; they are numbered from 0.
+        former: homes that mounts had with another configuration, which they keep.
     """
 
-    def __init__(self, settings: Settings, workers: int) -> None:
+    def __init__(
+        self, settings: Settings, workers: int, former: Mapping[str, int] | None = None
+    ) -> None:
         self._workers = workers
         self._default = settings.default_mount
         self._own = settings.server.aet
@@ -38,19 +43,35 @@ class Homes:
             name: mount for name, mount in settings.mounts.items() if isinstance(mount, DimseMount)
         }
         self._places = {name: Places(mount.host) for name, mount in self._pacs.items()}
-        self._homes = self._settled(settings)
+        self.all = self._settled(settings, former or {})
 
-    def _settled(self, settings: Settings) -> dict[str, int]:
-        """One after the other; those that share an AE title of ours live together."""
+    def _settled(self, settings: Settings, former: Mapping[str, int]) -> dict[str, int]:
+        """Where there are the fewest; those that share an AE title of ours live together."""
         homes: dict[str, int] = {}
-        numbers = count()
-        for group in _joined({name: self._titles(name) for name in settings.mounts}):
-            number = next(numbers) % self._workers
-            homes |= dict.fromkeys(group, number)
-        for name, mount in settings.mounts.items():
-            if isinstance(mount, ArchiveMount):
-                homes[name] = next(numbers) % self._workers
+        taken = [0] * self._workers
+        archives = [[name] for name in settings.archives]
+        groups = [*_joined({name: self._titles(name) for name in settings.mounts}), *archives]
+        for is_new in (False, True):
+            for group in groups:
+                had = [former[name] for name in group if name in former]
+                if bool(had) is is_new:
+                    continue
+                number = had[0] if had else taken.index(min(taken))
+                taken[number] += 1
+                homes |= dict.fromkeys(group, number)
         return homes
+
+    def after(self, settings: Settings) -> "Homes":
+        """Those of another configuration, in which each mount stays where it is at home."""
+        return Homes(settings, self._workers, self.all)
+
+    def moved(self, after: "Homes") -> list[str]:
+        """The mounts that have another home then, as they share an AE title with others."""
+        return [name for name, home in self.all.items() if after.all.get(name, home) != home]
+
+    def become(self, other: "Homes") -> None:
+        """Have the homes of another configuration from now on."""
+        self.__dict__.update(other.__dict__)
 
     def _titles(self, name: str) -> frozenset[str]:
         """AE titles of ours by which what belongs to a system elsewhere may come."""
@@ -65,11 +86,11 @@ class Homes:
 
     def of(self, mount: str) -> int:
         """The home of a mount."""
-        return self._homes[mount]
+        return self.all[mount]
 
     def serves(self, mount: str, worker: int) -> bool:
         """Whether a worker has what stands behind a mount."""
-        return mount in self._archives or self._homes[mount] == worker
+        return mount in self._archives or self.all[mount] == worker
 
     def of_path(self, target: str) -> int | None:
         """The worker that must answer a request for that path; None: any can."""
@@ -81,11 +102,11 @@ class Homes:
         if found is None:
             return None
         mount = self._default if found["aet"] is None else unquote(found["aet"])
-        if mount is None or mount not in self._homes:
+        if mount is None or mount not in self.all:
             return None
         rest = found["rest"] or ""
         if mount not in self._archives or "/send-requests/" in rest:
-            return self._homes[mount]
+            return self.all[mount]
         job = _JOB.match(rest)
         return int(job["worker"]) % self._workers if job else None
 
@@ -104,14 +125,14 @@ class Homes:
             busy: whether a C-MOVE of that worker may be waiting now.
         """
         mount = called
-        if called == self._own and called not in self._homes and self._default is not None:
+        if called == self._own and called not in self.all and self._default is not None:
             mount = self._default
-        if mount in self._homes and mount not in self._archives:
-            return self._homes[mount]
+        if mount in self.all and mount not in self._archives:
+            return self.all[mount]
         waiting = [name for name in self._pacs if called in self._receivers(name)]
         if not waiting:
             return None
-        home = self._homes[waiting[0]]  # they live together
+        home = self.all[waiting[0]]  # they live together
         if mount not in self._archives or busy(home):
             return home
         for name in waiting:

@@ -8,7 +8,6 @@ ever whose peer reads no more, and loses an answer that is given before the body
 import asyncio
 import logging
 import socket
-import ssl
 from collections.abc import Callable
 
 from hypercorn.asyncio.worker_context import WorkerContext
@@ -22,6 +21,7 @@ from hilum.net.entrance import Entrance
 from hilum.net.guard import Application
 from hilum.net.room import Room
 from hilum.net.threshold import Refused, Threshold, ignored
+from hilum.net.tls import Speaks
 
 BACKLOG = 512  # connections the kernel holds for us
 MAX_HEAD = 64 * 1024  # bytes of a request line and its headers: lists of UIDs are long
@@ -37,8 +37,9 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     stop: asyncio.Event,
     entrance: Entrance | None = None,
     elsewhere: Elsewhere | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: Speaks | None = None,
     refused: Refused = ignored,
+    now: Callable[[], HttpSettings] | None = None,
 ) -> None:
     """Serve until `stop` is set; then let running requests end within `graceful_shutdown`.
 
@@ -51,23 +52,25 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         elsewhere: who hands on what another worker must answer.
         tls: to speak HTTPS with; not where there are other workers.
         refused: is told of who fails at that.
+        now: what the settings are by now; None: they stay the same.
 
     Raises:
         OSError: the address cannot be listened at.
     """
+    now = now or (lambda: settings)
     config = _config(settings)
     context = WorkerContext(None)
     listener = entrance.sockets[0] if entrance else bound(settings.bind, settings.port)
     async with asyncio.TaskGroup() as group:
         connections: dict[asyncio.Task[None], Connection] = {}
-        room = Room(settings)
+        room = Room(now)
 
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             address = str((writer.get_extra_info("peername") or ("",))[0])
             full = room.enter(address)
             if full is None:
                 connection = Connection(
-                    *(application, settings.request_timeout, config, context),
+                    *(application, now().request_timeout, config, context),
                     *(reader, writer, elsewhere),
                 )
                 task = group.create_task(connection.guarded())
@@ -102,7 +105,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         for connection in connections.values():
             connection.idle.end_if_idle()
         if connections:
-            await asyncio.wait(set(connections), timeout=settings.graceful_shutdown)
+            await asyncio.wait(set(connections), timeout=now().graceful_shutdown)
         for task in connections:
             task.cancel()
 

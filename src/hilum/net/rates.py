@@ -31,10 +31,14 @@ class Rates:
     """Counts requests and bytes of callers, as far as there are limits."""
 
     def __init__(self, settings: LimitSettings) -> None:
+        self._callers: OrderedDict[str, _Left] = OrderedDict()
+        self.become(settings)
+
+    def become(self, settings: LimitSettings) -> None:
+        """Hold to other limits from now on; what each has asked is remembered."""
         self._requests = settings.requests_per_second
         self._size = settings.bytes_per_second
         self._burst = settings.burst
-        self._callers: OrderedDict[str, _Left] = OrderedDict()
 
     @property
     def are_set(self) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -19,9 +20,9 @@ _BODY: Final = b'{"error":"too many connections are open"}'
 
 
 class Room:
-    """Counts the connections of this process."""
+    """Counts the connections of this process; how many there may be may change."""
 
-    def __init__(self, settings: HttpSettings) -> None:
+    def __init__(self, settings: Callable[[], HttpSettings]) -> None:
         self._settings = settings
         self._all = 0
         self._from: Counter[str] = Counter()
@@ -29,7 +30,7 @@ class Room:
 
     def enter(self, address: str) -> int | None:
         """Let one in; else the HTTP status that says why not."""
-        settings = self._settings
+        settings = self._settings()
         if self._all >= settings.max_connections:
             return 503
         is_many = self._from[address] >= settings.max_connections_per_peer

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from hilum.net.secured import Secured, greeted, scratch
-from hilum.net.tls import HANDSHAKE
+from hilum.net.tls import HANDSHAKE, Speaks
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Threshold:
     Args:
         sockets: listen already.
         made: makes what serves a connection.
-        context: to speak with.
+        speaks: gives what to speak with.
         refused: is told of who does not get over it.
     """
 
@@ -40,12 +40,12 @@ class Threshold:
         self,
         sockets: Sequence[socket.socket],
         made: Callable[[], asyncio.BaseProtocol],
-        context: ssl.SSLContext,
+        speaks: Speaks,
         refused: Refused = ignored,
     ) -> None:
         self.sockets = tuple(sockets)
         self._made = made
-        self._context = context
+        self._speaks = speaks
         self._refused = refused
         self._scratch = scratch()
         self._greeting: set[asyncio.Task[None]] = set()
@@ -97,11 +97,12 @@ class Threshold:
 
     async def _greeted(self, connection: socket.socket, address: str) -> None:
         """One connection, until it speaks TLS or is gone."""
+        context = self._speaks()
         try:
             async with asyncio.timeout(HANDSHAKE):
-                spoken = await greeted(connection, self._context)
+                spoken = await greeted(connection, context)
             try:
-                Secured(spoken, self._context, self._made(), self._scratch)
+                Secured(spoken, context, self._made(), self._scratch)
             except OSError:
                 spoken.close()
                 raise

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,10 @@ _REQUIREMENTS: Final = {
 }
 
 log = logging.getLogger(__name__)
+
+
+Speaks = Callable[[], ssl.SSLContext]
+"""Gives what the next connection is spoken with."""
 
 
 class CannotLoad(Exception):
@@ -115,12 +119,12 @@ def subject(encoded: bytes | None) -> str:
 
 
 class Renewed:
-    """A door's context, which takes new files in while it is in use.
+    """A door's context, and another one when its files or its settings change.
 
     Connections that are open go on with what they began with.
 
     Attributes:
-        context: for the listener.
+        context: for the next connection.
 
     Raises:
         CannotLoad: as `server`.
@@ -135,12 +139,17 @@ class Renewed:
         """Load the files again; where that fails the old ones stay, and the log says so."""
         self._seen = self._state()
         try:
-            server(self._settings)  # so that the old ones stay where the new ones are bad
-            _load(self.context, self._settings, self._settings.client_ca, "client_ca")
+            self.context = server(self._settings)
         except CannotLoad as error:
             log.error("tls.%s; the former certificate stays in use", error)  # noqa: TRY400 - one line
         else:
             log.info("certificates were loaded again")
+
+    def become(self, settings: TlsSettings, context: ssl.SSLContext) -> None:
+        """Take a context that was made of other settings."""
+        self._settings = settings
+        self.context = context
+        self._seen = self._state()
 
     async def watch(self) -> None:
         """Look from time to time whether the files changed. Never ends."""

@@ -1,8 +1,9 @@
 """What is one of several processes that serve together? Its number, its doors, and the others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from hilum.config.schema import Settings
 from hilum.net.crowd import Crowd
 from hilum.net.elsewhere import Elsewhere
 from hilum.net.entrance import Entrance
@@ -37,6 +38,10 @@ class Worker:
     def is_home_of(self, mount: str) -> bool:
         """Whether it does what one worker does for a mount."""
         return self.homes.of(mount) == self.number
+
+    def after(self, settings: Settings) -> "Worker":
+        """The same, with the homes of another configuration."""
+        return replace(self, homes=self.homes.after(settings))
 
     @property
     def mark(self) -> str:

@@ -91,10 +91,14 @@ class Counted:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._peers = {peer.aet: name for name, peer in settings.peers.items()}
-        self._mounts = frozenset(settings.mounts)
+        self.become(settings)
         self._counts: dict[Key, _Counts] = {}
         self.running: set[Tally] = set()
+
+    def become(self, settings: Settings) -> None:
+        """Know the names of another configuration from now on; what was counted stays."""
+        self._peers = {peer.aet: name for name, peer in settings.peers.items()}
+        self._mounts = frozenset(settings.mounts)
 
     def began(self, tally: Tally, /) -> None:
         """See `core.records.Records`."""

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -44,11 +44,13 @@ class Gauges:
     """Numbers of now.
 
     Args:
+        settings: those of now.
+        mounts: likewise.
         is_first: whether to tell of what all workers share.
     """
 
-    settings: Settings
-    mounts: Mounts
+    settings: Callable[[], Settings]
+    mounts: Callable[[], Mounts]
     workshop: Workshop
     sends: BackgroundSends | None
     queue: Queue | None
@@ -65,8 +67,8 @@ class Gauges:
 
     async def _of_mounts(self) -> list[Family]:
         samples: dict[str, list[Sample]] = {name: [] for name in OF_MOUNTS}
-        for mount in self.mounts:
-            shared = mount.name in self.settings.archives and not self.is_first
+        for mount in self.mounts():
+            shared = mount.backend == "archive" and not self.is_first
             for each in () if shared else mount.measures:
                 for name, value in (await _measured(each)).items():
                     kind, _ = OF_MOUNTS[name]
@@ -110,7 +112,7 @@ class Gauges:
         ]
 
     def _of_disks(self) -> Family:
-        settings = self.settings
+        settings = self.settings()
         folders = {"": settings.server.data}
         folders |= {name: settings.folder(name) for name in settings.archives}
         samples = []

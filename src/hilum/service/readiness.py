@@ -20,6 +20,7 @@ FRESH: Final = 1.0  # seconds for which what was found is told again
 
 Waits = Callable[[], float]
 """Seconds for which the oldest thing of a queue waits."""
+Archives = Callable[[], Mapping[str, Echoes | None]]
 Answers = Callable[[], Awaitable[object]]
 """Returns when a database answers.
 
@@ -33,7 +34,7 @@ class Readiness:
 
     Args:
         settings: how much room there must be, and how long something may wait.
-        archives: the mounts that keep instances here.
+        archives: gives the mounts that keep instances here.
         database: of the state; None: there is none.
         waits: of the queue; None: there is none.
     """
@@ -41,7 +42,7 @@ class Readiness:
     def __init__(
         self,
         settings: Settings,
-        archives: Mapping[str, Echoes | None],
+        archives: Archives,
         database: Answers | None = None,
         waits: Waits | None = None,
     ) -> None:
@@ -53,6 +54,10 @@ class Readiness:
         self._found: Sequence[Finding] = ()
         self._until = 0.0
 
+    def become(self, settings: Settings) -> None:
+        """Hold to other limits from now on."""
+        self._settings = settings
+
     async def __call__(self) -> Sequence[Finding]:
         """See `core.readiness.Inspects`."""
         async with self._looking:
@@ -62,7 +67,7 @@ class Readiness:
             return self._found
 
     async def _look(self) -> AsyncIterator[Finding]:
-        for name, archive in self._archives.items():
+        for name, archive in self._archives().items():
             if archive is not None:
                 yield Finding("archive", await _answer(archive.echo), name)
         if self._database is not None:

@@ -128,9 +128,9 @@ class Queue:
         self, kind: str, /, *, only: Collection[str] | None = None, skip: Collection[str] = ()
     ) -> float | None:
         """See `core.queue.Queue`."""
-        later = sa.case((_ROW.leased_until > _ROW.due, _ROW.leased_until), else_=_ROW.due)
-        query = sa.select(sa.func.min(later)).where(*_meant(kind, only, skip))
-        return await done(self._thread, lambda: self._scalar(query))
+        free = _ROW.leased_until <= self._clock()
+        query = sa.select(_ROW.due).where(*_meant(kind, only, skip), free)
+        return await done(self._thread, lambda: self._first(query.order_by(_ROW.due).limit(1)))
 
     async def every(
         self,
@@ -224,7 +224,7 @@ class Queue:
 
         return await done(self._thread, run)
 
-    def _scalar(self, query: sa.Select[Any]) -> float | None:
+    def _first(self, query: sa.Select[Any]) -> float | None:
         with self._reading.begin() as session:
             found = session.execute(query).scalar()
             return None if found is None else float(found)

@@ -97,5 +97,6 @@ ERRAND: Final = sa.Table(
     sa.Column("leased_until", sa.Float, nullable=False, comment="seconds since the epoch"),
     sa.Index("ix_errand_about", "kind", "target", "key", unique=True),
     sa.Index("ix_errand_due", "kind", "dead", "due"),
+    sa.Index("ix_errand_due_for", "kind", "target", "dead", "due"),
 )
 """What is to be done at far sides: one row for each kind, target and key. See `core.queue`."""

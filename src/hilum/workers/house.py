@@ -5,10 +5,11 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from mmap import mmap
+from pathlib import Path
 
 from hilum.app import CannotStart, cannot_listen
 from hilum.backends.archive.keep import left_behind, swept
@@ -16,7 +17,9 @@ from hilum.config.schema import Settings
 from hilum.model.errors import HilumError
 from hilum.net import crowd
 from hilum.net.crowd import Crowd
+from hilum.net.homes import Homes
 from hilum.net.http import bound
+from hilum.service import systemd
 from hilum.state.lock import Lock
 from hilum.state.state import prepare
 from hilum.workers.start import Start
@@ -36,6 +39,8 @@ class House:
         self._threads = threads
         self._open = ExitStack()
         self._locks: list[Lock] = []
+        self._swept: set[Path] = set()
+        self._homes = Homes(settings, settings.server.workers)
         self._doors: dict[str, socket.socket] = {}
         self._boxes: list[tuple[socket.socket, socket.socket]] = []
 
@@ -46,28 +51,71 @@ class House:
             CannotStart: something is not to be had.
         """
         try:
-            for lock in self._kept():
-                self._open.callback(lock.release)
-                self._locks.append(lock)
+            for folder, lock in self._kept(self._settings):
+                self._keep(folder, lock)
+            if self._settings.has_state:
+                self._keep(self._settings.state, self._prepared())
             self._listen()
             self._share()
         except BaseException:
             self._open.close()
             raise
 
-    def _kept(self) -> Iterator[Lock]:
-        settings = self._settings
+    def _keep(self, folder: Path, lock: Lock) -> None:
+        self._open.callback(lock.release)
+        self._locks.append(lock)
+        self._swept.add(folder)
+
+    def _kept(self, settings: Settings) -> Iterator[tuple[Path, Lock]]:
+        """The archives that are not kept yet, each ready to be used."""
         for name, mount in settings.archives.items():
             folder = settings.folder(name)
+            if folder in self._swept:
+                continue
             try:
-                yield swept(mount, folder)
+                yield folder, swept(mount, folder)
             except HilumError as error:
                 raise CannotStart(f"mounts.{name}: {folder}: {error}") from error
-        if settings.has_state:
+
+    def _prepared(self) -> Lock:
+        folder = self._settings.state
+        try:
+            return prepare(folder)
+        except HilumError as error:
+            raise CannotStart(f"server.data: {folder}: {error}") from error
+
+    async def changing(self, settings: Settings) -> dict[Path, Lock]:
+        """The archives that come with another configuration, kept from now on.
+
+        Raises:
+            CannotStart: one is not to be had, or a mount would have to move to another worker.
+        """
+        moved = self._homes.moved(self._homes.after(settings))
+        if moved:
+            why = "it now shares an AE title of ours with a mount of another worker"
+            raise CannotStart(f"mounts.{moved[0]}: needs a restart: {why}")
+
+        def kept() -> dict[Path, Lock]:
+            locks: dict[Path, Lock] = {}
             try:
-                yield prepare(settings.state)
-            except HilumError as error:
-                raise CannotStart(f"server.data: {settings.state}: {error}") from error
+                locks.update(self._kept(settings))
+            except BaseException:
+                for lock in locks.values():
+                    lock.release()
+                raise
+            return locks
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, kept)
+
+    def become(self, settings: Settings, locks: Mapping[Path, Lock]) -> None:
+        """Start workers with another configuration from now on.
+
+        An archive that went stays ours until the end: workers have inherited what holds it.
+        """
+        for folder, lock in locks.items():
+            self._keep(folder, lock)
+        self._homes = self._homes.after(settings)
+        self._settings = settings
 
     def _listen(self) -> None:
         settings = self._settings
@@ -107,6 +155,8 @@ class House:
             box=self._boxes[number][0].fileno(),
             boxes=tuple(to.fileno() for _, to in self._boxes),
             crowd=self._memory,
+            homes=self._homes.all,
+            silence=systemd.watchdog(),
         )
 
     def files(self, number: int) -> tuple[int, ...]:

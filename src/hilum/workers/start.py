@@ -2,8 +2,8 @@
 
 import json
 import pickle
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 from hilum.config.schema import Settings
@@ -12,6 +12,12 @@ STOP: Final = b"stop\n"
 """Let running work end, and end."""
 NOW: Final = b"now\n"
 """End at once."""
+CHANGE: Final = b"change\n"
+"""Make another configuration ready; it follows."""
+COMMIT: Final = b"commit\n"
+"""Apply it."""
+DROP: Final = b"drop\n"
+"""Leave everything as it is."""
 _LENGTH: Final = 8  # bytes before what is to be started
 
 
@@ -29,6 +35,8 @@ class Start:
         box: where its letters come.
         boxes: where those of all workers are put.
         crowd: memory that all workers share.
+        homes: of mounts, that they have already.
+        silence: seconds after which a worker that says nothing is taken for dead; None: never.
     """
 
     settings: Settings
@@ -38,11 +46,37 @@ class Start:
     box: int
     boxes: tuple[int, ...]
     crowd: int
+    homes: Mapping[str, int] = field(default_factory=dict)
+    silence: float | None = None
 
     def encode(self) -> bytes:
         """For the standard input of the worker."""
-        data = pickle.dumps(self)
-        return len(data).to_bytes(_LENGTH) + data
+        return _encode(self)
+
+
+def change(settings: Settings) -> bytes:
+    """For the standard input of a worker: another configuration."""
+    return CHANGE + _encode(settings)
+
+
+def changed(stream: IO[bytes]) -> Settings:
+    """What `change` gave, behind its first line.
+
+    Raises:
+        EOFError: there is less.
+    """
+    settings: Settings = _read(stream)
+    return settings
+
+
+def _encode(value: object) -> bytes:
+    data = pickle.dumps(value)
+    return len(data).to_bytes(_LENGTH) + data
+
+
+def _read(stream: IO[bytes]) -> Any:  # noqa: ANN401 - what was encoded
+    length = int.from_bytes(_exactly(stream, _LENGTH))
+    return pickle.loads(_exactly(stream, length))  # noqa: S301 - our own process wrote it
 
 
 def read(stream: IO[bytes]) -> Start:
@@ -51,8 +85,7 @@ def read(stream: IO[bytes]) -> Start:
     Raises:
         EOFError: there is less.
     """
-    length = int.from_bytes(_exactly(stream, _LENGTH))
-    start: Start = pickle.loads(_exactly(stream, length))  # noqa: S301 - our own process wrote it
+    start: Start = _read(stream)
     return start
 
 
@@ -75,6 +108,21 @@ def ready(doors: Mapping[str, tuple[str, int]]) -> bytes:
 def failed(reason: str) -> bytes:
     """What a worker says that cannot start."""
     return json.dumps({"failed": reason}).encode() + b"\n"
+
+
+def prepared(problems: Sequence[str]) -> bytes:
+    """What a worker says when another configuration is ready, or why it is not."""
+    return json.dumps({"prepared": [*problems]}).encode() + b"\n"
+
+
+def committed() -> bytes:
+    """What a worker says when it has applied it."""
+    return b'{"committed": true}\n'
+
+
+def alive() -> bytes:
+    """What a worker says from time to time."""
+    return b"{}\n"
 
 
 def said(line: bytes) -> dict[str, Any]:

@@ -8,13 +8,16 @@ import asyncio
 import logging
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from hilum.app import CannotStart, Listening
 from hilum.config.schema import Settings
+from hilum.service.reloading import CannotChange
+from hilum.state.lock import Lock
 from hilum.workers import start
 from hilum.workers.house import House, open_house
 
@@ -33,6 +36,7 @@ class _Slot:
     Attributes:
         listening: where its doors are, once it has said that it is ready.
         refused: why it cannot start.
+        answer: what it says to what it was told; None where it ended.
     """
 
     number: int
@@ -40,6 +44,7 @@ class _Slot:
     listening: Listening | None = None
     refused: str = ""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
+    answer: "asyncio.Future[Sequence[str]] | None" = None
 
 
 class Supervisor:
@@ -51,6 +56,8 @@ class Supervisor:
         self._stop = stop
         self._slots = [_Slot(number) for number in range(settings.server.workers)]
         self._hurried = False
+        self._steady = asyncio.Event()  # no change is under way
+        self._steady.set()
 
     async def run(self, ready: Callable[[Listening], None]) -> None:
         """Until `stop`, and until all workers have ended.
@@ -68,7 +75,7 @@ class Supervisor:
             refused = dict.fromkeys(slot.refused for slot in self._slots if slot.refused)
             listening = self._slots[0].listening
             if not refused and listening is not None and not self._stop.is_set():
-                ready(listening)
+                ready(Listening(listening.doors, self.prepared))
             elif refused:
                 self._stop.set()
             await stopping
@@ -97,6 +104,46 @@ class Supervisor:
         if process is not None and process.returncode is None and process.stdin is not None:
             process.stdin.write(text)
 
+    async def prepared(self, settings: Settings) -> "Prepared":
+        """Make ready, in every worker, what another configuration needs.
+
+        Raises:
+            CannotChange: something is not to be had; then nothing has changed.
+        """
+        self._steady.clear()
+        try:
+            locks = await self._house.changing(settings)
+        except CannotStart as error:
+            self._steady.set()
+            raise CannotChange(str(error).splitlines()) from error
+        change = Prepared(self, self._house, settings, locks)
+        try:
+            problems = await self.tell(start.change(settings))
+        except BaseException:
+            await change.drop()
+            raise
+        if problems:
+            await change.drop()
+            raise CannotChange(problems)
+        return change
+
+    async def tell(self, text: bytes, *, answered: bool = True) -> list[str]:
+        """Tell all workers something; the problems that they answer, each once."""
+        loop = asyncio.get_running_loop()
+        asked = [slot for slot in self._slots if slot.process is not None]
+        for slot in asked:
+            slot.answer = loop.create_future()
+            self._say(slot, text)
+        problems: dict[str, None] = {}
+        for slot in asked if answered else ():
+            assert slot.answer is not None  # noqa: S101 - just made
+            problems |= dict.fromkeys(await slot.answer)
+        return list(problems)
+
+    def steady(self) -> None:
+        """No change is under way any more."""
+        self._steady.set()
+
     async def _keep_up(self, slot: _Slot) -> None:
         """One worker after the other, in one place."""
         try:
@@ -108,6 +155,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE
         while not self._stop.is_set():
+            await self._steady.wait()
             began = loop.time()
             slot.listening = None
             try:
@@ -116,6 +164,8 @@ class Supervisor:
                 code, slot.refused = -1, f"server.workers: no process: {error.strerror}"
             finally:
                 slot.process = None
+                if slot.answer is not None and not slot.answer.done():
+                    slot.answer.set_result(())
             first = not slot.settled.is_set()
             if first and not slot.refused and not self._stop.is_set():
                 slot.refused = "server.workers: a worker ended before it was ready; see the log"
@@ -137,7 +187,6 @@ class Supervisor:
     async def _life(self, slot: _Slot) -> int:
         """One worker, from its start to its end; its exit code."""
         house = self._house
-        begun = house.start(slot.number)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "hilum.workers"),
             stdin=PIPE,
@@ -145,16 +194,21 @@ class Supervisor:
             pass_fds=house.files(slot.number),
             start_new_session=True,  # Ctrl+C is for us
         )
-        slot.process = process
         assert process.stdin is not None  # noqa: S101 - PIPE
         assert process.stdout is not None  # noqa: S101 - PIPE
         try:
+            await self._steady.wait()  # who begins knows what the others know
+            slot.process = process
+            begun = house.start(slot.number)
             process.stdin.write(begun.encode())
             if self._stop.is_set():
                 process.stdin.write(start.STOP)
-            async for line in process.stdout:
-                self._heard(slot, start.said(line))
-            return await process.wait()
+            with suppress(TimeoutError):
+                while line := await self._line(slot, process.stdout, begun.silence):
+                    self._heard(slot, start.said(line))
+                return await process.wait()
+            log.error("worker %d says nothing any more: it is killed", slot.number)
+            return -1
         finally:
             if process.returncode is None:
                 _kill(process)
@@ -162,7 +216,22 @@ class Supervisor:
             process.stdin.close()
 
     @staticmethod
-    def _heard(slot: _Slot, said: dict[str, object]) -> None:
+    async def _line(slot: _Slot, stream: asyncio.StreamReader, silence: float | None) -> bytes:
+        """The next that a worker says; b"" when it has ended.
+
+        Raises:
+            TimeoutError: it serves, and says nothing.
+        """
+        async with asyncio.timeout(None if slot.listening is None else silence):
+            return await stream.readline()
+
+    @staticmethod
+    def _heard(slot: _Slot, said: dict[str, Any]) -> None:
+        if slot.answer is not None and not slot.answer.done():
+            if "prepared" in said:
+                slot.answer.set_result(said["prepared"])
+            if "committed" in said:
+                slot.answer.set_result(())
         doors = said.get("ready")
         if isinstance(doors, dict):
             slot.listening = Listening({name: (host, port) for name, (host, port) in doors.items()})
@@ -170,6 +239,29 @@ class Supervisor:
             pid = slot.process.pid if slot.process is not None else 0
             log.info("worker %d is ready: process %d", slot.number, pid)
         slot.refused = str(said.get("failed", slot.refused))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Another configuration that all workers are ready for. See `service.reloading.Change`."""
+
+    of: Supervisor
+    house: House
+    settings: Settings
+    locks: Mapping[Path, Lock]
+
+    async def commit(self) -> None:
+        """Have all workers apply it, and those that are started later."""
+        self.house.become(self.settings, self.locks)
+        await self.of.tell(start.COMMIT)
+        self.of.steady()
+
+    async def drop(self) -> None:
+        """Leave everything as it is."""
+        await self.of.tell(start.DROP, answered=False)
+        for lock in self.locks.values():
+            lock.release()
+        self.of.steady()
 
 
 def _kill(process: Process) -> None:

@@ -8,10 +8,12 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
+from logging import getLogger
 from mmap import mmap
 from typing import IO
 
 from hilum import app
+from hilum.config.schema import Settings
 from hilum.net import crowd
 from hilum.net.crowd import Crowd
 from hilum.net.entrance import Entrance
@@ -19,9 +21,25 @@ from hilum.net.homes import Homes
 from hilum.net.letters import Letters
 from hilum.net.worker import Worker
 from hilum.service import logging, loop, memory
-from hilum.workers.start import NOW, Start, failed, read, ready
+from hilum.service.beside import beside
+from hilum.service.reloading import FAULT, CannotChange, Prepares
+from hilum.workers.start import (
+    CHANGE,
+    COMMIT,
+    DROP,
+    NOW,
+    Start,
+    alive,
+    changed,
+    committed,
+    failed,
+    prepared,
+    read,
+    ready,
+)
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+log = getLogger(__name__)
 
 
 def main() -> None:
@@ -49,26 +67,80 @@ async def _serve(start: Start, told: IO[bytes], out: IO[bytes]) -> None:
     stop = asyncio.Event()
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - this is one
-    _obey(told, stop.set, task.cancel)
+    orders: asyncio.Queue[Settings | bytes] = asyncio.Queue()
+    _obey(told, stop.set, task.cancel, orders.put_nowait)
     worker = _worker(start)
+    prepares: asyncio.Future[Prepares] = asyncio.get_running_loop().create_future()
+
+    def serves(listening: app.Listening) -> None:
+        _say(out, ready(listening.doors))
+        if listening.change is not None:
+            prepares.set_result(listening.change)
+
     with closing(worker.letters):
-        await app.serve(
-            start.settings, lambda listening: _say(out, ready(listening.doors)), stop, worker
-        )
+        async with beside(_change(orders, prepares, out, start.number), _lives(start.silence, out)):
+            await app.serve(start.settings, serves, stop, worker)
+
+
+async def _change(
+    orders: "asyncio.Queue[Settings | bytes]",
+    prepares: "asyncio.Future[Prepares]",
+    out: IO[bytes],
+    number: int,
+) -> None:
+    """Take other configurations, in two steps, as all workers do at the same time. Never ends."""
+    while True:
+        settings = await orders.get()
+        assert isinstance(settings, Settings)  # noqa: S101 - a step was left out
+        prepare = await asyncio.shield(prepares)
+        try:
+            change = await prepare(settings)
+        except Exception as error:
+            if not isinstance(error, CannotChange):
+                log.exception("another configuration cannot be made ready")
+            problems = error.problems if isinstance(error, CannotChange) else (FAULT,)
+            _say(out, prepared(problems))
+            await orders.get()  # that is DROP, to all
+            continue
+        _say(out, prepared(()))
+        if await orders.get() == COMMIT:
+            await change.commit()
+            logging.setup(settings.logging, number)
+            _say(out, committed())
+        else:
+            await change.drop()
+
+
+async def _lives(silence: float | None, out: IO[bytes]) -> None:
+    """Say from time to time that the event loop goes round, where that is wanted."""
+    while silence is not None:
+        _say(out, alive())
+        await asyncio.sleep(silence / 4)
 
 
 def _say(out: IO[bytes], text: bytes) -> None:
     out.write(text)
 
 
-def _obey(told: IO[bytes], stop: Callable[[], None], now: Callable[[], object]) -> None:
+def _obey(
+    told: IO[bytes],
+    stop: Callable[[], None],
+    now: Callable[[], object],
+    order: Callable[[Settings | bytes], object],
+) -> None:
     """Do what the supervisor says, from a thread; its end means stop."""
     running = asyncio.get_running_loop()
 
     def listen() -> None:
         with suppress(RuntimeError):  # the loop has ended
-            for line in told:
-                running.call_soon_threadsafe(now if line == NOW else stop)
+            with suppress(EOFError):
+                for line in told:
+                    if line == CHANGE:
+                        running.call_soon_threadsafe(order, changed(told))
+                    elif line in {COMMIT, DROP}:
+                        running.call_soon_threadsafe(order, line)
+                    else:
+                        running.call_soon_threadsafe(now if line == NOW else stop)
             running.call_soon_threadsafe(stop)
 
     threading.Thread(target=listen, name="supervisor", daemon=True).start()
@@ -90,7 +162,7 @@ def _worker(start: Start) -> Worker:
     return Worker(
         number=start.number,
         workers=start.workers,
-        homes=Homes(start.settings, start.workers),
+        homes=Homes(start.settings, start.workers, start.homes),
         doors=doors,
         letters=letters,
         crowd=counts,

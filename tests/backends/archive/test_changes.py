@@ -91,3 +91,17 @@ async def test_a_clock_that_was_set_back_keeps_nothing_for_itself(tmp_path: Path
             database.execute("INSERT INTO changed VALUES (?, ?)", values)
         database.close()
         assert len(await archive.at_rest(time.time() - 60, 100)) == 1
+
+
+@pytest.mark.anyio
+async def test_a_fhir_server_that_is_new_is_told_of_all_that_is_there(tmp_path: Path) -> None:
+    other = ArchiveMount(publish=Publish(url="http://127.0.0.1:2/fhir"))
+    numbers = []
+    for settings in (ArchiveMount(), FOLLOWED, FOLLOWED, other, ArchiveMount(), other):
+        async with open_archive(settings, tmp_path, "HERE") as archive:
+            if not numbers:
+                await keep(archive, made(1, 1, 1), made(2, 1, 1))
+            found = await at_rest(archive)
+            await archive.settle(found)
+        numbers.append(len(found))
+    assert numbers == [0, 2, 0, 2, 0, 2]

@@ -31,6 +31,9 @@ UNSWEPT: Final = "unswept"
 """Name of the mark that says that a process has died, while others went on: what it left is not
 looked at before the next start, so `SWEPT` stays where it is."""
 
+PUBLISHED: Final = "published"
+"""Name of the mark that says to which FHIR server all studies were to be brought so far."""
+
 ROOM: Final = 4 * 1024 * 1024  # bytes that the rows of series take which are remembered
 _EACH = 1024  # bytes of them, besides a dictionary
 
@@ -100,6 +103,10 @@ class Index(Transactions):
         for uid in self._changed:
             self._run("tell", {"uid": uid, "at": at})
         super().commit()
+
+    def tell_all(self) -> None:
+        """Have every study told."""
+        self._run("tell_all", {"at": time.time_ns()})
 
     def settle(self, changes: Iterable[Change]) -> None:
         """Forget changes of which everybody was told."""

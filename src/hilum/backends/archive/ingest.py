@@ -7,8 +7,9 @@ written and its identifiers are checked; then the file is sealed and synced.
 
 import mmap
 import os
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,7 @@ from hilum.backends.archive.disk import write_all
 from hilum.backends.archive.files import HEAD, Files, Seal
 from hilum.backends.archive.record import Entry
 from hilum.codec import again, dicom_json
+from hilum.codec.header import syntax_of
 from hilum.codec.malformed import malformed
 from hilum.codec.remembered import Remembered
 from hilum.model.errors import BadDataset, ClassMismatch
@@ -35,6 +37,8 @@ _UIDS: Final = (
     ("SOPClassUID", "00080016"),
 )
 _remembered = Remembered()
+_inflating = threading.BoundedSemaphore(2)
+"""Deflated data sets that are read at a time: each may take twice `deflate.MAX_INFLATED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ def read(data: memoryview, transfer_syntax_uid: str) -> _Read:
     """
     if not is_uid(transfer_syntax_uid):
         raise BadDataset("the transfer syntax is not a UID")
-    described = again.read(data, transfer_syntax_uid, _remembered)
+    with _inflating if syntax_of(transfer_syntax_uid).deflated else nullcontext():
+        described = again.read(data, transfer_syntax_uid, _remembered)
     uids = []
     for keyword, tag in _UIDS:
         uid = record.uid(described.attributes, tag)

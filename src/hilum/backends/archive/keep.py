@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from hilum.backends.archive.files import ALONE, Files, numbers_of
-from hilum.backends.archive.index import SWEPT, UNSWEPT, Index
+from hilum.backends.archive.index import PUBLISHED, SWEPT, UNSWEPT, Index
 from hilum.backends.archive.lock import Lock
 from hilum.backends.archive.part import Part
 from hilum.backends.archive.recover import sweep
@@ -52,6 +52,7 @@ def _swept(settings: ArchiveMount, folder: Path) -> Lock:
             files.prepare()
             finish(index, files)
             sweep(index, files)
+            _publish(settings, index)
             if index.recall(UNSWEPT):
                 index.begin()
                 index.forget(UNSWEPT)
@@ -60,6 +61,20 @@ def _swept(settings: ArchiveMount, folder: Path) -> Lock:
         lock.release()
         raise
     return lock
+
+
+def _publish(settings: ArchiveMount, index: Index) -> None:
+    """Have every study told, where a FHIR server shall have them all and is another one by now.
+
+    Changes are not remembered while there is none: what is there then is told as a whole.
+    """
+    server = "" if settings.publish is None else settings.publish.url
+    if index.recall(PUBLISHED) != server:
+        index.begin()
+        if server:
+            index.tell_all()
+        index.remember(PUBLISHED, server)
+        index.commit()
 
 
 @contextmanager

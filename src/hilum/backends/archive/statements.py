@@ -211,6 +211,11 @@ def _changes() -> dict[str, sa.Executable]:
         "tell": added.on_conflict_do_update(
             index_elements=["study_instance_uid"], set_={"at": added.excluded.at}
         ),
+        "tell_all": sa.insert(CHANGED)
+        .prefix_with("OR IGNORE")
+        .from_select(
+            ["study_instance_uid", "at"], sa.select(STUDY.c.study_instance_uid, _number("at"))
+        ),
         "settle": sa.delete(CHANGED).where(
             CHANGED.c.study_instance_uid == _UID, CHANGED.c.at == _number("at")
         ),

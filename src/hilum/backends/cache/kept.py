@@ -329,6 +329,12 @@ class Kept:
             except OSError:
                 log.exception("%s cannot be removed", folder)
 
+    def become(self, settings: Remote, retrieves: Retrieves, whose: Callable[[], str]) -> None:
+        """Retrieve from elsewhere, or otherwise, from now on; what is in the air goes on."""
+        self._settings = settings
+        self._retrieves = retrieves
+        self._whose = whose
+
     async def start(self) -> None:
         """Take the entries of former times in, and remove what is none.
 

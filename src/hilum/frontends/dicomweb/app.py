@@ -54,6 +54,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     fhir: Fhir | None = None,
     rates: Rates | None = None,
     inspects: Inspects = nothing,
+    before: Starlette | None = None,
 ) -> Starlette:
     """All resources, for every mount below `/aets/{aet}` and the default one below `/dicomweb`.
 
@@ -72,6 +73,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
         fhir: what FHIR is answered with; None: it is not offered.
         rates: how much each may ask; None: any amount.
         inspects: looks whether what is ours is in order.
+        before: one that this takes the place of; what it remembers is passed on.
     """
     routes = [*_routes()]
     counted = rates or Rates(LimitSettings())
@@ -92,12 +94,12 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.state.settings = settings
     app.state.login = login
     app.state.rates = counted
-    app.state.reports = Reports(mark)
+    app.state.reports = Reports(mark) if before is None else before.state.reports
     app.state.sends = sends
-    app.state.renderings = Renderings()
+    app.state.renderings = Renderings() if before is None else before.state.renderings
     app.state.workshop = workshop
-    app.state.looks = Looks()
-    app.state.bodies = Bodies()
+    app.state.looks = Looks() if before is None else before.state.looks
+    app.state.bodies = Bodies() if before is None else before.state.bodies
     app.state.viewer = None if viewer is None else Installed(viewer)
     app.state.spill = spill
     app.state.fhir = fhir

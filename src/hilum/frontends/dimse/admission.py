@@ -11,9 +11,9 @@ from hilum.codec.sop_class import UNCOMPRESSED
 from hilum.config.schema import Settings
 from hilum.core.broker import Broker
 from hilum.core.login import Login
-from hilum.frontends.dimse.identity import Identities
+from hilum.frontends.dimse.identity import Identities, granted
 from hilum.model.errors import BackendError, Unauthenticated
-from hilum.model.principal import Principal
+from hilum.model.principal import Principal, Proof
 from hilum.net.inbox import Inbox
 from hilum.net.tls import subject
 from hilum.upper_layer.association import Association
@@ -125,6 +125,10 @@ class Admission:
         """
         if who.has_expired(time.time()):
             return "the login has expired"
+        if who.proof in {Proof.AE_TITLE, Proof.PASSWORD}:
+            peer = self._callers.get(who.ae_title)
+            if peer is None or granted(peer) not in who.grants:
+                return "its entry in [peers] has changed since it came: it must call anew"
         if token is not None and self._login.tokens is not None:
             try:
                 await self._login.tokens.verified(token)

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Callable, Iterable
 
 from hilum.config.schema import Settings
 from hilum.net.entrance import Entrance
 from hilum.net.http import bound
 from hilum.net.threshold import Refused, Threshold
+from hilum.net.tls import Speaks
 from hilum.net.worker import Worker
 
 Listener = asyncio.Server | Entrance | Threshold
@@ -20,7 +20,7 @@ _HANDING_OVER = 5  # rounds of the event loop from accepting a connection to its
 async def opened(
     settings: Settings,
     worker: Worker | None,
-    tls: ssl.SSLContext | None,
+    tls: Speaks | None,
     made: Callable[[], asyncio.Protocol],
     refused: Refused,
 ) -> list[Listener]:

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import logging
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
@@ -34,6 +33,7 @@ from hilum.net.entrance import Entrance
 from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
 from hilum.net.threshold import Threshold
+from hilum.net.tls import Speaks
 from hilum.net.worker import Worker
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import Timeouts
@@ -68,9 +68,10 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     stop: asyncio.Event,
     answered: asyncio.Event | None = None,
     worker: Worker | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: Speaks | None = None,
     login: Login = OPEN,
     rates: Rates | None = None,
+    changes: list[Callable[[Settings, Login], None]] | None = None,
 ) -> None:
     """Accept associations until `stop`; what runs then gets `graceful_shutdown` to end.
 
@@ -88,6 +89,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         tls: to speak TLS with, at the door that does; not where there are other workers.
         login: how it is known who calls.
         rates: how much each may ask; None: any amount.
+        changes: to which is added what takes other settings and another login while it is open.
 
     Raises:
         OSError: the port cannot be bound.
@@ -95,6 +97,8 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     crowd = Nobody() if worker is None else worker.crowd
     door = _Door(broker, settings, Inbox() if inbox is None else inbox, crowd, login)
     door.rates = rates or door.rates
+    if changes is not None:
+        changes.append(door.become)
     if worker is not None:
         door.left = worker.doors["dimse"].left
     listeners = await opened(settings, worker, tls, door.association, unspoken(broker.audits))
@@ -106,14 +110,14 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
                     listener.serve(tasks)
                 elif isinstance(listener, Entrance):
                     whose = None if worker is None else worker.whose
-                    patience = settings.dimse.acse_timeout
+                    patience = door.settings.dimse.acse_timeout
                     listener.serve(tasks, lambda _: door.association(), whose, patience)
                 else:
                     await listener.start_serving()
             host, port = listeners[0].sockets[0].getsockname()[:2]
             started(host, port)
             await stop.wait()
-            until = asyncio.get_running_loop().time() + settings.dimse.graceful_shutdown
+            until = asyncio.get_running_loop().time() + door.settings.dimse.graceful_shutdown
             door.close()
             await door.brought(answered, until)
             await stop_accepting(listeners)
@@ -135,7 +139,6 @@ class _Door:
         self._crowd = crowd
         self.left: Callable[[], None] = lambda: None  # called when a connection has ended
         self.rates = Rates(LimitSettings())
-        self._settings = settings
         self._open: set[Association] = set()  # all connections
         self._accepted: set[Association] = set()  # those the limits are about
         self._busy: set[Association] = set()
@@ -143,11 +146,16 @@ class _Door:
         self._empty = asyncio.Event()
         self._empty.set()
         self._closing = self._shut = False
+        self.become(settings, login)
+
+    def become(self, settings: Settings, login: Login) -> None:
+        """Let in by other settings from now on. Whoever is in stays."""
         dimse = settings.dimse
+        self.settings = settings
         self._timeouts = Timeouts(
             acse=dimse.acse_timeout, message=dimse.message_timeout, idle=dimse.idle_timeout
         )
-        self._admission = Admission(broker, settings, inbox, login)
+        self._admission = Admission(self._broker, settings, self._inbox, login)
 
     def open(self, tasks: asyncio.TaskGroup) -> None:
         """Serve associations in `tasks` from now on; none may be made before."""
@@ -157,7 +165,7 @@ class _Door:
         """A new one, for a connection that is just being accepted."""
         return Association(
             requestor=False,
-            max_pdu=self._settings.dimse.max_pdu,
+            max_pdu=self.settings.dimse.max_pdu,
             timeouts=self._timeouts,
             made=self._made,
         )
@@ -170,7 +178,7 @@ class _Door:
             return
         self._open.add(association)
         self._empty.clear()
-        if len(self._open) > CROWD * self._settings.dimse.max_associations:
+        if len(self._open) > CROWD * self.settings.dimse.max_associations:
             association.fault = "more connections than can even be told that they are too many"
             association.cut()
         self._serving.create_task(self._handle(association))
@@ -358,7 +366,7 @@ class _Door:
 
     def _full(self, association: Association, request: AssociateRequest) -> Refusal | None:
         """Why there is no room for one more."""
-        dimse = self._settings.dimse
+        dimse = self.settings.dimse
         others, others_from_there = self._crowd.elsewhere(association.address)
         if len(self._accepted) + others >= dimse.max_associations:
             return TRANSIENT, 3, 2, "dimse.max_associations is reached"

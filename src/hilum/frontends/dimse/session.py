@@ -58,6 +58,7 @@ class Session:
     fuzzy: frozenset[str] = frozenset()
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _stores: StoreSession | None = None
+    _edition: int = 0
     _told: set[tuple[str, type]] = field(default_factory=set)
 
     @property
@@ -69,6 +70,11 @@ class Session:
     def is_mount(self) -> bool:
         """Whether a mount was called, not only a receiver of `inbox`."""
         return self.mount in self.broker.mounts
+
+    @property
+    def is_storing(self) -> bool:
+        """Whether it has begun to store in the mount, which it then may have to its end."""
+        return self._stores is not None
 
     def caller(self, originator: Originator | None) -> Caller:
         """Who brings an instance."""
@@ -108,17 +114,22 @@ class Session:
         Raises:
             HilumError: the mount takes nothing, or cannot be reached.
         """
+        if self._stores is not None and self._edition == self.broker.edition:
+            return self._stores
+        contexts = self.association.contexts.values()
+        operation = Store(
+            mount=self.mount,
+            who=self.who,
+            request_id=self.request_id,
+            contexts=tuple((each.abstract_syntax, each.transfer_syntax) for each in contexts),
+            originator=originator,
+        )
         if self._stores is None:
-            contexts = self.association.contexts.values()
-            operation = Store(
-                mount=self.mount,
-                who=self.who,
-                request_id=self.request_id,
-                contexts=tuple((each.abstract_syntax, each.transfer_syntax) for each in contexts),
-                originator=originator,
-            )
             opened = self.broker.store(operation)
             self._stores = await self.stack.enter_async_context(opened)
+        else:  # with a mount that is there no more it goes on, but not without the right
+            self.broker.authorise(operation)
+        self._edition = self.broker.edition
         return self._stores
 
     def response(

@@ -36,10 +36,12 @@ class _Sorted:
         """
         session = self.session
         # What comes from the PACS behind the very mount would only be stored back there.
-        keeps = (
-            session.is_mount
-            and not session.barred
-            and session.who.ae_title not in session.broker.mounts[session.mount].behind
+        keeps = not session.barred and (
+            session.is_storing
+            or (
+                session.is_mount
+                and session.who.ae_title not in session.broker.mounts[session.mount].behind
+            )
         )
         if session.inbox.receives(session.ae_title):
             caller = session.caller(self.originator)

@@ -31,6 +31,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_errand_about", "errand", ["kind", "target", "key"], unique=True)
     op.create_index("ix_errand_due", "errand", ["kind", "dead", "due"], unique=False)
+    columns = ["kind", "target", "dead", "due"]
+    op.create_index("ix_errand_due_for", "errand", columns, unique=False)
 
 
 def downgrade() -> None:

@@ -1,0 +1,57 @@
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hilum.service.beside import beside
+from hilum.service.requests import NobodyThere, answer, ask
+from hilum.state.lock import Lock
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_who_asks_is_answered(tmp_path: Path) -> None:
+    async def do() -> dict[str, Any]:
+        return {"ok": True, "said": "ä"}
+
+    folder = tmp_path / "data" / "requests"
+    async with beside(answer(folder, do)):
+        while not (folder / "lock").exists():  # noqa: ASYNC110 - told by nobody
+            await asyncio.sleep(0.01)
+        answers = await asyncio.gather(*(asyncio.to_thread(ask, folder) for _ in range(2)))
+    assert answers == [{"ok": True, "said": "ä"}] * 2
+    assert [each.name for each in folder.iterdir()] == ["lock"]
+    with pytest.raises(NobodyThere, match="no broker runs"):
+        ask(folder)
+
+
+def test_where_nobody_ever_ran_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(NobodyThere, match="no broker runs"):
+        ask(tmp_path / "requests")
+    assert not (tmp_path / "requests").exists()
+
+
+def test_who_ended_meanwhile_is_not_waited_for(tmp_path: Path) -> None:
+    lock = Lock(tmp_path, "the folder")
+    with ThreadPoolExecutor(1) as threads:
+        asking = threads.submit(ask, tmp_path)
+        while not any(tmp_path.glob("*.ask")):
+            time.sleep(0.01)
+        lock.release()
+        with pytest.raises(NobodyThere, match="ended before"):
+            asking.result()
+
+
+async def test_a_folder_that_cannot_be_made_is_told_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "data").touch()
+
+    async def do() -> dict[str, Any]:
+        return {}
+
+    await answer(tmp_path / "data" / "requests", do)
+    assert "hilum reload finds nobody" in caplog.text
