@@ -119,7 +119,6 @@ function Get-WrapperText {
   <description>A gate between DIMSE and DICOMweb</description>
   <executable>$(& $escape (Get-ReleasePython $Release))</executable>
   <arguments>-I -m hilum run --config "$(& $escape $Config)"</arguments>
-  <workingdirectory>$(& $escape $State)</workingdirectory>
   <serviceaccount><domain>NT AUTHORITY</domain><user>LocalService</user></serviceaccount>
   <startmode>Automatic</startmode>
   <delayedAutoStart/>

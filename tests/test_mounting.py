@@ -10,7 +10,7 @@ from hilum.codec import dicom_json
 from hilum.config.mounts import ArchiveMount, DicomwebMount, DimseMount, FhirMount
 from hilum.config.schema import Peer, ServerSettings, Settings
 from hilum.model.identity import Ref
-from hilum.mounting import CannotMount, mounted
+from hilum.mounting import CannotMount, mounted, open_mounting
 from hilum.net.inbox import Inbox
 
 pytestmark = pytest.mark.anyio
@@ -85,3 +85,51 @@ async def test_what_an_archive_lacks_is_told_by_its_key(tmp_path: Path) -> None:
         with pytest.raises(CannotMount, match=r"^mounts\.KEPT: "):
             async with mounted(settings(tmp_path), Inbox("HILUM")):
                 pass
+
+
+def changed(old: Settings, **mounts: dict[str, object]) -> Settings:
+    """With other values of some mounts."""
+    return old.model_copy(
+        update={
+            "mounts": {
+                name: each.model_copy(update=mounts.get(name, {}))
+                for name, each in old.mounts.items()
+            }
+        }
+    )
+
+
+async def test_what_stays_the_same_stays_open(tmp_path: Path) -> None:
+    old = settings(tmp_path)
+    async with open_mounting(Inbox("HILUM")) as mounting:
+        first = await mounting.prepared(old)
+        first.commit()
+        new = changed(old, KEPT={"delete": True}, PACS={"port": 2}, CLOUD={"wait": "job"})
+        second = await mounting.prepared(new)
+        before, after = ({each.name: each for each in made.made.mounts} for made in (first, second))
+        assert after["KEPT"].finds is before["KEPT"].finds
+        assert after["KEPT"].deletes is after["KEPT"].finds
+        assert after["CLOUD"].echoes is before["CLOUD"].echoes
+        assert after["CLOUD"].wait == "job"
+        assert after["PACS"].echoes is not before["PACS"].echoes
+        assert after["PACS"].retrieves is before["PACS"].retrieves  # with its cache and jobs
+        second.commit()
+        third = await mounting.prepared(old)
+        await third.drop()
+        again = await mounting.prepared(new)
+        assert again.made.mounts["PACS"].echoes is after["PACS"].echoes
+
+
+async def test_what_is_still_in_use_is_not_opened_a_second_time(tmp_path: Path) -> None:
+    old = Settings(server=ServerSettings(data=tmp_path), mounts={"A": ArchiveMount()})
+    folder = old.folder("A")
+    new = Settings(server=old.server, mounts={"B": ArchiveMount(path=folder)})
+    async with open_mounting(Inbox("HILUM")) as mounting:
+        first = await mounting.prepared(old)
+        first.commit()
+        with pytest.raises(CannotMount, match=r"^mounts\.B: .* is in use with the former"):
+            await mounting.prepared(new)
+        (await mounting.prepared(old)).commit()
+        archive = first.made.mounts["A"].echoes
+        assert archive is not None
+        await archive.echo()

@@ -161,18 +161,23 @@ async def stores_a_bomb(place: Place) -> None:
     """A deflated data set a thousand times as long as it looks."""
     async with connected(place, place.dimse) as wire:
         if await _open(wire):
-            await wire.say(message(_DEFLATED, storing(_BOMB), bomb()))
+            data = bomb(hides=CHANCE.random() < 0.5)
+            await wire.say(message(_DEFLATED, storing(_BOMB), data))
             await wire.hear(10)
 
 
 @cache
-def bomb() -> bytes:
-    """A deflated data set of 256 MiB, in 256 KiB; it takes a second to make."""
+def bomb(*, hides: bool) -> bytes:
+    """A deflated data set of 256 MiB, in 256 KiB, that may hide its UIDs behind them.
+
+    It takes a second to make.
+    """
     deflater = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
     size = 256 * MIB
-    parts = [deflater.compress(header(_BOMB) + _LONG.pack(0x7FE0, 0x0010, b"OW", 0, size))]
+    known, long = header(_BOMB), _LONG.pack(0x0006 if hides else 0x7FE0, 0x0010, b"OW", 0, size)
+    parts = [deflater.compress(long if hides else known + long)]
     parts += [deflater.compress(bytes(MIB)) for _ in range(size // MIB)]
-    return b"".join((*parts, deflater.flush()))
+    return b"".join((*parts, deflater.compress(known if hides else b""), deflater.flush()))
 
 
 async def nests(place: Place) -> None:

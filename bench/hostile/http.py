@@ -95,7 +95,8 @@ async def sends_crumbs(place: Place) -> None:
 
 async def stores_a_bomb(place: Place) -> None:
     """A deflated data set a thousand times as long as it looks; or a body said to be gzip."""
-    body = part("application/dicom", encode_meta(CT, "1.2.9.1.7", DEFLATED) + bomb())
+    data = bomb(hides=CHANCE.random() < 0.5)
+    body = part("application/dicom", encode_meta(CT, "1.2.9.1.7", DEFLATED) + data)
     await _sends(place, posting(place, _RELATED.format("application/dicom"), len(body)), body)
 
 

@@ -65,10 +65,10 @@ class Prepared:
             of.renewed.become(self.settings.tls, self.context)
         if of.worker is not None and self.worker is not None:
             of.worker.homes.become(self.worker.homes)
+        of.broker.become(mounts.mounts, mounts.destinations, login.policy)
+        of.doors.become(self.settings, login)  # requests that run hold on to what was
         self.mounts.commit()
         self.login.commit()
-        of.broker.become(mounts.mounts, mounts.destinations, login.policy)
-        of.doors.become(self.settings, login)
 
     async def drop(self) -> None:
         """Leave everything as it is."""

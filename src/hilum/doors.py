@@ -104,8 +104,8 @@ class Doors:
         worker = self.worker
         mark = "" if worker is None else worker.mark
         current = Current(
-            lambda settings, login, before: application(
-                self.broker,
+            lambda broker, settings, login, before: application(
+                broker,
                 settings.http,
                 self.sends,
                 mark,
@@ -118,6 +118,7 @@ class Doors:
                 self.inspects,
                 before,
             ),
+            self.broker,
             self.settings,
             self.login,
         )
@@ -150,14 +151,15 @@ class Doors:
         exposes, door = self.exposes, self.settings.admin_door
         assert exposes is not None  # noqa: S101 - given where this door is open
         current = Current(
-            lambda settings, login, _before: application(
-                self.broker,
+            lambda broker, settings, login, _before: application(
+                broker,
                 settings.admin_door,
                 exposes,
                 login=login,
                 rates=self.rates,
                 inspects=self.inspects,
             ),
+            self.broker,
             self.settings,
             self.login,
         )

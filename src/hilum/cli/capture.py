@@ -74,12 +74,15 @@ def capture(  # noqa: PLR0913 - a command line has that many options
 
 
 async def _listen(middle: Middle, bind: str, port: int, *, quiet: bool) -> None:
+    """Until enough was heard; who is still connected then is cut off with the event loop."""
     server = await asyncio.start_server(middle.take, bind, port)
-    async with server:
+    try:
         host, at = server.sockets[0].getsockname()[:2]
         if not quiet:
             print(f"Listening at {host}:{at}", flush=True)
-        with signals.stops(middle.done, lambda: None):
+        with signals.stops(middle.done, middle.leave):
             await middle.done.wait()
             server.close()
             await middle.ended()
+    finally:
+        server.close()

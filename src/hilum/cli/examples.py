@@ -5,6 +5,7 @@ from typing import Final
 
 EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "run": ("hilum run", "hilum run --config /etc/hilum/config.toml --examples"),
+    "reload": ("hilum reload", "hilum reload --config /etc/hilum/config.toml --json"),
     "check": ("hilum check", "hilum check --config new.toml --json"),
     "ready": ("hilum ready", "hilum ready --wait 30s"),
     "backup": ("hilum backup /var/backups/hilum",),

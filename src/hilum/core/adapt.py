@@ -194,7 +194,9 @@ async def _none() -> AsyncGenerator[Match, None]:
 
 def _without_relational(query: Query, abilities: Abilities) -> Plan | None:
     """What else can be done where the far side refuses a question across levels."""
-    if not abilities.relational or query.level in {Level.PATIENT, Level.STUDY}:
+    if not abilities.relational or abilities.is_sure:
+        return None
+    if query.level in {Level.PATIENT, Level.STUDY}:
         return None
     try:
         plan = planned(query, replace(abilities, relational=False))

@@ -82,10 +82,13 @@ class Abilities:
     Attributes:
         levels: at which it can be asked.
         relational: the unique keys above the level may be left out (PS3.4 §C.4.1.3).
+        is_sure: that holds whatever is asked: a question that is refused all the same is not put
+            another way.
     """
 
     levels: frozenset[Level]
     relational: bool
+    is_sure: bool = False
 
 
 class Replies(Protocol):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from copy import copy
 from typing import TypeVar
 
 from hilum.core import account, audit
@@ -64,6 +65,10 @@ class Broker:
         self.audits = audits
         self._records = records
         self.edition = 0
+
+    def now(self) -> "Broker":
+        """One that stays as this one is now."""
+        return copy(self)
 
     def become(
         self, mounts: Mounts, destinations: Mapping[str, Stores], authorise: Authorise

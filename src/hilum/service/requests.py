@@ -43,7 +43,11 @@ async def answer(folder: Path, do: Callable[[], Awaitable[Answer]]) -> None:
         while True:
             await asyncio.sleep(LOOK)
             for asked in _taken(folder):
-                _put(asked, await do())
+                said = await do()
+                try:
+                    _put(asked, said)
+                except OSError as error:
+                    _log.warning("a request cannot be answered: %s", error.strerror)
     except OSError as error:
         _log.warning("%s cannot be used: hilum reload finds nobody: %s", folder, error.strerror)
     finally:

@@ -13,11 +13,14 @@ from hilum.config.schema import HttpSettings
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mount, Mounts
 from hilum.frontends.dicomweb.app import application
+from hilum.frontends.fhir.service import Fhir
 from hilum.net.http import serve
 
 
 @asynccontextmanager
-async def hilum(backend: object, **settings: object) -> AsyncIterator[str]:
+async def hilum(
+    backend: object, fhir: Fhir | None = None, **settings: object
+) -> AsyncIterator[str]:
     """The URL of a mount of a broker in this process, on a real port."""
     mount = Mount(
         name="FAR",
@@ -29,7 +32,7 @@ async def hilum(backend: object, **settings: object) -> AsyncIterator[str]:
         stores=backend,
     )
     options = HttpSettings(port=0, **{"graceful_shutdown": 2.0, **settings})
-    app = application(Broker(Mounts({"FAR": mount}, "FAR")), options)
+    app = application(Broker(Mounts({"FAR": mount}, "FAR")), options, fhir=fhir)
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:

@@ -17,8 +17,9 @@ from hilum.codec.fhir.values import Element, Systems
 from hilum.core import names
 from hilum.core.backend import Abilities, Found
 from hilum.core.levels import level_of
-from hilum.core.matching import element_holds, fuzzy_holds
+from hilum.core.matching import element_holds, fuzzy_holds, vr_of
 from hilum.core.sift import fill
+from hilum.core.wanted import parse
 from hilum.model.errors import TooLarge
 from hilum.model.identity import Level
 from hilum.model.query import Query
@@ -48,7 +49,7 @@ class Asking:
 
     async def abilities(self) -> Abilities:
         """Everything but patients, across levels."""
-        return Abilities(_LEVELS, relational=True)
+        return Abilities(_LEVELS, relational=True, is_sure=True)
 
     def told(self, query: Query, /) -> Sequence[str]:
         """The URLs of the first page of each search."""
@@ -60,8 +61,12 @@ class Asking:
         """See `core.backend.Asks`.
 
         Raises:
+            BadQuery: a key is malformed, which nobody else would say.
             TooLarge: too many studies would have to be looked into.
         """
+        for path, value in query.match.items():
+            if vr := vr_of(f"{path[-1]:08X}"):
+                parse(vr, value)
         async with AsyncExitStack() as stack:
             replies = _Replies(self, query, stack)
             await replies.begin()

@@ -67,7 +67,9 @@ class Retrieving:
             if ref.study is not None and ref.patient is None:
                 found[ref] = None
                 continue
-            match = {p: v for name, p in _KEYS if (v := getattr(ref, name)) is not None}
+            match = {path: value for name, path in _KEYS if (value := getattr(ref, name))}
+            if not match:
+                continue
             if ref.study is not None:
                 match[_STUDY] = ref.study
             level = Level.STUDY if ref.level is Level.PATIENT else ref.level

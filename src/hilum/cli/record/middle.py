@@ -52,6 +52,10 @@ class Middle:
             async with asyncio.timeout(_GRACE):
                 await self._idle.wait()
 
+    def leave(self) -> None:
+        """Do not wait for anybody."""
+        self._idle.set()
+
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection from begin to end."""
         if self._counted and not self._left:
@@ -64,6 +68,8 @@ class Middle:
         say = self._record.of(self._number)
         try:
             await self._between(reader, writer, say)
+        except asyncio.CancelledError:  # enough was heard; nobody waits for this task
+            say("cut", REQUESTOR)
         finally:
             self._open -= 1
             writer.close()

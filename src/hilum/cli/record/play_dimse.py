@@ -59,7 +59,7 @@ async def play(events: Sequence[Event], to: Remote) -> list[Played]:
         ) as association:
             now = {
                 "accepted": len(association.contexts),
-                "of": len(proposed),
+                "proposed": len(proposed),
                 "syntaxes": sorted({e.transfer_syntax for e in association.contexts.values()}),
             }
             played = [Played(number, what, then, now)]
@@ -82,7 +82,7 @@ def _answer_then(events: Sequence[Event], ids: Mapping[int, int]) -> dict[str, A
         return {"rejected": "then"}
     taken = [each for each in accept.held["contexts"] if not each["result"]]
     syntaxes = sorted({each["transfer"] for each in taken})
-    return {"accepted": len(taken), "of": len(ids), "syntaxes": syntaxes}
+    return {"accepted": len(taken), "proposed": len(ids), "syntaxes": syntaxes}
 
 
 def _asked(events: Sequence[Event]) -> list[_Asked]:

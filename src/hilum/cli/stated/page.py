@@ -160,7 +160,11 @@ def _network(statement: Statement) -> Iterator[str]:
                 for each in statement.remotes
             ],
         )
-    yield "IPv4 and IPv6. All parameters are in the configuration reference of the manual."
+    yield (
+        "Communication profiles: the DICOM Upper Layer Protocol over TCP/IP (PS3.8), HTTP/1.1; "
+        "each over IPv4 and IPv6, and over TLS where the table says so. Nothing else is listened "
+        "at. All parameters are in the configuration reference of the manual."
+    )
 
 
 def _security(statement: Statement) -> Iterator[str]:

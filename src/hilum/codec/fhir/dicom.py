@@ -27,12 +27,12 @@ def _empty(written: str) -> Attributes:
 _SIDES: Final = {"7771000": "L", "24028007": "R", "51440002": "B"}
 _PEOPLE: Final = (("referrer", "00080090"), ("interpreter", "00081060"))
 _TOLD_OF_STUDY: Final = _empty(
-    "DA 00080020 TM 00080030 SH 00080050 CS 00080061 PN 00080090 LO 00081030 SQ 00081032 "
+    "DA 00080020 SH 00080050 CS 00080061 PN 00080090 LO 00081030 SQ 00081032 "
     "PN 00081060 LO 00081080 SQ 00081084 IS 00201206 IS 00201208 LO 00380010"
 )
 _TOLD_OF_SERIES: Final = _empty(
     "IS 00200011 CS 00080060 LO 0008103E IS 00201209 CS 00180015 CS 00200060 DA 00080021 "
-    "TM 00080031 PN 00081050"
+    "PN 00081050"
 )
 """What a resource would tell: where it does not, that is empty, and not merely unknown."""
 _AVAILABLE: Final = frozenset(("", "available", "registered", "unknown"))
@@ -68,7 +68,7 @@ def study_attributes(study: Element, patient: Element | None, systems: Systems) 
     put(made, "00080030", "TM", time)
     put(made, "00080201", "SH", offset)
     if said(study, "started") and not day:  # a year, or a month
-        del made["00080020"], made["00080030"]
+        del made["00080020"]
     _put_accession(made, study, systems)
     put(made, "00080061", "CS", *_modalities(study))
     put(made, "00080062", "UI", *_classes(study))
