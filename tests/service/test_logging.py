@@ -125,13 +125,16 @@ def test_a_room_may_have_a_level_of_its_own() -> None:
         "for room in ('net.inbox', 'core.send', 'core.jobs'):\n"
         "    for level in ('debug', 'warning'):\n"
         "        getattr(getLogger(f'hilum.{room}'), level)(level)\n"
+        "setup(LoggingSettings())\n"
+        "getLogger('hilum.net.inbox').debug('no more')\n"
+        "getLogger('hilum.core.send').warning('again')\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     said = [line.split(maxsplit=1)[1] for line in run.stderr.splitlines()]
     assert said[:2] == ["DEBUG   net.inbox: debug", "WARNING net.inbox: warning"]
-    assert said[2:] == ["WARNING core.jobs: warning"]
+    assert said[2:] == ["WARNING core.jobs: warning", "WARNING core.send: again"]
 
 
 def test_the_event_log_of_windows_gets_what_is_worth_a_look() -> None:

@@ -41,7 +41,12 @@ def setup(settings: LoggingSettings, worker: int | None = None) -> None:
     """
     handler = logging.StreamHandler()
     handler.setFormatter(Json(worker) if settings.format == "json" else Text(worker))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    root = logging.getLogger()
+    others = [each for each in root.handlers if getattr(each, "outlasts", False)]
+    logging.basicConfig(handlers=[handler, *others], level=logging.WARNING, force=True)
+    for name in logging.root.manager.loggerDict:  # what was set before
+        if name.startswith("hilum."):
+            logging.getLogger(name).setLevel(logging.NOTSET)
     logging.getLogger("hilum").setLevel(settings.level.upper())
     for room, level in settings.levels.items():
         logging.getLogger(f"hilum.{room.removeprefix('hilum.')}").setLevel(level.upper())

@@ -25,6 +25,8 @@ class Sentry(logging.Handler):
         client: `sentry_sdk.Client`.
     """
 
+    outlasts = True  # other settings of the log
+
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - of a library that may not be there
         super().__init__(logging.ERROR)
         self._client = client
