@@ -1,7 +1,7 @@
 """A large instance crosses between DCMTK and HTTP clients, and the broker stays small.
 
-Its size is that of $TEST_LARGE in bytes, by default a third of a gigabyte: enough to show that nothing
-is held whole, and quick enough for every run.
+Its size is that of $TEST_LARGE in bytes, by default a third of a gigabyte: enough to show that
+nothing is held whole, and quick enough for every run.
 """
 
 import hashlib
