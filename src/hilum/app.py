@@ -25,7 +25,7 @@ from hilum.net.worker import Worker
 from hilum.service.reloading import Prepares
 from hilum.state.state import State, open_state
 from hilum.telling import CannotTell, open_telling
-from hilum.watching import CannotWatch, Watched, open_watching
+from hilum.watching import CannotWatch, Watched, Watching, open_watching
 from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
 
@@ -73,10 +73,7 @@ async def serve(
         mounting, found = await _mounts(settings, inbox, worker, transcodes, stack)
         state = await _state(settings, stack, worker) if settings.has_state else None
         audits, logins, login = await _logins(settings, state, stack, is_first=not number)
-        try:
-            watching = await stack.enter_async_context(open_watching(settings, worker))
-        except CannotWatch as error:
-            raise CannotStart(str(error)) from error
+        watching = await _watching(settings, worker, stack)
         broker = Broker(
             *(found.mounts, found.destinations, login.policy, transcodes, audits),
             records=watching.records,
@@ -177,6 +174,14 @@ async def _telling(
             await stack.enter_async_context(open_telling(settings, mounts, state, worker))
         except CannotTell as error:
             raise CannotStart(str(error)) from error
+
+
+async def _watching(settings: Settings, worker: Worker | None, stack: AsyncExitStack) -> Watching:
+    """Who watches."""
+    try:
+        return await stack.enter_async_context(open_watching(settings, worker))
+    except CannotWatch as error:
+        raise CannotStart(str(error)) from error
 
 
 @asynccontextmanager

@@ -28,6 +28,8 @@ def test_errors_go_to_sentry_in_our_words_only() -> None:
         settings = TelemetrySettings(sentry=SecretStr(dsn), environment="test")
         with reporting(settings), within(Correlation("abc")):
             log.warning("this is no error")
+            handlers = logging.getLogger().handlers
+            assert [each for each in handlers if getattr(each, "outlasts", False)]
             try:
                 fail(patient)
             except BackendFault:
