@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from hilum.administering import open_desk
 from hilum.auditing import CannotAudit, open_audit
 from hilum.authorising import CannotAuthorise, Logins, audited, open_logins
 from hilum.changing import Changing
@@ -95,6 +96,13 @@ async def serve(
             rates=Rates(settings.limits),
             inspects=watching.inspects(watched),
             exposes=watching.exposes,
+            desk=await stack.enter_async_context(
+                open_desk(
+                    lambda: watching.settings,
+                    *(watching.underway.now, watching.recent.now, sends, state),
+                    worker=number,
+                )
+            ),
         )
         opened = doors.open()
         doors.changes.append(lambda now, _login: watching.become(now))

@@ -83,7 +83,7 @@ class Text(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         room = record.name.removeprefix("hilum.")
         name = correlation.now().request_id
-        text = _one_line(record.message)
+        text = one_line(record.message)
         if name and name not in text:
             text = f"{name} {text}"
         return f"{_time(record)} {record.levelname:<7} {self._before}{room}: {text}"
@@ -144,11 +144,11 @@ def _story(error: BaseException) -> list[str]:
 
 def _words(error: BaseException) -> str:
     if isinstance(error, HilumError):
-        return f": {_one_line(str(error))}"
+        return f": {one_line(str(error))}"
     return f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Without what could forge a second line or steer a terminal."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
