@@ -13,6 +13,7 @@ import pytest
 from hilum.config.imaging import ImagingSettings
 from hilum.config.mounts import ArchiveMount
 from hilum.config.schema import ServerSettings, Settings
+from hilum.core import measures
 from hilum.core.lasting import Uses
 from hilum.core.mounts import Mount, Mounts
 from hilum.core.queue import Count
@@ -71,7 +72,7 @@ def samples(families: Sequence[Family]) -> dict[str, list[Sample]]:
 async def test_mounts_say_how_much_of_what_they_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gauges, "PATIENCE", 0.01)
+    monkeypatch.setattr(measures, "PATIENCE", 0.01)
     found = samples(
         await measured(tmp_path, Pacs(), Pacs(BackendFault("broken")), Pacs(pause=60))()
     )

@@ -253,6 +253,17 @@ class Settings(Section):
         found = {name: mount.publish for name, mount in self.archives.items()}
         return {name: each for name, each in found.items() if each is not None}
 
+    @property
+    def subscribed(self) -> tuple[str, ...]:
+        """The mounts whose changes clients may subscribe to."""
+        if not self.has_http or not self.fhir.subscriptions.allow:
+            return ()
+        return tuple(
+            name
+            for name, mount in self.mounts.items()
+            if (mount.fhir.subscriptions if name in self.archives else mount.fhir.poll)
+        )
+
     def folder(self, mount: str) -> Path:
         """Where that archive mount keeps its files.
 
