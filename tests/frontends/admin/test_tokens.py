@@ -57,6 +57,7 @@ async def test_a_token_is_made_shown_once_and_revoked_which_the_audit_tells(
         ({"may": "everything"}, "Mark what it allows"),
         ({"mount": []}, "Mark the mounts"),
         ({"mount": "NONE"}, "Mark the mounts"),
+        ({"mount": ["*", "ARCHIVE"]}, "Mark every one, or single"),
         ({"life": "soon"}, "Write how long"),
         ({"life": "0s"}, "Write how long"),
     ],

@@ -97,6 +97,8 @@ def _grant(request: Request, name: str, fields: Mapping[str, Sequence[str]]) -> 
         raise BadRequest("Mark what it allows.")
     if not mounts or not set(mounts) <= {"*", *desk(request).settings().mounts}:
         raise BadRequest("Mark the mounts at which it holds.")
+    if "*" in mounts and len(mounts) > 1:
+        raise BadRequest("Mark every one, or single mounts.")
     return Grant(frozenset(map(Right, rights)), frozenset(mounts))
 
 
