@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hilum.config.limits import LimitSettings
 from hilum.config.schema import Settings
@@ -20,6 +21,9 @@ from hilum.net.rates import Rates
 from hilum.net.tls import Speaks
 from hilum.net.worker import Worker
 from hilum.workshop.pool import Workshop
+
+if TYPE_CHECKING:
+    from hilum.frontends.fhir.service import Subscribable
 
 Started = Callable[[str, int], None]
 """Is told host and port."""
@@ -39,6 +43,7 @@ class Doors:
         tls: to speak TLS with, where a door does.
         login: how it is known who comes, and what is allowed.
         patients: the ids of FHIR's Patients; None: FHIR is not offered.
+        subscriptions: who wants to be told of changes; None: nobody can.
         rates: how much each caller may ask, at all doors together.
         inspects: looks whether what is ours is in order.
         exposes: gives what was counted, for the door of administrators.
@@ -57,6 +62,7 @@ class Doors:
     tls: Speaks | None
     login: Login = OPEN
     patients: PatientIds | None = None
+    subscriptions: "Subscribable | None" = None
     rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
     inspects: Inspects = nothing
     exposes: Exposes | None = None
@@ -116,7 +122,9 @@ class Doors:
                 settings.viewer if settings.http.viewer else None,
                 settings.spill,
                 login,
-                None if self.patients is None else fhir(settings, self.patients),
+                None
+                if self.patients is None
+                else fhir(settings, self.patients, self.subscriptions),
                 self.rates,
                 self.inspects,
                 before,

@@ -92,7 +92,7 @@ class Watching:
         state, sends, broker = watched.state, watched.sends, watched.broker
         made = Readiness(
             self.settings,
-            lambda: {each.name: each.echoes for each in broker.mounts if each.backend == "archive"},
+            lambda: [each for each in broker.mounts if each.backend == "archive"],
             None if state is None else lambda: state.sends.get("0"),
             None if sends is None else lambda: sends.waits,
         )

@@ -11,6 +11,7 @@ ROUTES = (
     "seen over a socket by the tests of the resources: test_qido, test_wado, test_stow, test_web"
 )
 FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS; test_fhir_samples.py"
+SUBSCRIPTIONS = "tests/e2e/test_subscriptions.py, with somebody who is told"
 VALUES = "values without behaviour"
 CAPTURE = "tests/cli/test_capture.py: records are taken, and played again"
 SELFTEST = "tests/cli/test_selftest.py, with running brokers"
@@ -41,6 +42,12 @@ ELSEWHERE = {
     "core/operations": VALUES,
     "core/fhir/whole": "tests/e2e/test_fhir.py",
     "telling": PUBLISH,
+    "notifying": SUBSCRIPTIONS,
+    "core/fhir/of_subscription": SUBSCRIPTIONS,
+    "core/fhir/subscribing": SUBSCRIPTIONS,
+    "core/fhir/subscriptions": SUBSCRIPTIONS,
+    "frontends/fhir/notified": SUBSCRIPTIONS,
+    "frontends/fhir/subscriptions": SUBSCRIPTIONS,
     "model/errors": "names; tests/codec/test_verdict.py walks the tree",
     "model/instance": VALUES,
     "model/issued": "tests/state/test_tokens.py",

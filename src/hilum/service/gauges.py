@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import anyio.to_thread
@@ -68,11 +69,14 @@ class Gauges:
         samples: dict[str, list[Sample]] = {name: [] for name in OF_MOUNTS}
         for mount in self.mounts():
             shared = mount.backend == "archive" and not self.is_first
-            for each in () if shared else mount.measures:
-                for name, value in (await measured(each)).items():
-                    kind, _ = OF_MOUNTS[name]
-                    suffix = "_total" if kind == "counter" else ""
-                    samples[name].append(Sample(name + suffix, {"mount": mount.name}, value))
+            if shared:
+                continue
+            with mount.uses:
+                found = [(await measured(each)).items() for each in mount.measures]
+            for name, value in chain.from_iterable(found):
+                kind, _ = OF_MOUNTS[name]
+                suffix = "_total" if kind == "counter" else ""
+                samples[name].append(Sample(name + suffix, {"mount": mount.name}, value))
         return [Family(name, *OF_MOUNTS[name], found) for name, found in samples.items()]
 
     def _of_work(self) -> Iterator[Family]:

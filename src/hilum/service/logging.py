@@ -32,16 +32,26 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
+class Beside(logging.Handler):
+    """What gets the lines too, and still does when it changes how they look."""
+
+
 def setup(settings: LoggingSettings, worker: int | None = None) -> None:
-    """Send the lines of this process to standard error.
+    """Send the lines of this process to standard error; nothing stays of how it was done before.
 
     Args:
         settings: how they look.
         worker: which of several processes this is; they say so.
     """
+    root = logging.getLogger()
+    others = [each for each in root.handlers if isinstance(each, Beside)]
+    for each in others:
+        root.removeHandler(each)  # else it would be closed
     handler = logging.StreamHandler()
     handler.setFormatter(Json(worker) if settings.format == "json" else Text(worker))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[handler, *others], level=logging.WARNING, force=True)
+    for name in [each for each in (*root.manager.loggerDict,) if each.startswith("hilum.")]:
+        logging.getLogger(name).setLevel(logging.NOTSET)
     logging.getLogger("hilum").setLevel(settings.level.upper())
     for room, level in settings.levels.items():
         logging.getLogger(f"hilum.{room.removeprefix('hilum.')}").setLevel(level.upper())
