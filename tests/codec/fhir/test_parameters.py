@@ -46,6 +46,7 @@ def test_what_is_said_of_the_answer() -> None:
     assert search.cursor == "o7"
     assert "_cursor" not in dict(search.used)
     assert said(("_include", "*")).include == ["Thing:owner"]
+    assert said(("_include", "Thing:*")).include == ["Thing:owner"]
 
 
 @pytest.mark.parametrize(

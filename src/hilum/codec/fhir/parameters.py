@@ -269,7 +269,9 @@ def _include(search: Search, offers: Offers, name: str, value: str) -> str:
     known = offers.include if name == "_include" else offers.revinclude
     into = search.include if name == "_include" else search.revinclude
     wanted = ":".join(value.split(":")[:2])
-    found = [*known] if value == "*" else [each for each in known if each == wanted]
+    kind = wanted.removesuffix("*") if wanted.endswith(":*") else ""
+    is_any = value == "*"
+    found = [each for each in known if is_any or each == wanted or (kind and each.startswith(kind))]
     if not found:
         return f"{name} of {_shown(value)} cannot be given"
     into += [each for each in found if each not in into]
