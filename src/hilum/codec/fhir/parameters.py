@@ -19,6 +19,7 @@ _SUMMARIES: Final = ("true", "text", "data", "count", "false")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MOST_VALUES: Final = 500  # in one list
 _MOST_PARAMETERS: Final = 50
+_LEFT_OUT: Final = ", and is left out"
 
 
 class Kind(Enum):
@@ -140,7 +141,7 @@ def parse(pairs: Iterable[tuple[str, str]], offers: Offers, *, strict: bool) -> 
             continue
         problem = _read(search, offers, key, value)
         if problem and strict:
-            raise BadQuery(problem)
+            raise BadQuery(problem.removesuffix(_LEFT_OUT))
         if problem:
             search.problems.append(problem)
         elif key != CURSOR:
@@ -157,10 +158,10 @@ def _read(search: Search, offers: Offers, key: str, value: str) -> str:
     if name in _RESULT:
         return _result(search, offers, name, modifier, value)
     if not value.strip():
-        return f"{_shown(key)} has no value, and is left out"
+        return f"{_shown(key)} has no value{_LEFT_OUT}"
     condition = _condition(offers.parameters, key)
     if condition is None:
-        return f"{_shown(key)} cannot be searched by, and is left out"
+        return f"{_shown(key)} cannot be searched by{_LEFT_OUT}"
     full, offer, modifier = condition
     search.conditions.append(Condition(full, offer, modifier, _values(value)))
     return ""
