@@ -60,7 +60,7 @@ def test_what_is_not_known_is_told_or_refused(pair: tuple[str, str]) -> None:
     search = said(pair, ("code", "x"), strict=False)
     assert len(search.problems) == 1
     assert search.used == [("code", "x")]
-    with pytest.raises(BadQuery, match="^(?!.*left out)"):
+    with pytest.raises(BadQuery, match=r"^(?!.*left out)"):
         said(pair)
 
 
