@@ -123,8 +123,8 @@ class RuleSettings(Section):
     """Who may do what, of all who have a login. Of a condition that is a list one must fit."""
 
     may: Rights
-    """What is allowed: `echo`, `query`, `retrieve`, `store`, `send`, `delete`, `subscribe`, `admin`,
-    `metrics`."""
+    """What is allowed: `echo`, `query`, `retrieve`, `store`, `send`, `delete`, `subscribe`,
+    `admin`, `metrics`."""
     mounts: Annotated[tuple[AeTitle, ...], BeforeValidator(listed)] = ("*",)
     """On which mounts; `*` is every one."""
     names: Texts = ()

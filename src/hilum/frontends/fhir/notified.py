@@ -180,13 +180,11 @@ async def _found(about: About, made: Subscription, study: str) -> Element | None
     """The study, where it is what is looked for; its references lead to us."""
     search = criteria(about, made.criteria, study)
     run = await finding(about, STUDIES, search, strict=True)
-    async with aclosing(run.rows()) as rows:
-        async for row in rows:
-            if row is not None and row.resource["id"] == study:
-                break
-        else:
-            return None
-    whole = await Resources(about).study(row, every_instance=False)
+    async with aclosing(run.rows()) as rows:  # all of them: a walk over levels is not left early
+        found = [row async for row in rows if row is not None and row.resource["id"] == study]
+    if not found:
+        return None
+    whole = await Resources(about).study(found[0], every_instance=False)
     for each in _references(whole):
         each["reference"] = f"{about.root}/{each['reference']}"
     return whole
