@@ -332,6 +332,7 @@ class Settings(Section):
         yield from self._tls()
         yield from self._auth()
         yield from self._publish()
+        yield from self._subscribed()
         for name, mount in self.mounts.items():
             if mount.default and self.default_mount != name:
                 yield f"mounts.{name}.default: {self.default_mount} is the default mount already"
@@ -360,6 +361,19 @@ class Settings(Section):
                     f"mounts.{name}.publish: needs http.public_url: the Endpoints that it brings "
                     "to the FHIR server say where the images are"
                 )
+
+    def _subscribed(self) -> Iterator[str]:
+        """Mounts whose changes cannot be found out so."""
+        for name, mount in self.mounts.items():
+            here = f"mounts.{name}.fhir"
+            if isinstance(mount, ArchiveMount):
+                if mount.fhir.poll is not None:
+                    yield f"{here}.poll: is for systems elsewhere; an archive has `subscriptions`"
+                continue
+            if mount.fhir.subscriptions:
+                yield f"{here}.subscriptions: is for an archive; a system elsewhere has `poll`"
+            if mount.fhir.poll is not None and getattr(mount, "forward_token", False):
+                yield f"{here}.poll: does not go with forward_token: nobody asks, so there is none"
 
     def _tls(self) -> Iterator[str]:
         """What does not go together with doors that speak TLS."""
