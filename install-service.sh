@@ -239,6 +239,10 @@ go_back() { # to the old release, with what it had
 
 uninstall_service() {
     by_root
+    if [ -z "$purge" ] && [ ! -e "$opt" ] && [ ! -e "$unit" ]; then
+        say "Hilum is not installed here."
+        return
+    fi
     if [ -n "$purge" ] && [ -t 0 ]; then
         printf 'All images, the state and the configuration will be deleted. Type "purge" to go on: ' >&2
         read -r answer

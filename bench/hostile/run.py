@@ -74,7 +74,11 @@ class Heard:
     @property
     def errors(self) -> list[str]:
         """All that went wrong."""
-        return [f"{name}: {error}" for name, _, _, error in self.lines if error]
+        return [
+            f"{name}, after {seconds:.1f} s: {error}"
+            for name, _, seconds, error in self.lines
+            if error
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from hilum.administering import open_desk
 from hilum.auditing import CannotAudit, open_audit
 from hilum.authorising import CannotAuthorise, Logins, audited, open_logins
 from hilum.changing import Changing
@@ -25,7 +26,7 @@ from hilum.notifying import subscribable
 from hilum.service.reloading import Prepares
 from hilum.state.state import State, open_state
 from hilum.telling import CannotTell, open_telling
-from hilum.watching import CannotWatch, Watched, open_watching
+from hilum.watching import CannotWatch, Watched, Watching, open_watching
 from hilum.workshop.pool import open_workshop
 from hilum.workshop.transcodes import Transcoder
 
@@ -73,10 +74,7 @@ async def serve(
         mounting, found = await _mounts(settings, inbox, worker, transcodes, stack)
         state = await _state(settings, stack, worker) if settings.has_state else None
         audits, logins, login = await _logins(settings, state, stack, is_first=not number)
-        try:
-            watching = await stack.enter_async_context(open_watching(settings, worker))
-        except CannotWatch as error:
-            raise CannotStart(str(error)) from error
+        watching = await _watching(settings, worker, stack)
         broker = Broker(
             *(found.mounts, found.destinations, login.policy, transcodes, audits),
             records=watching.records,
@@ -98,6 +96,13 @@ async def serve(
             rates=Rates(settings.limits),
             inspects=watching.inspects(watched),
             exposes=watching.exposes,
+            desk=await stack.enter_async_context(
+                open_desk(
+                    lambda: watching.settings,
+                    *(watching.underway.now, watching.recent.now, sends, state),
+                    worker=number,
+                )
+            ),
         )
         opened = doors.open()
         doors.changes.append(lambda now, _login: watching.become(now))
@@ -179,6 +184,14 @@ async def _telling(
     try:
         return await stack.enter_async_context(open_telling(settings, broker, state, worker))
     except CannotTell as error:
+        raise CannotStart(str(error)) from error
+
+
+async def _watching(settings: Settings, worker: Worker | None, stack: AsyncExitStack) -> Watching:
+    """Who watches."""
+    try:
+        return await stack.enter_async_context(open_watching(settings, worker))
+    except CannotWatch as error:
         raise CannotStart(str(error)) from error
 
 

@@ -14,6 +14,7 @@ from hilum.core.jobs import BackgroundSends
 from hilum.core.login import OPEN, Login
 from hilum.core.readiness import Inspects, nothing
 from hilum.core.records import Exposes
+from hilum.frontends.admin.desk import Desk
 from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
@@ -46,6 +47,7 @@ class Doors:
         rates: how much each caller may ask, at all doors together.
         inspects: looks whether what is ours is in order.
         exposes: gives what was counted, for the door of administrators.
+        desk: what its pages work with.
         answered: set when the web door has answered all that it was asked.
         changes: to be called with other settings and logins, for each door that is open.
     """
@@ -64,6 +66,7 @@ class Doors:
     rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
     inspects: Inspects = nothing
     exposes: Exposes | None = None
+    desk: Desk = field(default_factory=Desk)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     changes: Changes = field(default_factory=list)
 
@@ -166,6 +169,7 @@ class Doors:
                 login=login,
                 rates=self.rates,
                 inspects=self.inspects,
+                desk=self.desk,
             ),
             self.broker,
             self.settings,

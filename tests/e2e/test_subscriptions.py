@@ -12,6 +12,7 @@ import pytest
 from tests import fhir, peers
 from tests.contract.made import dataset, uid
 from tests.e2e.hooked import Receiver, receiving, until
+from tests.e2e.test_issued import AUTH, token
 from tests.e2e.test_publish import store
 
 SECRET = "Bearer s3cr3t-of-the-hook"  # noqa: S105 - shown to nobody
@@ -306,4 +307,35 @@ def test_who_fails_for_good_is_in_error_until_it_is_asked_for_again(tmp_path: Pa
         answer = httpx.post(root(broker), json=gone, headers=KIND, timeout=60)
         refused = f"{root(broker)}/{fhir.read(answer, 201)['id']}"
         until(lambda: at(refused)["status"] == "error")
+    assert SECRET not in broker.said
+
+
+def test_it_is_told_to_its_owner_only_and_as_long_as_he_may(tmp_path: Path) -> None:
+    with receiving() as receiver, running(receiver.url, tmp_path, more=AUTH) as broker:
+
+        def shown(name: str, may: str) -> httpx.Client:
+            made = token(broker.config, "create", name, "--may", may)["token"]
+            return httpx.Client(headers={**KIND, "Authorization": f"Bearer {made}"}, timeout=60)
+
+        with (
+            shown("eve", "query,subscribe,store") as eve,
+            shown("bob", "query,subscribe") as bob,
+            shown("blind", "subscribe") as blind,
+            shown("admin", "query,subscribe,admin") as admin,
+        ):
+            fhir.read(blind.post(root(broker), json=wish(receiver)), 403)
+            where = eve.post(root(broker), json=wish(receiver)).headers["location"]
+            until(lambda: eve.get(where).json()["status"] == "active")
+            assert fhir.ids(fhir.read(bob.get(root(broker)))) == []
+            for method in ("GET", "PUT", "DELETE"):
+                fhir.read(bob.request(method, where, json=wish(receiver)), 404)
+            assert len(fhir.ids(fhir.read(admin.get(root(broker))))) == 1
+            store(broker, dataset(1, 1, 1), by=eve)
+            until(lambda: receiver.of(uid(1)))
+            token(broker.config, "revoke", "eve")
+            store(broker, dataset(2, 1, 1), by=eve)  # which is believed for some seconds yet
+            until(lambda: fhir.read(admin.get(where))["status"] == "error")
+            said = fhir.read(admin.get(where))["error"]
+            assert said == "its owner may no longer search there"
+            assert not receiver.of(uid(2))
     assert SECRET not in broker.said

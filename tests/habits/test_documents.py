@@ -102,3 +102,12 @@ def test_commands_and_settings_that_a_chapter_names_are_there(page: Path) -> Non
     of_dicom_rst = ("server.http.", "telemetry.level", "telemetry.audit.")
     theirs = {each for each in named if each.startswith(of_dicom_rst)}
     assert sorted(named - settings() - theirs) == []
+
+
+def test_the_manual_has_what_of_each_section_can_change_while_it_runs() -> None:
+    text = (MANUAL / "08_operations.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\[.+?) \| (while it runs|by a restart)", text, re.MULTILINE)
+    told = {name: says for cell, says in rows for name in re.findall(r"`\[(\w+)\]`", cell)}
+    live = {True: "while it runs", False: "by a restart"}
+    found = keys(Settings).items()
+    assert told == {name: live[all(each.reloads for each in key.sections)] for name, key in found}  # type: ignore[attr-defined]

@@ -84,12 +84,15 @@ def test_what_the_unit_starts_becomes_ready_is_reloaded_and_stops(
             monkeypatch.setenv(name, value)
     service = Service(scratch.root)
     try:
-        assert service.start(), (scratch.root / "journal").read_text()
+        watched = service.start(WATCHDOG_USEC="2000000")
+        assert watched, (scratch.root / "journal").read_text()
+        assert service.hears("WATCHDOG=1")
         asked = scratch.hilum("ready", "--wait", "30s")
         assert asked.returncode == 1
         assert "CREDENTIALS_DIRECTORY" in asked.stderr
         service.reload()
-        assert service.pid is not None
+        assert service.hears("RELOADING=1")
+        assert service.hears("READY=1")
         assert service.stop() == 0
     finally:
         service.close()

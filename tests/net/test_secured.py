@@ -12,7 +12,8 @@ from tests.peers import HOST
 
 from hilum.net import secured
 from hilum.net.http import bound
-from hilum.net.secured import RECORD, Secured
+from hilum.net.records import RECORD
+from hilum.net.secured import Secured
 from hilum.net.threshold import Threshold
 
 pytestmark = pytest.mark.anyio
@@ -110,7 +111,7 @@ async def connected(
     here = Here()
     listener = bound(HOST, 0)
     port = listener.getsockname()[1]
-    threshold = Threshold([listener], lambda: here, context)
+    threshold = Threshold([listener], lambda: here, lambda: context)
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
         there = There(port, version, tasks)
         threshold.serve(tasks)

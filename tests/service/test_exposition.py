@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed_open
@@ -32,6 +34,17 @@ def test_prometheus_reads_what_was_counted() -> None:
     data, kind = text(FAMILIES, "application/openmetrics-text; version=1.0.0")
     assert kind.startswith("application/openmetrics-text")
     assert len([*parsed_open(data.decode())]) == 2
+
+
+def test_libraries_that_only_some_need_are_not_imported_at_start() -> None:
+    program = (
+        "import sys, hilum.app, hilum.frontends.dicomweb.app, hilum.frontends.admin.app\n"
+        "print({'prometheus_client', 'opentelemetry', 'sentry_sdk'} & {*sys.modules})"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "set()\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no /proc")

@@ -113,7 +113,8 @@ def where(found: Settings, listening: app.Listening) -> list[str]:
         lines.append(f"  Mounts     {root}/aets   ({mounts})")
     if "admin" in listening.doors:
         scheme = "https" if found.admin.tls else "http"
-        at = place(*listening.doors["admin"])
+        host, port = listening.doors["admin"]
+        at = place(_near(host), port)
         lines.append(f"  Admin      {scheme}://{at}{found.admin.base_path}")
     lines.append(f"  Data       {found.server.data}")
     return lines
@@ -152,8 +153,13 @@ def _short(path: Path) -> str:
 def web_root(found: Settings, listening: app.Listening) -> str:
     """The URL at which the DICOMweb door is reached from this machine."""
     host, port = listening.doors["http"]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
-    return f"{'https' if found.http.tls else 'http'}://{place(host, port)}{found.http.base_path}"
+    scheme = "https" if found.http.tls else "http"
+    return f"{scheme}://{place(_near(host), port)}{found.http.base_path}"
+
+
+def _near(host: str) -> str:
+    """Where this machine reaches what listens at `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
 
 
 def place(host: str, port: int) -> str:

@@ -84,7 +84,7 @@ class MountFhir(Section):
     """The system of Accession Numbers that have no issuer, a URI."""
     issuers: Annotated[dict[str, str], AfterValidator(_systems)] = Field(default={})
     """Issuers, as they stand in DICOM, and the systems, URIs, that they are in FHIR."""
-    stable_after: Seconds = 30.0
+    stable_after: Annotated[Seconds, RESTART] = 30.0
     """How long a study must have been left alone before others are told that it changed."""
     subscriptions: Annotated[bool, RESTART] = False
     """Whether clients may subscribe to changes of an archive; see `fhir.subscriptions`."""

@@ -1,4 +1,4 @@
-"""How is TLS spoken with who comes in? By OpenSSL at the socket itself, without copies on the way.
+"""How is TLS spoken with who came in? By OpenSSL at the socket itself, without copies on the way.
 
 asyncio and uvloop let OpenSSL read and write in memory, and carry each byte between there and the
 socket: three more copies of all that leaves.
@@ -7,60 +7,21 @@ socket: three more copies of all that leaves.
 import asyncio
 import socket
 import ssl
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
-Buffer = bytes | bytearray | memoryview
+from hilum.net.records import RECORD, Buffer, Records
 
-RECORD: Final = 16 * 1024  # bytes in one record of TLS, at most (RFC 8446 §5.1)
 AT_ONCE: Final = 4 * RECORD
-"""Bytes that OpenSSL is given in one call.
+"""Bytes that OpenSSL is given in one call, until it is known how quick the peer is.
 
-Nobody sees how much of them has left: with more, a slow peer looks like one that takes nothing.
+Nobody sees how much of them has left: with many, a slow peer looks like one that takes nothing.
 """
+QUICK: Final = 16 * RECORD  # for one that takes them within `SOON`; to others it is one record
+SOON: Final = 1.0  # seconds
 READ: Final = 16 * RECORD  # bytes that are read, at most, before they are handed on
 LINGER: Final = 30.0  # seconds that a peer has to take what is left, once we close
 _HIGH: Final = 64 * 1024  # bytes that wait, from which on who writes is told, unless set otherwise
-
-
-async def greeted(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
-    """The connection once both have shaken hands; `connection` is closed then.
-
-    Raises:
-        ssl.SSLError: they do not agree.
-        OSError: it went away.
-    """
-    loop = asyncio.get_running_loop()
-    with connection:
-        spoken = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-    try:
-        while True:
-            try:
-                spoken.do_handshake()
-            except ssl.SSLWantReadError:
-                await _waited(spoken, loop.add_reader, loop.remove_reader)
-            except ssl.SSLWantWriteError:
-                await _waited(spoken, loop.add_writer, loop.remove_writer)
-            else:
-                return spoken
-    except BaseException:
-        spoken.close()
-        raise
-
-
-async def _waited(
-    connection: socket.socket,
-    watch: Callable[[int, Callable[[], None]], None],
-    leave: Callable[[int], bool],
-) -> None:
-    """Return when it can go on."""
-    here = asyncio.Event()
-    watch(connection.fileno(), here.set)
-    try:
-        await here.wait()
-    finally:
-        leave(connection.fileno())
 
 
 class Secured(asyncio.Transport):
@@ -96,13 +57,12 @@ class Secured(asyncio.Transport):
         self._fd = spoken.fileno()
         self._scratch = scratch
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Buffer] = deque()  # to be sent
-        self._at = 0  # bytes of the first of them that are on their way already
-        self._size = 0
-        self._piece: Buffer = b""  # what OpenSSL has begun to send
+        self._waiting = Records()
+        self._most = AT_ONCE
+        self._since: float | None = None  # when it could not go on
         self._high, self._low = _HIGH, _HIGH // 4
         self._holds = False  # who writes was told to wait
-        self._watches = False  # whether the socket takes more
+        self._wants = self._watches = False  # whether we wait for the socket to take more
         self._paused = self._closing = self._ended = self._parted = self._lost = False
         self._last: asyncio.TimerHandle | None = None
         self.set_protocol(protocol)
@@ -181,14 +141,11 @@ class Secured(asyncio.Transport):
     def writelines(self, list_of_data: Iterable[Buffer]) -> None:
         if self._closing:
             return
-        idle = not self._waiting
-        for each in list_of_data:
-            if each:
-                self._waiting.append(each)
-                self._size += len(each)
-        if idle and self._waiting:
+        idle = not self._waiting.size
+        self._waiting.add(list_of_data)
+        if idle and self._waiting.size:
             self._send()
-        if self._size > self._high and not self._holds and not self._lost:
+        if self._waiting.size > self._high and not self._holds and not self._lost:
             self._holds = True
             self._protocol.pause_writing()
 
@@ -200,7 +157,7 @@ class Secured(asyncio.Transport):
         return self._low, self._high
 
     def get_write_buffer_size(self) -> int:
-        return self._size
+        return self._waiting.size
 
     def can_write_eof(self) -> bool:
         return False
@@ -212,67 +169,43 @@ class Secured(asyncio.Transport):
     def _send(self) -> None:
         """Send what the peer takes."""
         try:
-            while self._waiting:
-                self._piece = self._piece or self._next()  # OpenSSL must be given the same again
-                self._sent(self._spoken.send(self._piece))
+            while self._waiting.size:
+                self._spoken.send(self._waiting.first(self._most))
+                self._waiting.sent()
+                if self._since is not None:
+                    self._most = QUICK if self._loop.time() - self._since < SOON else RECORD
+                    self._since = None
         except ssl.SSLWantWriteError:
+            if self._since is None:
+                self._since = self._loop.time()
             self._watch()
         except OSError as error:
             self._lose(error)
             return
-        if self._holds and self._size <= self._low:
+        if self._holds and self._waiting.size <= self._low:
             self._holds = False
             self._protocol.resume_writing()  # which may write, or end it
-        if self._closing and not self._waiting:
+        if self._closing and not self._waiting.size:
             self._part()
-
-    def _next(self) -> Buffer:
-        """The first bytes that wait, in whole records where there are enough."""
-        first = self._waiting[0]
-        rest = len(first) - self._at
-        if rest < RECORD and len(self._waiting) > 1:
-            return self._joined()
-        if rest > RECORD:
-            rest = min(rest - rest % RECORD, AT_ONCE)
-        elif not self._at:
-            return first
-        return memoryview(first)[self._at : self._at + rest]
-
-    def _joined(self) -> bytes:
-        """One record of several."""
-        at, room, pieces = self._at, RECORD, []
-        for each in self._waiting:
-            piece = memoryview(each)[at : at + room]
-            pieces.append(piece)
-            room -= len(piece)
-            at = 0
-            if not room:
-                break
-        return b"".join(pieces)
-
-    def _sent(self, count: int) -> None:
-        self._piece = b""
-        self._size -= count
-        count += self._at
-        while self._waiting and count >= len(self._waiting[0]):
-            count -= len(self._waiting.popleft())
-        self._at = count
 
     def _watch(self) -> None:
         """Go on when the socket takes more."""
+        self._wants = True
         if not self._watches:
             self._watches = True
             self._loop.add_writer(self._fd, self._writable)
 
     def _writable(self) -> None:
-        self._watches = False
-        self._loop.remove_writer(self._fd)
-        if self._waiting:
+        self._wants = False
+        if self._waiting.size:
             self._send()
         elif self._closing:
             self._part()
         else:
             self._read()
+        if self._watches and not self._wants:
+            self._watches = False
+            self._loop.remove_writer(self._fd)
 
     # How it ends
 
@@ -285,7 +218,7 @@ class Secured(asyncio.Transport):
         self._closing = True
         self._loop.remove_reader(self._fd)
         self._last = self._loop.call_later(LINGER, self.abort)
-        if not self._waiting:
+        if not self._waiting.size:
             self._part()
 
     def abort(self) -> None:
@@ -331,12 +264,12 @@ class Secured(asyncio.Transport):
         if self._lost:
             return
         self._lost = self._closing = True
+        self._watches = False
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
         if self._last is not None:
             self._last.cancel()
         self._waiting.clear()
-        self._piece, self._at, self._size = b"", 0, 0
         self._loop.call_soon(self._finish, error)
 
     def _finish(self, error: OSError | None) -> None:

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from hilum.net.secured import Secured, greeted, scratch
+from hilum.net.secured import Secured, scratch
 from hilum.net.tls import HANDSHAKE, Speaks
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class Threshold:
         context = self._speaks()
         try:
             async with asyncio.timeout(HANDSHAKE):
-                spoken = await greeted(connection, context)
+                spoken = await _agreed(connection, context)
             try:
                 Secured(spoken, context, self._made(), self._scratch)
             except OSError:
@@ -112,6 +112,45 @@ class Threshold:
             self._refused(address, f"TLS: {_why(error)}")
         except OSError:  # it went away, or is too slow
             pass
+
+
+async def _agreed(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """The connection once both have shaken hands; `connection` is closed then.
+
+    Raises:
+        ssl.SSLError: they do not agree.
+        OSError: it went away.
+    """
+    loop = asyncio.get_running_loop()
+    with connection:
+        spoken = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+    try:
+        while True:
+            try:
+                spoken.do_handshake()
+            except ssl.SSLWantReadError:
+                await _turn(spoken, loop.add_reader, loop.remove_reader)
+            except ssl.SSLWantWriteError:
+                await _turn(spoken, loop.add_writer, loop.remove_writer)
+            else:
+                return spoken
+    except BaseException:
+        spoken.close()
+        raise
+
+
+async def _turn(
+    connection: socket.socket,
+    watch: Callable[[int, Callable[[], None]], None],
+    leave: Callable[[int], bool],
+) -> None:
+    """Return when it can go on."""
+    here = asyncio.Event()
+    watch(connection.fileno(), here.set)
+    try:
+        await here.wait()
+    finally:
+        leave(connection.fileno())
 
 
 def _why(error: ssl.SSLError) -> str:

@@ -14,11 +14,12 @@ import hilum
 from hilum.config.watching import TelemetrySettings
 from hilum.core import correlation
 from hilum.model.errors import HilumError
+from hilum.service.logging import Beside
 
 TIMEOUT: Final = 3.0  # seconds for what was not sent yet, as the service stops
 
 
-class Sentry(logging.Handler):
+class Sentry(Beside):
     """Gives lines to a client of Sentry.
 
     Args:
