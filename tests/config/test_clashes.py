@@ -132,6 +132,8 @@ def test_several_processes_serve_together_where_the_system_lets_them(
     ("mount", "said"),
     [
         ({"fhir": {"poll": "5 min"}}, "fhir.poll: is for systems elsewhere"),
+        ({"fhir": {"subscriptions": True}}, "fhir.subscriptions: has no effect"),
+        ({**PACS, "fhir": {"poll": 60}}, "fhir.poll: has no effect"),
         ({**PACS, "fhir": {"subscriptions": True}}, "fhir.subscriptions: is for an archive"),
         (
             {**PACS, "forward_token": True, "fhir": {"poll": 60}},

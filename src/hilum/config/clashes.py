@@ -64,6 +64,11 @@ def _subscribed(settings: "Settings") -> Iterator[str]:
             yield f"{here}.poll: is for systems elsewhere; an archive has `subscriptions`"
         if not is_archive and said.subscriptions:
             yield f"{here}.subscriptions: is for an archive; a system elsewhere has `poll`"
+        if (said.subscriptions or said.poll is not None) and not (
+            settings.has_http and settings.fhir.subscriptions.allow
+        ):
+            what = "subscriptions" if said.subscriptions else "poll"
+            yield f"{here}.{what}: has no effect, as fhir.subscriptions.allow names nobody"
         if said.poll is not None and getattr(mount, "forward_token", False):
             yield f"{here}.poll: does not go with forward_token: nobody asks, so there is no token"
 
