@@ -1,7 +1,7 @@
 """What a crippled far side answers through the adapter is what a whole one answers."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -419,6 +419,20 @@ async def test_who_leaves_in_the_middle_leaves_nothing_open() -> None:
         with pytest.raises(ValueError, match="mine"):
             await leave_with_an_error(Adapted(far, 1000))
         assert far.open == 0
+
+
+async def test_a_generator_that_is_closed_in_the_middle_leaves_nothing_open() -> None:
+    far = crippled(**HIERARCHICAL)
+
+    async def names() -> AsyncGenerator[str, None]:
+        async with Adapted(far, 1000).find(Query(Level.SERIES)) as matches:
+            async for each in matches:
+                yield str(each)
+
+    given = names()
+    await anext(given)
+    await given.aclose()
+    assert far.open == 0
 
 
 async def test_two_ranges_that_may_be_one_are_given_the_benefit_of_the_doubt() -> None:

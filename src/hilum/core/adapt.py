@@ -94,7 +94,7 @@ class Adapted:
         remarks = Remarks()
         walk = Walk(self._asks, plan, self._walk_limit, remarks, bounded=query.limit is not None)
         ahead = _Ahead(walk)
-        failure: Exception | None = None
+        failure: BaseException | None = None
         async with asyncio.TaskGroup() as group:
             task = group.create_task(ahead.run())
             try:
@@ -102,7 +102,7 @@ class Adapted:
                     await ahead.begun()
                 async with aclosing(_cut(ahead.answers(), plan, query)) as matches:
                     yield Found(matches, remarks.warnings, remarks.unmatched)
-            except Exception as error:  # noqa: BLE001 - raised again, outside of the group
+            except (Exception, GeneratorExit) as error:  # noqa: BLE001 - raised again, outside of the group
                 failure = error
             finally:
                 task.cancel()

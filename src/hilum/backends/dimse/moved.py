@@ -47,13 +47,13 @@ async def moving(
     """
     arrivals = receiving.opened()
     moved = _Moved(pool, mount, receiving, proof, arrivals)
-    failed: Exception | None = None
+    failed: BaseException | None = None
     try:
         async with asyncio.TaskGroup() as tasks:
             follows = tasks.create_task(moved.run(deadline))
             try:
                 yield arrivals
-            except Exception as error:  # noqa: BLE001 - raised again, when the group is gone
+            except (Exception, GeneratorExit) as error:  # noqa: BLE001 - raised again, when the group is gone
                 failed = error
             finally:
                 follows.cancel()
