@@ -10,11 +10,15 @@ from fhir.resources.R4B.endpoint import Endpoint
 from fhir.resources.R4B.imagingstudy import ImagingStudy
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 from fhir.resources.R4B.patient import Patient
+from fhir.resources.R4B.subscription import Subscription
 
 # R4B's models of these types are those of R4.
 MODELS = {
     each.__name__: each
-    for each in (Bundle, CapabilityStatement, Endpoint, ImagingStudy, OperationOutcome, Patient)
+    for each in (
+        *(Bundle, CapabilityStatement, Endpoint, ImagingStudy, OperationOutcome, Patient),
+        Subscription,
+    )
 }
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 PRIMITIVES = {  # as R4 §2.24.0.1 writes them

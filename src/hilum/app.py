@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from hilum.administering import open_desk
 from hilum.auditing import CannotAudit, open_audit
 from hilum.authorising import CannotAuthorise, Logins, audited, open_logins
 from hilum.changing import Changing
@@ -14,7 +15,6 @@ from hilum.core.audit import Audits
 from hilum.core.broker import Broker
 from hilum.core.jobs import open_sends
 from hilum.core.login import Login
-from hilum.core.mounts import Mounts
 from hilum.doors import Door, Doors
 from hilum.model.errors import HilumError
 from hilum.mounting import CannotMount, Mounted, Mounting, open_mounting
@@ -22,6 +22,7 @@ from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
 from hilum.net.tls import CannotLoad, Renewed
 from hilum.net.worker import Worker
+from hilum.notifying import subscribable
 from hilum.service.reloading import Prepares
 from hilum.state.state import State, open_state
 from hilum.telling import CannotTell, open_telling
@@ -83,7 +84,7 @@ async def serve(
             mine = worker.is_home_of if worker is not None else lambda _mount: True
             opening = open_sends(broker, state.sends, mine=mine)
             sends = await stack.enter_async_context(opening)
-        await _telling(settings, found.mounts, state, stack, worker)
+        notified = await _telling(settings, broker, state, stack, worker)
         watched = Watched(broker, workshop, sends, state)
         await stack.enter_async_context(watching.measuring(watched, is_first=not number))
         renewed = await stack.enter_async_context(_renewed(settings))
@@ -91,12 +92,21 @@ async def serve(
         patients = None if state is None else state.patients
         doors = Doors(
             *(settings, broker, inbox, sends, workshop, stop, worker, tls, login, patients),
+            subscriptions=subscribable(settings, state),
             rates=Rates(settings.limits),
             inspects=watching.inspects(watched),
             exposes=watching.exposes,
+            desk=await stack.enter_async_context(
+                open_desk(
+                    lambda: watching.settings,
+                    *(watching.underway.now, watching.recent.now, sends, state),
+                    worker=number,
+                )
+            ),
         )
         opened = doors.open()
         doors.changes.append(lambda now, _login: watching.become(now))
+        doors.changes.append(lambda now, _login: notified(now))
         changing = Changing(mounting, logins, renewed, broker, doors, worker)
         listening = Listening(change=changing.prepared)
 
@@ -163,17 +173,18 @@ async def _state(settings: Settings, stack: AsyncExitStack, worker: Worker | Non
 
 async def _telling(
     settings: Settings,
-    mounts: Mounts,
+    broker: Broker,
     state: State | None,
     stack: AsyncExitStack,
     worker: Worker | None,
-) -> None:
-    """Have changes told to those who want to know."""
-    if state is not None:
-        try:
-            await stack.enter_async_context(open_telling(settings, mounts, state, worker))
-        except CannotTell as error:
-            raise CannotStart(str(error)) from error
+) -> Callable[[Settings], None]:
+    """Have changes told to those who want to know; gives what takes other settings."""
+    if state is None:
+        return lambda _settings: None
+    try:
+        return await stack.enter_async_context(open_telling(settings, broker, state, worker))
+    except CannotTell as error:
+        raise CannotStart(str(error)) from error
 
 
 async def _watching(settings: Settings, worker: Worker | None, stack: AsyncExitStack) -> Watching:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hilum.config.limits import LimitSettings
 from hilum.config.schema import Settings
@@ -13,12 +14,16 @@ from hilum.core.jobs import BackgroundSends
 from hilum.core.login import OPEN, Login
 from hilum.core.readiness import Inspects, nothing
 from hilum.core.records import Exposes
+from hilum.frontends.admin.desk import Desk
 from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
 from hilum.net.tls import Speaks
 from hilum.net.worker import Worker
 from hilum.workshop.pool import Workshop
+
+if TYPE_CHECKING:
+    from hilum.frontends.fhir.service import Subscribable
 
 Started = Callable[[str, int], None]
 """Is told host and port."""
@@ -38,9 +43,11 @@ class Doors:
         tls: to speak TLS with, where a door does.
         login: how it is known who comes, and what is allowed.
         patients: the ids of FHIR's Patients; None: FHIR is not offered.
+        subscriptions: who wants to be told of changes; None: nobody can.
         rates: how much each caller may ask, at all doors together.
         inspects: looks whether what is ours is in order.
         exposes: gives what was counted, for the door of administrators.
+        desk: what its pages work with.
         answered: set when the web door has answered all that it was asked.
         changes: to be called with other settings and logins, for each door that is open.
     """
@@ -55,9 +62,11 @@ class Doors:
     tls: Speaks | None
     login: Login = OPEN
     patients: PatientIds | None = None
+    subscriptions: "Subscribable | None" = None
     rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
     inspects: Inspects = nothing
     exposes: Exposes | None = None
+    desk: Desk = field(default_factory=Desk)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     changes: Changes = field(default_factory=list)
 
@@ -113,7 +122,9 @@ class Doors:
                 settings.viewer if settings.http.viewer else None,
                 settings.spill,
                 login,
-                None if self.patients is None else fhir(settings, self.patients),
+                None
+                if self.patients is None
+                else fhir(settings, self.patients, self.subscriptions),
                 self.rates,
                 self.inspects,
                 before,
@@ -158,6 +169,7 @@ class Doors:
                 login=login,
                 rates=self.rates,
                 inspects=self.inspects,
+                desk=self.desk,
             ),
             self.broker,
             self.settings,

@@ -2,19 +2,27 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from hilum.config.schema import Settings
 from hilum.core import work
+from hilum.core.broker import Broker
 from hilum.core.changes import TakesChanges, follow
-from hilum.core.mounts import Mount, Mounts
+from hilum.core.detecting import detect
+from hilum.core.fhir.subscribing import Subscribing
+from hilum.core.mounts import Mount
 from hilum.core.queue import PUBLISH
 from hilum.model.errors import HilumError
 from hilum.net.worker import Worker
+from hilum.notifying import looks, open_notifier
 from hilum.state.state import State
+
+if TYPE_CHECKING:
+    from hilum.frontends.fhir.notified import Notifier
 
 
 class CannotTell(Exception):
@@ -28,21 +36,35 @@ class _Told:
     Attributes:
         takers: who wants to know of the changes of a mount, by its name.
         workers: what does the errands that they keep.
+        notifier: what sends notifications, where this process does.
     """
 
     takers: dict[str, list[TakesChanges]] = field(default_factory=dict)
     workers: list[work.Worker] = field(default_factory=list)
+    notifier: "Notifier | None" = None
+
+    def wake(self) -> None:
+        """There is something to be done."""
+        for each in self.workers:
+            each.wake()
+
+    def become(self, settings: Settings) -> None:
+        """Go by another configuration, as far as that can be."""
+        if self.notifier is not None:
+            self.notifier.become(settings)
 
 
 @asynccontextmanager
 async def open_telling(
-    settings: Settings, mounts: Mounts, state: State, worker: Worker | None = None
-) -> AsyncIterator[None]:
+    settings: Settings, broker: Broker, state: State, worker: Worker | None = None
+) -> AsyncIterator[Callable[[Settings], None]]:
     """Have changes told, and errands done, until the block is left.
+
+    Gives what takes other settings.
 
     Args:
         settings: who wants to be told.
-        mounts: what changes.
+        broker: what it is that changes.
         state: keeps what is to be done.
         worker: which of several processes this is; None: there is one.
 
@@ -50,22 +72,27 @@ async def open_telling(
         CannotTell: a file is not to be had.
     """
     async with AsyncExitStack() as stack:
-        told = _Told()
+        told, mounts = _Told(), broker.mounts
         name = f"{socket.gethostname()}/{0 if worker is None else worker.number}"
         for mount in mounts:
             is_ours = worker is None or worker.is_home_of(mount.name)
             if is_ours and mount.name in settings.published:
                 stack.enter_context(mount.uses)  # until a restart, whatever becomes of the mount
                 await _publish(settings, mount, state, name, stack, told)
+            if is_ours and mount.name in settings.subscribed:
+                stack.enter_context(mount.uses)  # as above
+                taker = Subscribing(state.subscriptions, state.queue, told.wake)
+                told.takers.setdefault(mount.name, []).append(taker)
+        if settings.subscribed and (worker is None or not worker.number):
+            await _notify(settings, broker, state, name, stack, told)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(each.run()) for each in told.workers]
-                for followed, takers in told.takers.items():
-                    feed, wait = mounts[followed].feed, settings.mounts[followed].fhir.stable_after
-                    if feed is not None:
-                        tasks.append(group.create_task(follow(followed, feed, takers, wait)))
+                for followed in told.takers:
+                    telling = _told_of(settings, broker, state, followed, told)
+                    tasks.append(group.create_task(telling))
                 try:
-                    yield
+                    yield told.become
                 finally:
                     for each in tasks:
                         each.cancel()
@@ -73,6 +100,35 @@ async def open_telling(
             if len(failures.exceptions) != 1:
                 raise
             raise failures.exceptions[0] from None  # what the block raised, as it was
+
+
+async def _told_of(
+    settings: Settings, broker: Broker, state: State, mount: str, told: _Told
+) -> None:
+    """Tell of the changes of a mount, for ever: it knows them, or they are to be found out."""
+    feed, said, takers = broker.mounts[mount].feed, settings.mounts[mount].fhir, told.takers[mount]
+    if feed is not None:
+        await follow(mount, feed, takers, said.stable_after)
+    elif said.poll is not None:
+        look = looks(settings, broker, mount)
+        await detect(mount, look, state.subscriptions, takers, said.poll)
+
+
+async def _notify(  # noqa: PLR0913, PLR0917 - called in one place
+    settings: Settings,
+    broker: Broker,
+    state: State,
+    name: str,
+    stack: AsyncExitStack,
+    told: _Told,
+) -> None:
+    """Have subscribers notified."""
+    try:
+        opening = open_notifier(settings, broker, state, name)
+        told.notifier, worker = await stack.enter_async_context(opening)
+    except HilumError as error:
+        raise CannotTell(f"fhir.subscriptions.ca_file: {error}") from error
+    told.workers.append(worker)
 
 
 async def _publish(  # noqa: PLR0913, PLR0917 - called in one place

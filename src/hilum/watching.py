@@ -11,11 +11,13 @@ from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends
 from hilum.core.readiness import Inspects
 from hilum.core.records import Exposes, Records
+from hilum.core.underway import Underway
 from hilum.net.others import open_others
 from hilum.net.worker import Worker
 from hilum.service.gauges import Gauges, watching_the_loop
 from hilum.service.metrics import Metrics
 from hilum.service.readiness import Readiness
+from hilum.service.recent import Recent, remembering
 from hilum.service.told import Several, Told
 from hilum.state.state import State
 from hilum.workshop.pool import Workshop
@@ -50,11 +52,25 @@ class Watching:
         settings: what is watched.
         records: is told of operations.
         metrics: what is counted; None: nobody can ask for it.
+        underway: what runs, and
+        recent: what went wrong of late, for the pages of administrators.
+
+    Attributes:
+        settings: those that are in force.
     """
 
-    def __init__(self, settings: Settings, records: Records, metrics: Metrics | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        records: Records,
+        metrics: Metrics | None = None,
+        underway: Underway | None = None,
+        recent: Recent | None = None,
+    ) -> None:
         self.records = records
-        self._settings = settings
+        self.underway = underway or Underway()
+        self.recent = recent or Recent()
+        self.settings = settings
         self._metrics = metrics
         self._readiness: list[Readiness] = []
 
@@ -65,7 +81,7 @@ class Watching:
 
     def become(self, settings: Settings) -> None:
         """Watch what other settings say from now on."""
-        self._settings = settings
+        self.settings = settings
         for each in self._readiness:
             each.become(settings)
         if self._metrics is not None:
@@ -75,8 +91,8 @@ class Watching:
         """Looks whether what is ours is in order."""
         state, sends, broker = watched.state, watched.sends, watched.broker
         made = Readiness(
-            self._settings,
-            lambda: {each.name: each.echoes for each in broker.mounts if each.backend == "archive"},
+            self.settings,
+            lambda: [each for each in broker.mounts if each.backend == "archive"],
             None if state is None else lambda: state.sends.get("0"),
             None if sends is None else lambda: sends.waits,
         )
@@ -91,7 +107,7 @@ class Watching:
             return
         queue = None if watched.state is None else watched.state.queue
         async with watching_the_loop() as lag:
-            now = (lambda: self._settings, lambda: watched.broker.mounts)
+            now = (lambda: self.settings, lambda: watched.broker.mounts)
             parts = (*now, watched.workshop, watched.sends, queue, lag)
             self._metrics.add(Gauges(*parts, is_first=is_first))
             yield
@@ -107,14 +123,16 @@ async def open_watching(settings: Settings, worker: Worker | None) -> AsyncItera
     async with AsyncExitStack() as stack:
         records = [*_telling(settings.telemetry, stack), Told()]
         if not settings.admin.enabled:
-            yield Watching(settings, _together(records), None)
+            yield Watching(settings, _together(records))
             return
         others, number = None, 0
         if worker is not None:
             opening = open_others(worker.letters, worker.number, worker.workers)
             others, number = await stack.enter_async_context(opening), worker.number
         metrics = Metrics(settings, others, number)
-        yield Watching(settings, _together([metrics.counted, *records]), metrics)
+        underway, recent = Underway(), stack.enter_context(remembering())
+        together = _together([metrics.counted, underway, recent, *records])
+        yield Watching(settings, together, metrics, underway, recent)
 
 
 def _together(records: list[Records]) -> Records:

@@ -93,6 +93,34 @@ async def test_a_change_that_is_dropped_leaves_all_as_it_was() -> None:
         assert [each.value for each in lasting.all] == ["a"]
 
 
+@asynccontextmanager
+async def worn_out() -> AsyncIterator[str]:
+    yield "worn out"
+    raise ValueError("it does not close")
+
+
+async def test_what_does_not_end_well_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    things = Things()
+    async with open_lasting() as lasting:
+        change = lasting.change()
+        await had(change, things, "a")
+        await change.have("worn out", worn_out)
+        change.commit()
+        await wanted(lasting, things, "a")
+        while len(lasting.all) > 1:  # noqa: ASYNC110 - told by nobody
+            await asyncio.sleep(0)
+    assert things.said == ["open a", "close a"]
+    assert "did not end well" in caplog.text
+
+
+async def test_what_does_not_end_well_at_the_end_is_told() -> None:
+    with pytest.RaisesGroup(ValueError):
+        async with open_lasting() as lasting:
+            change = lasting.change()
+            await change.have("worn out", worn_out)
+            change.commit()
+
+
 async def test_only_one_has_what_only_one_can_have() -> None:
     things = Things()
     async with open_lasting() as lasting:

@@ -1,7 +1,7 @@
 """A large instance crosses between DCMTK and HTTP clients, and the broker stays small.
 
-Its size is that of $TEST_LARGE in bytes, by default half a gigabyte: enough to show that nothing
-is held whole, and quick enough for every run.
+Its size is that of $TEST_LARGE in bytes, by default a third of a gigabyte: enough to show that
+nothing is held whole, and quick enough for every run.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from tests.contract import made
 from hilum.codec.multipart import closing, part_head
 from hilum.codec.part10 import encode_meta
 
-SIZE = int(os.environ.get("TEST_LARGE", "500_000_000"))
+SIZE = int(os.environ.get("TEST_LARGE", "350_000_000"))
 DCMQRSCP = 1_000_000_000  # bytes that it takes
 MOST = 250 * 1024 * 1024  # bytes of memory
 EXPLICIT = "1.2.840.10008.1.2.1"

@@ -31,7 +31,7 @@ from tests.contract.made import dataset, encoded, uid
 from hilum.codec.part10 import encode_meta
 
 ISSUER, AUDIENCE = "https://login.example.org", "hilum"
-RIGHTS = ("echo", "query", "retrieve", "store", "send", "delete", "admin")
+RIGHTS = ("echo", "query", "retrieve", "store", "send", "delete", "subscribe", "admin")
 NOT_AUTHORIZED = 0x0124
 LITTLE = "1.2.840.10008.1.2.1"
 

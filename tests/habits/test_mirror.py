@@ -11,6 +11,7 @@ ROUTES = (
     "seen over a socket by the tests of the resources: test_qido, test_wado, test_stow, test_web"
 )
 FHIR = "tests/e2e/test_fhir.py asks for it, of an archive and of a PACS; test_fhir_samples.py"
+SUBSCRIPTIONS = "tests/e2e/test_subscriptions.py, with somebody who is told"
 VALUES = "values without behaviour"
 CAPTURE = "tests/cli/test_capture.py: records are taken, and played again"
 SELFTEST = "tests/cli/test_selftest.py, with running brokers"
@@ -25,12 +26,15 @@ ELSEWHERE = {
     "core/account": "tests/core/test_audit.py, through a broker",
     "core/login": VALUES,
     "core/readiness": VALUES,
-    "core/measures": "a protocol: tests/service/test_gauges.py",
+    "core/measures": "tests/service/test_gauges.py",
     "backends/archive/amount": "tests/e2e/test_watching.py",
     "core/records": "tests/service/test_counted.py, through a broker",
     "core/summary": "tests/service/test_told.py",
     "config/imaging": VALUES,
     "frontends/admin/local": "tests/frontends/admin/test_app.py",
+    "administering": "tests/browser/test_admin.py, with a broker that runs",
+    "frontends/admin/desk": VALUES,
+    "frontends/dicomweb/form": "tests/frontends/dicomweb/test_login_page.py",
     "frontends/admin/metrics": "tests/frontends/admin/test_app.py",
     "frontends/admin/resources": "tests/frontends/admin/test_app.py",
     "model/audit": VALUES,
@@ -38,6 +42,12 @@ ELSEWHERE = {
     "core/operations": VALUES,
     "core/fhir/whole": "tests/e2e/test_fhir.py",
     "telling": PUBLISH,
+    "notifying": SUBSCRIPTIONS,
+    "core/fhir/of_subscription": SUBSCRIPTIONS,
+    "core/fhir/subscribing": SUBSCRIPTIONS,
+    "core/fhir/subscriptions": SUBSCRIPTIONS,
+    "frontends/fhir/notified": SUBSCRIPTIONS,
+    "frontends/fhir/subscriptions": SUBSCRIPTIONS,
     "model/errors": "names; tests/codec/test_verdict.py walks the tree",
     "model/instance": VALUES,
     "model/issued": "tests/state/test_tokens.py",

@@ -96,6 +96,19 @@ async def test_parts_of_an_operation_and_our_own_questions_are_not_counted() -> 
     assert not numbers(counted)
 
 
+async def test_what_ends_after_its_names_have_changed_is_counted_where_it_began() -> None:
+    counted = Counted(SETTINGS)
+    broker = served(counted)
+    async with broker.store(ops.Store(mount="ARCHIVE", who=CT1)) as session:
+        counted.become(Settings())
+        await session.store(made(1).instance(size=False))
+        assert numbers(counted) == {"operations_running dimse,ARCHIVE,store,CT 1": 1}
+    found = numbers(counted)
+    assert found["operations_total dimse,ARCHIVE,store,CT 1,ok"] == 1
+    assert not [name for name in found if "running" in name]
+    assert not counted.running
+
+
 async def test_each_instance_that_is_stored_is_timed() -> None:
     counted = Counted(SETTINGS)
     await store(served(counted), 1, 2, 3)

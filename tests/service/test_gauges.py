@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from hilum.config.imaging import ImagingSettings
 from hilum.config.mounts import ArchiveMount
 from hilum.config.schema import ServerSettings, Settings
+from hilum.core import measures
+from hilum.core.lasting import Uses
 from hilum.core.mounts import Mount, Mounts
 from hilum.core.queue import Count
 from hilum.model.errors import BackendFault
@@ -69,7 +72,7 @@ def samples(families: Sequence[Family]) -> dict[str, list[Sample]]:
 async def test_mounts_say_how_much_of_what_they_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gauges, "PATIENCE", 0.01)
+    monkeypatch.setattr(measures, "PATIENCE", 0.01)
     found = samples(
         await measured(tmp_path, Pacs(), Pacs(BackendFault("broken")), Pacs(pause=60))()
     )
@@ -80,6 +83,23 @@ async def test_mounts_say_how_much_of_what_they_have(
     assert by_state == {"waiting": 4, "dead": 2}
     assert found["hilum_queue_oldest_seconds"][0].value > 10**9
     assert found["hilum_disk_free_bytes"][0].value > 0
+
+
+async def test_what_is_measured_is_not_closed_meanwhile(tmp_path: Path) -> None:
+    uses = Uses()
+    gone: list[bool] = []
+
+    class Leaving(Pacs):
+        async def measure(self) -> Mapping[str, float]:
+            uses.want(wanted=False)  # as a reload does that has the mount no more
+            gone.append(uses.over.is_set())
+            return await super().measure()
+
+    mount = Mount(name="M", backend="dimse", measures=(Leaving(), Leaving()), uses=uses)
+    gauges = replace(measured(tmp_path), mounts=lambda: Mounts({"M": mount}, None))
+    assert len(samples(await gauges())["hilum_pool_in_use"]) == 2
+    assert gone == [False, False]
+    assert uses.over.is_set()
 
 
 async def test_what_all_workers_share_one_tells(tmp_path: Path) -> None:

@@ -137,6 +137,32 @@ def test_a_room_may_have_a_level_of_its_own() -> None:
     assert said[2:] == ["WARNING core.jobs: warning", "WARNING core.send: again"]
 
 
+def test_what_is_set_up_again_forgets_how_it_was_but_not_who_gets_the_lines_too() -> None:
+    program = (
+        "from logging import getLogger\n"
+        "from hilum.config.watching import LoggingSettings\n"
+        "from hilum.service import logging\n"
+        "class Also(logging.Beside):\n"
+        "    def emit(self, record):\n"
+        "        print(record.getMessage())\n"
+        "    def close(self):\n"
+        "        print('closed')\n"
+        "logging.setup(LoggingSettings(levels={'net': 'debug'}))\n"
+        "also = Also()\n"
+        "getLogger().addHandler(also)\n"
+        "logging.setup(LoggingSettings(format='json'))\n"
+        "getLogger('hilum.net').debug('quiet')\n"
+        "getLogger('hilum.net').info('ours')\n"
+        "getLogger().removeHandler(also)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.splitlines()[0] == "ours"
+    [line] = run.stderr.splitlines()
+    assert json.loads(line)["message"] == "ours"
+
+
 def test_the_event_log_of_windows_gets_what_is_worth_a_look() -> None:
     class Events(stdlib.Handler):
         def __init__(self, name: str) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,8 @@ import pytest
 from hilum.config.mounts import ArchiveMount
 from hilum.config.schema import ServerSettings, Settings
 from hilum.config.watching import AdminSettings
+from hilum.core.lasting import Uses
+from hilum.core.mounts import Mount
 from hilum.model.errors import BackendFault
 from hilum.service import readiness
 from hilum.service.readiness import Readiness
@@ -24,6 +27,10 @@ class Archive:
             raise self.error
 
 
+def mount(archive: Archive, uses: AbstractContextManager[None] | None = None) -> Mount:
+    return Mount(name="ARCHIVE", backend="archive", echoes=archive, uses=uses or nullcontext())
+
+
 def settings(folder: Path, **admin: object) -> Settings:
     return Settings(
         server=ServerSettings(data=folder / "not there yet"),
@@ -38,9 +45,7 @@ async def found(readiness: Readiness) -> dict[str, str]:
 
 async def test_all_is_in_order(tmp_path: Path) -> None:
     database = Archive()
-    ready = Readiness(
-        settings(tmp_path), lambda: {"ARCHIVE": Archive()}, database.echo, lambda: 0.0
-    )
+    ready = Readiness(settings(tmp_path), lambda: [mount(Archive())], database.echo, lambda: 0.0)
     assert await found(ready) == {"archive": "", "database": "", "space": "", "queue": ""}
     assert [each.mount for each in await ready()] == ["ARCHIVE", "", "", ""]
     assert database.asked == 1
@@ -53,7 +58,7 @@ async def test_what_is_wrong_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise BackendFault("the state's database fails")
 
     poor = settings(tmp_path, min_free=10**18, max_wait=10.0)
-    sick = Readiness(poor, lambda: {"ARCHIVE": Archive(pause=60)}, fails, lambda: 11.0)
+    sick = Readiness(poor, lambda: [mount(Archive(pause=60))], fails, lambda: 11.0)
     told = await found(sick)
     assert told["archive"] == "no answer within 0.01 seconds"
     assert told["database"] == "the state's database fails"
@@ -62,11 +67,24 @@ async def test_what_is_wrong_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert told["queue"] == "a Send waits for its turn since 11 seconds"
 
 
+async def test_an_archive_is_not_closed_while_it_is_asked(tmp_path: Path) -> None:
+    uses, archive = Uses(), Archive(pause=0.01)
+    ready = Readiness(settings(tmp_path), lambda: [mount(archive, uses)])
+    async with asyncio.TaskGroup() as group:
+        looking = group.create_task(found(ready))
+        while not archive.asked:  # noqa: ASYNC110 - told by nobody
+            await asyncio.sleep(0)
+        uses.want(wanted=False)  # as a reload does that has it no more
+        assert not uses.over.is_set()
+    assert looking.result()["archive"] == ""
+    assert uses.over.is_set()
+
+
 async def test_however_many_ask_it_looks_once_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = Archive(BackendFault("broken"), pause=0.01)
-    ready = Readiness(settings(tmp_path), lambda: {"ARCHIVE": archive}, None, lambda: 0.0)
+    ready = Readiness(settings(tmp_path), lambda: [mount(archive)], None, lambda: 0.0)
     monkeypatch.setattr(readiness, "FRESH", 3600.0)
     answers = await asyncio.gather(*(found(ready) for _ in range(20)))
     assert answers == [{"archive": "broken", "space": "", "queue": ""}] * 20

@@ -28,6 +28,29 @@ async def test_who_asks_is_answered(tmp_path: Path) -> None:
         ask(folder)
 
 
+async def test_a_request_that_its_author_still_has_open_is_taken_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows lets nobody remove it until then."""
+    unlink, refused = Path.unlink, []
+
+    def unlink_later(path: Path, *, missing_ok: bool = False) -> None:
+        if path.suffix == ".ask" and not refused:
+            refused.append(path)
+            raise PermissionError
+        unlink(path, missing_ok=missing_ok)
+
+    async def do() -> dict[str, Any]:
+        return {"ok": True}
+
+    monkeypatch.setattr(Path, "unlink", unlink_later)
+    async with beside(answer(tmp_path, do)):
+        while not (tmp_path / "lock").exists():  # noqa: ASYNC110 - told by nobody
+            await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(ask, tmp_path) == {"ok": True}
+    assert refused
+
+
 def test_where_nobody_ever_ran_nothing_is_made(tmp_path: Path) -> None:
     with pytest.raises(NobodyThere, match="no broker runs"):
         ask(tmp_path / "requests")

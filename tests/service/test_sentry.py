@@ -8,6 +8,7 @@ from tests.service.receiver import receiver
 from hilum.config.watching import TelemetrySettings
 from hilum.core.correlation import Correlation, within
 from hilum.model.errors import BackendFault
+from hilum.service.logging import Beside
 from hilum.service.sentry import reporting
 
 pytest.importorskip("sentry_sdk")
@@ -29,7 +30,7 @@ def test_errors_go_to_sentry_in_our_words_only() -> None:
         with reporting(settings), within(Correlation("abc")):
             log.warning("this is no error")
             handlers = logging.getLogger().handlers
-            assert [each for each in handlers if getattr(each, "outlasts", False)]
+            assert [each for each in handlers if isinstance(each, Beside)]
             try:
                 fail(patient)
             except BackendFault:

@@ -13,6 +13,7 @@ from hilum.config.schema import DimseSettings, HttpSettings, ServerSettings, Set
 from hilum.service.reloading import CannotChange
 from hilum.state.lock import Lock
 from hilum.workers import start
+from hilum.workers.house import House
 from hilum.workers.supervisor import Supervisor, _Slot, supervised
 
 pytestmark = [
@@ -103,6 +104,19 @@ async def test_a_worker_that_says_nothing_is_given_up() -> None:
     assert await Supervisor._line(serving, stream, 60) == start.alive()
     stream.feed_eof()
     assert await Supervisor._line(_Slot(0), stream, None) == b""
+
+
+async def test_a_change_that_fails_unforeseen_leaves_workers_to_be_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_house: House, _settings: Settings) -> None:
+        raise OSError("nobody thought of this")
+
+    monkeypatch.setattr(House, "changing", fails)
+    async with supervised(settings(tmp_path), asyncio.Event()) as crew:
+        with pytest.raises(OSError, match="nobody thought"):
+            await crew.prepared(settings(tmp_path))
+        assert crew._steady.is_set()
 
 
 async def test_all_workers_take_another_configuration_or_none_does(tmp_path: Path) -> None:

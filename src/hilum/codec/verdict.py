@@ -95,6 +95,7 @@ VERDICTS: Mapping[type[errors.HilumError], Verdict] = {
     errors.TooLarge: _retry(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Dimse.CANNOT_PERFORM_SUBOPERATIONS
     ),
+    errors.Unprocessable: _same(HTTPStatus.UNPROCESSABLE_ENTITY, _UNABLE),
     # 0111 is a status of N-CREATE (PS3.7 §10.1.5.1.6), not of C-STORE (§9.1.1.1.9): there a
     # Cxxx of our own. PS3.18 §I.2.2 allows "additional codes", so the web says the plain word.
     errors.Conflict: Verdict(
@@ -105,6 +106,7 @@ VERDICTS: Mapping[type[errors.HilumError], Verdict] = {
     # C122 is also one of its Cxxx.
     errors.SyntaxRefused: _same(HTTPStatus.CONFLICT, Dimse.TRANSFER_SYNTAX_NOT_SUPPORTED),
     errors.InUse: _same(HTTPStatus.CONFLICT, _UNABLE),
+    errors.Stale: _same(HTTPStatus.PRECONDITION_FAILED, _UNABLE),
     errors.NotOffered: _same(HTTPStatus.NOT_IMPLEMENTED, Dimse.SOP_CLASS_NOT_SUPPORTED),
     errors.NotFound: _same(HTTPStatus.NOT_FOUND, _UNABLE),
     errors.UnknownMount: _same(HTTPStatus.NOT_FOUND, _UNABLE),

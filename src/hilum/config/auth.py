@@ -22,7 +22,12 @@ from hilum.config.kinds import (
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(listed)]
 Rights = Annotated[
-    tuple[Literal["echo", "query", "retrieve", "store", "send", "delete", "admin", "metrics"], ...],
+    tuple[
+        Literal[
+            "echo", "query", "retrieve", "store", "send", "delete", "subscribe", "admin", "metrics"
+        ],
+        ...,
+    ],
     BeforeValidator(listed),
 ]
 Algorithm = Literal[
@@ -118,8 +123,8 @@ class RuleSettings(Section):
     """Who may do what, of all who have a login. Of a condition that is a list one must fit."""
 
     may: Rights
-    """What is allowed: `echo`, `query`, `retrieve`, `store`, `send`, `delete`, `admin`,
-    `metrics`."""
+    """What is allowed: `echo`, `query`, `retrieve`, `store`, `send`, `delete`, `subscribe`,
+    `admin`, `metrics`."""
     mounts: Annotated[tuple[AeTitle, ...], BeforeValidator(listed)] = ("*",)
     """On which mounts; `*` is every one."""
     names: Texts = ()

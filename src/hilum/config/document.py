@@ -3,8 +3,11 @@
 `python -m hilum.config.document doc/manual/03_configuration_reference.md` writes it there.
 """
 
+import ast
+import inspect
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import Annotated, Literal, get_args, get_origin
 
@@ -40,11 +43,12 @@ def _tables(
         reloads: whether a change of the table above is applied while we serve.
     """
     reloads = reloads or (issubclass(section, Section) and section.reloads)
+    meanings = _meanings(section)
     lines: list[str] = []
     rows: list[str] = []
     for name, found in _ordered(section).items():
         if not found.sections:
-            rows.append(_row(name, section.model_fields[name]))
+            rows.append(_row(name, section.model_fields[name], meanings.get(name, "")))
         below = (*above, name, NAME) if found.named else (*above, name)
         for each in found.sections:
             with_kind = f' with {KIND} = "{kind(each)}"' if len(found.sections) > 1 else of_kind
@@ -76,8 +80,25 @@ def _place(names: list[str], name: str) -> int:
     return names.index(name) if name in names else len(names)
 
 
-def _row(name: str, field: FieldInfo) -> str:
-    meaning = " ".join((field.description or "").split())
+def _meanings(section: type[BaseModel]) -> dict[str, str]:
+    """What stands below each setting in the source, by its name.
+
+    Pydantic would read it too, but when the classes are made: a tenth of a second of each start.
+    """
+    found: dict[str, str] = {}
+    for each in reversed(section.__mro__):
+        if not issubclass(each, Section):
+            continue
+        (made,) = ast.parse(inspect.getsource(each)).body
+        assert isinstance(made, ast.ClassDef)  # noqa: S101 - it is the source of a class
+        for one, after in pairwise(made.body):
+            if isinstance(one, ast.AnnAssign) and isinstance(after, ast.Expr):
+                found[ast.unparse(one.target)] = ast.literal_eval(after.value)
+    return found
+
+
+def _row(name: str, field: FieldInfo, meaning: str) -> str:
+    meaning = " ".join(meaning.split())
     meaning += f" {_RESTART}" if RESTART in field.metadata else ""
     return f"| `{name}` | {_value(field)} | {_default(field)} | {meaning} |"
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from hilum.config.kinds import RESTART, Seconds, Section
+from hilum.config.kinds import RESTART, Certificates, Origins, Seconds, Section
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 
@@ -31,7 +31,31 @@ def _zone(text: str) -> str:
     return text
 
 
+def _named(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if "*" in origins:
+        raise ValueError("name each server; whoever subscribes must not choose what is asked")
+    return origins
+
+
 System = Annotated[str, AfterValidator(_system)]
+
+
+class SubscriptionSettings(Section):
+    """Who may be told of changes by Subscriptions (rest-hook), where a mount offers them."""
+
+    allow: Annotated[Origins, AfterValidator(_named)] = ()
+    """The servers that notifications may be sent to, such as `https://hooks.example.org`."""
+    ca_file: Certificates | None = None
+    """A file with the certificates (PEM) of a private certification authority of theirs."""
+    timeout: Seconds = 30.0
+    """How long they may be silent in answering."""
+    max_age: Seconds = 24 * 3600.0
+    """How long it is tried to send a notification. Then the subscription is in error, and says
+    why; its owner makes it good and asks for it again."""
+    most: Annotated[int, Field(ge=1)] = 100
+    """The most subscriptions at one mount."""
+    at_once: Annotated[int, Field(ge=1, le=64)] = 4
+    """Notifications that are sent at the same time."""
 
 
 class FhirSettings(Section):
@@ -48,6 +72,7 @@ class FhirSettings(Section):
     max_answers: Annotated[int, Field(ge=1)] = 1000
     """The most answers of a system elsewhere that one search looks at. Where there may be more,
     the answer says so."""
+    subscriptions: Annotated[SubscriptionSettings, RESTART] = SubscriptionSettings()
 
 
 class MountFhir(Section):
@@ -61,6 +86,13 @@ class MountFhir(Section):
     """Issuers, as they stand in DICOM, and the systems, URIs, that they are in FHIR."""
     stable_after: Annotated[Seconds, RESTART] = 30.0
     """How long a study must have been left alone before others are told that it changed."""
+    subscriptions: Annotated[bool, RESTART] = False
+    """Whether clients may subscribe to changes of an archive; see `fhir.subscriptions`."""
+    poll: Annotated[Seconds | None, RESTART] = None
+    """How often a system elsewhere is asked for its recent studies, to find out which of them are
+    new or changed; then clients may subscribe to that. Not for an archive, which knows."""
+    poll_days: Annotated[int, Field(ge=1), RESTART] = 7
+    """How many days back the Study Dates go of the studies that are asked for then."""
     timezone: Annotated[str, AfterValidator(_zone)] | None = None
     """Where the clocks stand of data sets that do not say it, such as `Europe/Berlin`. Without it
     their times are left out, and dates are given alone."""

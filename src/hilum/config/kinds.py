@@ -228,6 +228,5 @@ class Section(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
     )

@@ -259,7 +259,7 @@ class ArchiveMount(Section):
     @property
     def is_followed(self) -> bool:
         """Whether anybody wants to know which studies change."""
-        return self.publish is not None
+        return self.publish is not None or self.fhir.subscriptions
 
 
 class DicomwebMount(Remote, Web):

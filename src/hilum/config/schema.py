@@ -1,8 +1,6 @@
 """What can be configured: every setting, its type, its default and what it means."""
 
-import sys
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -11,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from hilum.config.audit import AuditSettings
 from hilum.config.auth import AuthSettings, Texts, are_networks
+from hilum.config.clashes import clashes
 from hilum.config.fhir import FhirSettings
 from hilum.config.imaging import ImagingSettings
 from hilum.config.kinds import (
@@ -33,9 +32,6 @@ from hilum.config.limits import LimitSettings
 from hilum.config.mounts import (
     AnyMount,
     ArchiveMount,
-    DicomwebMount,
-    DimseMount,
-    FhirMount,
     Publish,
     UrlDestination,
 )
@@ -257,6 +253,17 @@ class Settings(Section):
         found = {name: mount.publish for name, mount in self.archives.items()}
         return {name: each for name, each in found.items() if each is not None}
 
+    @property
+    def subscribed(self) -> tuple[str, ...]:
+        """The mounts whose changes clients may subscribe to."""
+        if not self.has_http or not self.fhir.subscriptions.allow:
+            return ()
+        return tuple(
+            name
+            for name, mount in self.mounts.items()
+            if (mount.fhir.subscriptions if name in self.archives else mount.fhir.poll)
+        )
+
     def folder(self, mount: str) -> Path:
         """Where that archive mount keeps its files.
 
@@ -313,121 +320,9 @@ class Settings(Section):
 
     def clashes(self) -> Iterator[str]:
         """What is good alone but not together: "path: what is wrong"."""
-        if self.server.workers > 1 and sys.platform == "win32":
-            yield (
-                "server.workers: Windows does not let several processes listen at one port and "
-                "pass connections on; leave it at 1"
-            )
-        yield from self._tls()
-        yield from self._auth()
-        yield from self._publish()
-        for name, mount in self.mounts.items():
-            if mount.default and self.default_mount != name:
-                yield f"mounts.{name}.default: {self.default_mount} is the default mount already"
-        yield from self._names()
-        folders: dict[Path, str] = {}
-        for name in self.archives:
-            first = folders.setdefault(self.folder(name), name)
-            if first != name:
-                yield f"mounts.{name}.path: mounts.{first} has the same folder"
-        for name, mount in self.mounts.items():
-            if self._is_itself(name, mount):
-                yield f"mounts.{name}: stands for itself: what it asks would come back to it"
-            if isinstance(mount, DimseMount) and mount.retrieve == "move" and not self.has_dimse:
-                yield f'mounts.{name}.retrieve: "move" needs the DIMSE door; see frontend.mode'
-        if self.frontend.mode == "both" and self.dimse.port == self.http.port != 0:
-            yield f"http.port: dimse.port is {self.dimse.port} too"
-        ports = {name: door.port for name, door in self.doors.items() if name != "admin"}
-        ports |= {"dimse.tls": self.dimse.tls_port or 0} if self.has_dimse else {}
-        yield from self.admin.clashes(ports, has_login=self.auth.enabled)
-
-    def _publish(self) -> Iterator[str]:
-        """Mounts whose studies are brought somewhere that cannot say where the images are."""
-        for name in self.published:
-            if self.has_http and self.http.public_url is None:
-                yield (
-                    f"mounts.{name}.publish: needs http.public_url: the Endpoints that it brings "
-                    "to the FHIR server say where the images are"
-                )
-
-    def _tls(self) -> Iterator[str]:
-        """What does not go together with doors that speak TLS."""
-        doors = self.tls_doors
-        if doors and self.tls.certificate is None:
-            yield (
-                f"tls.certificate: is missing, as {doors[0]} is set; to try it, make one with "
-                "`hilum cert self-signed`"
-            )
-        if doors and self.server.workers > 1:
-            yield (
-                f"{doors[0]}: workers hand connections to each other, which they cannot do with "
-                "those of TLS; set server.workers to 1, or let a proxy speak TLS"
-            )
-        if self.dimse.tls and self.dimse.tls_port is not None:
-            yield "dimse.tls_port: has no use, as dimse.tls has dimse.port speak TLS already"
-        if self.has_dimse and self.dimse.tls_port in {self.dimse.port, self.http.port} - {0}:
-            yield f"dimse.tls_port: {self.dimse.tls_port} is taken by another door"
-
-    def _auth(self) -> Iterator[str]:
-        """Rights on mounts that there are not; tokens that nobody can have."""
-        for name, far in self.mounts.items():
-            passes = isinstance(far, DimseMount | DicomwebMount | FhirMount) and far.forward_token
-            if passes and not (self.auth.enabled and self.auth.token.is_set):
-                yield (
-                    f"mounts.{name}.forward_token: passes on tokens that were verified here, and "
-                    "[auth] verifies none"
-                )
-        named = {f"auth.rules.{name}": rule.mounts for name, rule in self.auth.rules.items()}
-        named |= {f"peers.{name}": peer.mounts for name, peer in self.peers.items()}
-        for where, mounts in named.items():
-            for mount in mounts:
-                if mount != "*" and mount not in self.mounts:
-                    near = get_close_matches(mount, self.mounts, n=1, cutoff=0.5)
-                    hint = f"; did you mean {near[0]}?" if near else ""
-                    yield f"{where}.mounts: there is no mount {mount}{hint}"
-
-    def _names(self) -> Iterator[str]:
-        """AE titles and destinations that mean two things."""
-        titles = {self.server.aet: "server.aet"}
-        titles |= {name: f"mounts.{name}" for name in self.mounts}
-        for name, peer in self.peers.items():
-            if peer.aet in titles:
-                yield f"peers.{name}.aet: {titles[peer.aet]} has the same AE title"
-            titles.setdefault(peer.aet, f"peers.{name}.aet")
-        for name in self.destinations:
-            if name in titles:
-                yield f"destinations.{name}: {titles[name]} has the same name"
-        others = {peer.aet: f"peers.{name}.aet" for name, peer in self.peers.items()}
-        others |= {name: f"destinations.{name}" for name in self.destinations}
-        for name, mount in self.mounts.items():
-            if isinstance(mount, DimseMount):
-                there = others | {mount.aet: f"mounts.{name}.aet"}
-                for receiver in filter(there.__contains__, mount.receivers):
-                    holder = there[receiver]
-                    yield f"mounts.{name}.receivers: {receiver} is no title of ours but {holder}"
-
-    def _is_itself(self, name: str, mount: AnyMount) -> bool:
-        """Whether a mount calls this server, and there itself."""
-        if isinstance(mount, DimseMount):
-            own = {name, self.server.aet} if self.default_mount == name else {name}
-            calls = _calls(mount.host, mount.port, self.dimse)
-            return self.has_dimse and calls and mount.aet in own
-        if isinstance(mount, DicomwebMount | FhirMount):
-            url = urlsplit(mount.url)
-            usual = 443 if url.scheme == "https" else 80
-            below, short = ("/fhir", "/fhir") if mount.backend == "fhir" else ("", "/dicomweb")
-            own = {f"/aets/{quote(name)}{below}"}
-            own |= {short} if self.default_mount == name else set()
-            calls = _calls(url.hostname or "", url.port or usual, self.http)
-            return self.has_http and calls and url.path.removeprefix(self.http.base_path) in own
-        return False
+        yield from clashes(self)
 
 
 def _as_name(title: str) -> str:
     """An AE title as the name of a folder."""
     return quote(title, safe=" ").replace(".", "%2E")
-
-
-def _calls(host: str, port: int, door: DimseSettings | HttpSettings) -> bool:
-    """Whether that place is this door, as far as can be told by looking."""
-    return port == door.port and host.lower() in {"localhost", "127.0.0.1", "::1", door.bind}

@@ -99,6 +99,10 @@ class BackgroundSends:
         begun = (job.transaction.asked for job in self._jobs.values() if job.progress is None)
         return max(time.time() - min(begun, default=math.inf), 0.0)
 
+    def every(self) -> list[Transaction]:
+        """Those that have not ended, as far as they are."""
+        return [job.now() for job in self._jobs.values()]
+
     async def check(self, uid: str, operation: Send) -> None:
         """Raise what `begin` would, as far as it can be known before, and do nothing."""
         self._check(uid, operation)

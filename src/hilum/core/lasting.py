@@ -5,6 +5,7 @@ dropped. What it does not need ends when the last one that uses it has done so.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class StillOpen(Exception):
@@ -91,6 +93,7 @@ class Lasting:
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
+        self._is_closing = False
         self.all: list[Open[Any]] = []
 
     def change(self) -> "Change":
@@ -124,15 +127,19 @@ class Lasting:
                 ready.set_result(value)
                 await one.uses.over.wait()
         except Exception as error:
-            if ready.done():
+            if not ready.done():
+                ready.set_exception(error)
+            elif self._is_closing or not one.uses.over.is_set():
                 raise
-            ready.set_exception(error)
+            else:  # it is no more than what was: the others go on
+                _log.exception("something of the former configuration did not end well")
         finally:
             ready.cancel()
             self.all.remove(one)
 
     async def close(self) -> None:
         """End all, whoever uses it: what was opened last goes first."""
+        self._is_closing = True
         while self.all:
             one = self.all[-1]
             one.uses.over.set()

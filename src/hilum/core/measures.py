@@ -1,7 +1,12 @@
 """What can a mount say of itself in numbers? How many of what there are now."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
+
+from hilum.model.errors import HilumError
+
+PATIENCE: Final = 2.0  # seconds that one mount may take
 
 
 class Measures(Protocol):
@@ -9,3 +14,12 @@ class Measures(Protocol):
 
     async def measure(self) -> Mapping[str, float]:
         """The numbers, by the names of `service.gauges`; in a moment, as somebody waits."""
+
+
+async def measured(measures: Measures) -> Mapping[str, float]:
+    """What it says; nothing where it cannot now."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await measures.measure()
+    except (HilumError, TimeoutError):
+        return {}

@@ -7,6 +7,9 @@ from typing import Any, Final, NamedTuple, Protocol
 
 PUBLISH: Final = "publish"
 """Kind of the errands that bring a study to a FHIR server: target is the mount, key its UID."""
+SUBSCRIPTION: Final = "subscription"
+"""Kind of the errands that tell a subscriber of a study: target is the id of the subscription, key
+the study's UID; without a key it is asked whether it takes notifications at all."""
 _LONGEST: Final = 3600.0  # seconds between two attempts
 _MOST_DOUBLED: Final = 12  # 2**12 is beyond that
 

@@ -13,11 +13,13 @@
     - BadPixels
     - UnsupportedMedia
     - TooLarge
+    - Unprocessable
   + NotStorable          a good data set that is not kept
     - Conflict
     - ClassRefused
     - SyntaxRefused
   + InUse                what the caller named is taken, or past changing
+    - Stale               it is not what the caller has seen
   + NotOffered           this mount has no backend for the operation
   + NotFound             what was addressed is not there
     - UnknownMount
@@ -88,6 +90,10 @@ class TooLarge(BadRequest):
     """The payload is longer than the configured limit."""
 
 
+class Unprocessable(BadRequest):
+    """Well-formed, but it asks for what is not done here."""
+
+
 class NotStorable(HilumError):
     """A well-formed instance that is not kept."""
 
@@ -106,6 +112,10 @@ class SyntaxRefused(NotStorable):
 
 class InUse(HilumError):
     """What the caller named is there already, or no longer in a state to be changed."""
+
+
+class Stale(InUse):
+    """What the caller named has changed since it was seen."""
 
 
 class NotOffered(HilumError):

@@ -28,6 +28,7 @@ class Right(StrEnum):
     STORE = "store"
     SEND = "send"
     DELETE = "delete"
+    SUBSCRIBE = "subscribe"
     ADMIN = "admin"
     METRICS = "metrics"
 

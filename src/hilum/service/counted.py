@@ -87,13 +87,14 @@ class Counted:
     """Implements `core.records.Records`.
 
     Attributes:
-        running: operations that have begun, and not ended.
+        running: operations that have begun, and not ended, each with where it is counted: by the
+            names that there were when it began.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.become(settings)
         self._counts: dict[Key, _Counts] = {}
-        self.running: set[Tally] = set()
+        self.running: dict[Tally, _Counts] = {}
 
     def become(self, settings: Settings) -> None:
         """Know the names of another configuration from now on; what was counted stays."""
@@ -102,17 +103,16 @@ class Counted:
 
     def began(self, tally: Tally, /) -> None:
         """See `core.records.Records`."""
-        self.running.add(tally)
-        self._of(tally).running += 1
+        counts = self.running[tally] = self._of(tally)
+        counts.running += 1
 
     def stored(self, tally: Tally, seconds: float, /) -> None:
         """See `core.records.Records`."""
-        self._of(tally).took.add(seconds)
+        self.running[tally].took.add(seconds)
 
     def ended(self, tally: Tally, error: BaseException | None, /) -> None:
         """See `core.records.Records`."""
-        self.running.discard(tally)
-        counts = self._of(tally)
+        counts = self.running.pop(tally)
         how = outcome(error)
         counts.running -= 1
         counts.outcomes[how] = counts.outcomes.get(how, 0) + 1

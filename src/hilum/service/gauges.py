@@ -6,13 +6,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import anyio.to_thread
 
 from hilum.config.schema import Settings
 from hilum.core.jobs import BackgroundSends
-from hilum.core.measures import Measures
+from hilum.core.measures import measured
 from hilum.core.mounts import Mounts
 from hilum.core.queue import Queue
 from hilum.model.errors import HilumError
@@ -20,7 +21,6 @@ from hilum.service.counted import Durations
 from hilum.service.families import Family, Sample
 from hilum.workshop.pool import Workshop
 
-PATIENCE: Final = 2.0  # seconds that one mount may take
 TICK: Final = 1.0  # seconds between two looks at the loop's lag
 
 OF_MOUNTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -69,11 +69,14 @@ class Gauges:
         samples: dict[str, list[Sample]] = {name: [] for name in OF_MOUNTS}
         for mount in self.mounts():
             shared = mount.backend == "archive" and not self.is_first
-            for each in () if shared else mount.measures:
-                for name, value in (await _measured(each)).items():
-                    kind, _ = OF_MOUNTS[name]
-                    suffix = "_total" if kind == "counter" else ""
-                    samples[name].append(Sample(name + suffix, {"mount": mount.name}, value))
+            if shared:
+                continue
+            with mount.uses:
+                found = [(await measured(each)).items() for each in mount.measures]
+            for name, value in chain.from_iterable(found):
+                kind, _ = OF_MOUNTS[name]
+                suffix = "_total" if kind == "counter" else ""
+                samples[name].append(Sample(name + suffix, {"mount": mount.name}, value))
         return [Family(name, *OF_MOUNTS[name], found) for name, found in samples.items()]
 
     def _of_work(self) -> Iterator[Family]:
@@ -123,15 +126,6 @@ class Gauges:
         return Family(
             "hilum_disk_free_bytes", "gauge", "Free at server.data, and at each archive.", samples
         )
-
-
-async def _measured(measures: Measures) -> Mapping[str, float]:
-    """What it says; nothing where it cannot now."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await measures.measure()
-    except (HilumError, TimeoutError):
-        return {}
 
 
 def _one(name: str, text: str, value: float) -> Family:

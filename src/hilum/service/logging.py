@@ -32,21 +32,26 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
+class Beside(logging.Handler):
+    """What gets the lines too, and still does when it changes how they look."""
+
+
 def setup(settings: LoggingSettings, worker: int | None = None) -> None:
-    """Send the lines of this process to standard error.
+    """Send the lines of this process to standard error; nothing stays of how it was done before.
 
     Args:
         settings: how they look.
         worker: which of several processes this is; they say so.
     """
+    root = logging.getLogger()
+    others = [each for each in root.handlers if isinstance(each, Beside)]
+    for each in others:
+        root.removeHandler(each)  # else it would be closed
     handler = logging.StreamHandler()
     handler.setFormatter(Json(worker) if settings.format == "json" else Text(worker))
-    root = logging.getLogger()
-    others = [each for each in root.handlers if getattr(each, "outlasts", False)]
     logging.basicConfig(handlers=[handler, *others], level=logging.WARNING, force=True)
-    for name in logging.root.manager.loggerDict:  # what was set before
-        if name.startswith("hilum."):
-            logging.getLogger(name).setLevel(logging.NOTSET)
+    for name in [each for each in (*root.manager.loggerDict,) if each.startswith("hilum.")]:
+        logging.getLogger(name).setLevel(logging.NOTSET)
     logging.getLogger("hilum").setLevel(settings.level.upper())
     for room, level in settings.levels.items():
         logging.getLogger(f"hilum.{room.removeprefix('hilum.')}").setLevel(level.upper())
@@ -83,7 +88,7 @@ class Text(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         room = record.name.removeprefix("hilum.")
         name = correlation.now().request_id
-        text = _one_line(record.message)
+        text = one_line(record.message)
         if name and name not in text:
             text = f"{name} {text}"
         return f"{_time(record)} {record.levelname:<7} {self._before}{room}: {text}"
@@ -144,11 +149,11 @@ def _story(error: BaseException) -> list[str]:
 
 def _words(error: BaseException) -> str:
     if isinstance(error, HilumError):
-        return f": {_one_line(str(error))}"
+        return f": {one_line(str(error))}"
     return f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Without what could forge a second line or steer a terminal."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 

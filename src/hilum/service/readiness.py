@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from hilum.config import units
 from hilum.config.schema import Settings
-from hilum.core.backend import Echoes
+from hilum.core.mounts import Mount
 from hilum.core.readiness import Finding
 from hilum.model.errors import HilumError
 
@@ -20,7 +20,7 @@ FRESH: Final = 1.0  # seconds for which what was found is told again
 
 Waits = Callable[[], float]
 """Seconds for which the oldest thing of a queue waits."""
-Archives = Callable[[], Mapping[str, Echoes | None]]
+Archives = Callable[[], Iterable[Mount]]
 Answers = Callable[[], Awaitable[object]]
 """Returns when a database answers.
 
@@ -67,9 +67,11 @@ class Readiness:
             return self._found
 
     async def _look(self) -> AsyncIterator[Finding]:
-        for name, archive in self._archives().items():
-            if archive is not None:
-                yield Finding("archive", await _answer(archive.echo), name)
+        for mount in self._archives():
+            if mount.echoes is not None:
+                with mount.uses:  # it may be one of the former configuration by now
+                    problem = await _answer(mount.echoes.echo)
+                yield Finding("archive", problem, mount.name)
         if self._database is not None:
             yield Finding("database", await _answer(self._database))
         yield await anyio.to_thread.run_sync(self._space)
@@ -100,8 +102,8 @@ async def _answer(asked: Answers) -> str:
 
 
 def _room(folder: Path, least: int) -> str:
-    there = next(each for each in (folder, *folder.parents) if each.exists())
     try:
+        there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
         free = shutil.disk_usage(there).free
     except OSError as error:
         return f"the disk cannot be looked at: {error.strerror}"

@@ -11,6 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,9 +75,12 @@ def _ours(folder: Path) -> Lock | None:
 
 def _taken(folder: Path) -> list[Path]:
     """The requests that are there; they are there no more."""
-    asked = [folder / each for each in os.listdir(folder) if each.endswith(_ASKED)]  # noqa: PTH208 - four times a second, so without objects
-    for each in asked:
-        each.unlink(missing_ok=True)
+    found = [folder / each for each in os.listdir(folder) if each.endswith(_ASKED)]  # noqa: PTH208 - four times a second, so without objects
+    asked = []
+    for each in found:
+        with suppress(PermissionError):  # on Windows, as long as who asks has it open
+            each.unlink(missing_ok=True)
+            asked.append(each)
     return asked
 
 

@@ -14,18 +14,17 @@ import hilum
 from hilum.config.watching import TelemetrySettings
 from hilum.core import correlation
 from hilum.model.errors import HilumError
+from hilum.service.logging import Beside
 
 TIMEOUT: Final = 3.0  # seconds for what was not sent yet, as the service stops
 
 
-class Sentry(logging.Handler):
+class Sentry(Beside):
     """Gives lines to a client of Sentry.
 
     Args:
         client: `sentry_sdk.Client`.
     """
-
-    outlasts = True  # other settings of the log
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - of a library that may not be there
         super().__init__(logging.ERROR)

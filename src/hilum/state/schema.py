@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """The migration that makes what is described here."""
 
 METADATA: Final = sa.MetaData(
@@ -100,3 +100,29 @@ ERRAND: Final = sa.Table(
     sa.Index("ix_errand_due_for", "kind", "target", "dead", "due"),
 )
 """What is to be done at far sides: one row for each kind, target and key. See `core.queue`."""
+
+SUBSCRIPTION: Final = sa.Table(
+    "subscription",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("mount", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("root", sa.Text, nullable=False, comment="FHIR's, as the owner sees it"),
+    sa.Column("status", sa.Text, nullable=False, comment="as FHIR has it"),
+    sa.Column("error", sa.Text, nullable=False, comment="why it is in error"),
+    sa.Column("owner", sa.Text, nullable=False, comment="JSON: see model.principal.Principal"),
+    sa.Column("said", sa.Text, nullable=False, comment="JSON: the resource without its secrets"),
+    sa.Column("headers", sa.Text, nullable=False, comment="JSON; secret"),
+    sa.Column("changed", sa.Float, nullable=False, comment="seconds since the epoch"),
+    sa.Index("ix_subscription_mount", "mount"),
+)
+"""Who wants to be told of changes. See `core.fhir.subscriptions`."""
+
+SEEN: Final = sa.Table(
+    "seen",
+    METADATA,
+    sa.Column("mount", sa.Text, primary_key=True),
+    sa.Column("study", sa.Text, primary_key=True, comment="empty: it was looked at once"),
+    sa.Column("digest", sa.Text, nullable=False, comment="of what was said of the study"),
+)
+"""What a system elsewhere said of its recent studies, when it was polled last."""

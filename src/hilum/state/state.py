@@ -20,6 +20,7 @@ from hilum.state.queue import Queue
 from hilum.state.schema import HEAD, METADATA
 from hilum.state.sends import Sends
 from hilum.state.sessions import Sessions
+from hilum.state.subscriptions import Subscriptions
 from hilum.state.tokens import Tokens
 from hilum.state.upgrade import upgrade
 
@@ -37,6 +38,8 @@ class State:
         sessions: of browsers that are logged in (`core.login.KeepsSessions`).
         patients: the ids of FHIR's Patients (`core.fhir.patients.PatientIds`).
         queue: what is to be done at far sides (`core.queue.Queue`).
+        subscriptions: who wants to be told of changes
+            (`core.fhir.subscriptions.KeepsSubscriptions`).
     """
 
     sends: Sends
@@ -44,6 +47,7 @@ class State:
     sessions: Sessions
     patients: Patients
     queue: Queue
+    subscriptions: Subscriptions
 
 
 @asynccontextmanager
@@ -74,6 +78,7 @@ async def open_state(folder: Path, *, shared: bool = False) -> AsyncIterator[Sta
             Sessions(engine, reading, thread),
             Patients(engine, reading, thread),
             Queue(engine, reading, thread),
+            Subscriptions(engine, reading, thread),
         )
     finally:
         closed = thread.submit(opened.close)

@@ -51,7 +51,6 @@ class Supervisor:
     """All workers of one house. See `serve`."""
 
     def __init__(self, settings: Settings, house: House, stop: asyncio.Event) -> None:
-        self._settings = settings
         self._house = house
         self._stop = stop
         self._slots = [_Slot(number) for number in range(settings.server.workers)]
@@ -113,9 +112,11 @@ class Supervisor:
         self._steady.clear()
         try:
             locks = await self._house.changing(settings)
-        except CannotStart as error:
+        except BaseException as error:
             self._steady.set()
-            raise CannotChange(str(error).splitlines()) from error
+            if isinstance(error, CannotStart):
+                raise CannotChange(str(error).splitlines()) from error
+            raise
         change = Prepared(self, self._house, settings, locks)
         try:
             problems = await self.tell(start.change(settings))

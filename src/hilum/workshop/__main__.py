@@ -7,8 +7,6 @@ its own, which holds no key, no connection and nothing of any other job.
 import os
 import pickle
 import signal
-import socket
-import stat
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,7 +16,6 @@ from hilum.model.errors import HilumError
 from hilum.workshop.job import JOB, Kind, answer
 
 NICENESS = 5  # the broker, which answers everybody, goes first
-ANSWERED = 1024 * 1024  # bytes that may be on their way, if the system allows so many
 ORPHANED = 5.0  # seconds past its limit after which a job ends even if nobody is there to end it
 
 
@@ -26,7 +23,6 @@ def main() -> None:
     """Work until standard input ends."""
     _bounded(int(sys.argv[1]))
     jobs, answers = sys.stdin.buffer, os.dup(1)
-    _widen(answers)
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)  # libraries print there, and what they print may be a patient's
     os.dup2(quiet, 2)
@@ -45,13 +41,6 @@ def main() -> None:
             break
         del value, parts
         _alarm(0)
-
-
-def _widen(answers: int) -> None:
-    """Let a whole picture be on its way, so that its reader need not wake up for each part."""
-    if stat.S_ISSOCK(os.fstat(answers).st_mode):  # as uvloop has it
-        with socket.socket(fileno=os.dup(answers)) as end:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ANSWERED)
 
 
 def _done(jobs: BinaryIO, length: int) -> tuple[Kind, object]:

@@ -144,15 +144,17 @@ def local(node: Any) -> Any:
     return [local(each) for each in node] if isinstance(node, list) else node
 
 
-@pytest.mark.parametrize("kind", [JSON, XML])
-async def test_every_sample_comes_back_as_it_was(served: Served, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "every"), [(JSON, 1), (XML, 3)])
+async def test_every_sample_comes_back_as_it_was(
+    served: Served, tmp_path: Path, kind: str, every: int
+) -> None:
     settings = ArchiveMount(durability="relaxed")
     async with (
         open_archive(settings, tmp_path / "one", "ONE") as one,
         open_archive(settings, tmp_path / "two", "TWO") as two,
         served(one, two) as client,
     ):
-        answer = await store(client, *samples.GOOD)
+        answer = await store(client, *samples.GOOD[::every])
         response = pydicom.Dataset.from_json(answer.json())
         for item in response.ReferencedSOPSequence:
             url = urlsplit(item.RetrieveURL).path.replace("/dicomweb", "/aets/ONE")

@@ -37,6 +37,7 @@ _PATHS: Final = frozenset(_PATH_WORDS.split())
 _PARAMETERS: Final = frozenset(_PARAMETER_WORDS.split())
 _HEADERS: Final = frozenset(_HEADER_WORDS.split())
 _NUMBERS: Final = re.compile(r"\d+(,\d+)*")
+_OF_BULK: Final = re.compile(r"[0-9A-Fa-f]{8}|\d{1,4}")  # tags, and items of sequences
 _PLAIN: Final = "!$&'()*+,;=:@"  # what a path may hold as it is (RFC 3986 §3.3)
 _JSON: Final = frozenset((media_type.DICOM_JSON, media_type.JSON))
 _PART10: Final = b"DICM"
@@ -47,19 +48,22 @@ def target(disguise: Disguise, text: str) -> str:
     path, _, query = text.partition("?")
     words: list[str] = []
     for word in map(unquote, path.split("/")):
-        words.append(quote(_path_word(disguise, word, words[-1] if words else ""), safe=_PLAIN))
+        words.append(quote(_path_word(disguise, word, words), safe=_PLAIN))
     asked = parse_qsl(query, keep_blank_values=True)
     pairs = [(name, _value(disguise, name, value)) for name, value in asked]
     return "/".join(words) + (f"?{urlencode(pairs)}" if pairs else "")
 
 
-def _path_word(disguise: Disguise, word: str, before: str) -> str:
+def _path_word(disguise: Disguise, word: str, above: list[str]) -> str:
+    before = above[-1] if above else ""
     if not word or word in _PATHS or before == "aets" or (before == "viewer" and "." in word):
         return word
     if is_uid(word) and "." in word:
         return disguise.uid(word)
-    if (before == "frames" and _NUMBERS.fullmatch(word)) or re.fullmatch(r"[0-9A-Fa-f]{8}", word):
-        return word  # frames; a tag below bulkdata
+    if before == "frames" and _NUMBERS.fullmatch(word):
+        return word
+    if "bulkdata" in above and _OF_BULK.fullmatch(word):
+        return word
     return disguise.word(word)
 
 

@@ -10,6 +10,8 @@ VERSION: Final = "4.0.1"
 _DEFINITIONS: Final = "http://hl7.org/fhir/SearchParameter/"
 _RESOURCES: Final = "http://hl7.org/fhir/StructureDefinition/"
 _COMMON: Final = {"_id": "Resource-id", "_lastUpdated": "Resource-lastUpdated"}
+_READ: Final = ("read", "search-type")
+_WRITTEN: Final = ("create", "update", "delete")
 _SHARED: Final = {  # those of several types have names of their own
     ("Patient", "birthdate"): "individual-birthdate",
     ("Patient", "family"): "individual-family",
@@ -63,8 +65,10 @@ def _resource(offers: Offers) -> Element:
     made: Element = {
         "type": offers.type,
         "profile": _RESOURCES + offers.type,
-        "interaction": [{"code": "read"}, {"code": "search-type"}],
-        "versioning": "no-version",
+        "interaction": [
+            {"code": each} for each in (*_READ, *(_WRITTEN if offers.is_written else ()))
+        ],
+        "versioning": "versioned-update" if offers.is_written else "no-version",
         "conditionalRead": "not-match",
     }
     if offers.include:

@@ -15,6 +15,8 @@ _CODES: Final = {
     HTTPStatus.NOT_ACCEPTABLE: "not-supported",
     HTTPStatus.REQUEST_TIMEOUT: "timeout",
     HTTPStatus.CONFLICT: "conflict",
+    HTTPStatus.PRECONDITION_FAILED: "conflict",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "business-rule",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-costly",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "not-supported",
     HTTPStatus.TOO_MANY_REQUESTS: "throttled",

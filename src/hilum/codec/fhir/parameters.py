@@ -28,6 +28,7 @@ class Kind(Enum):
     STRING = "string"
     DATE = "date"
     REFERENCE = "reference"
+    URI = "uri"
 
 
 _MODIFIERS: Final = {
@@ -35,6 +36,7 @@ _MODIFIERS: Final = {
     Kind.STRING: {"", "exact", "contains", "missing"},
     Kind.DATE: {"", "missing"},
     Kind.REFERENCE: {"", "identifier", "missing"},
+    Kind.URI: {"", "missing"},
 }
 
 
@@ -109,12 +111,14 @@ class Offers:
         type: of the resources.
         parameters: by name.
         include, revinclude: what can be given with them.
+        is_written: clients create, update and delete them.
     """
 
     type: str
     parameters: Mapping[str, Offer]
     include: frozenset[str] = frozenset()
     revinclude: frozenset[str] = frozenset()
+    is_written: bool = False
 
 
 def parse(pairs: Iterable[tuple[str, str]], offers: Offers, *, strict: bool) -> Search:

@@ -216,7 +216,7 @@ def checked(condition: Condition) -> Callable[[Iterable[object]], bool]:
         days = dates(condition)
         return lambda found: _any(days, found, date_holds)
     texts = [plain(each) for each in condition.values]
-    if condition.offer.kind is Kind.REFERENCE:
+    if condition.offer.kind in {Kind.REFERENCE, Kind.URI}:
         return lambda found: any(each in texts for each in found)
     return lambda found: _any(texts, found, lambda wish, each: string_holds(wish, each, modifier))
 

@@ -2,15 +2,30 @@
 
 from typing import Final
 
-from hilum.frontends.admin import metrics
-from hilum.frontends.dicomweb import service
+from hilum.frontends.admin import metrics, status
+from hilum.frontends.dicomweb import login_elsewhere, login_page, page, service
 from hilum.frontends.dicomweb.resources import Resource
 from hilum.frontends.dicomweb.who import NOT_LOOKED_AT
 from hilum.model.principal import Right
 
 _METRICS: Final = frozenset((Right.METRICS, Right.ADMIN))
 
+_ADMIN: Final = frozenset((Right.ADMIN,))
+_OPEN: Final = {"GET": NOT_LOOKED_AT, "POST": NOT_LOOKED_AT}
+
+PAGES: Final = (
+    Resource("/", {"GET": status.show}, {"GET": _ADMIN}),
+    Resource("/echo", {"POST": status.echo}, {"POST": _ADMIN}),
+)
+"""What is for people; its errors are pages too."""
+
 RESOURCES: Final = (
+    *PAGES,
+    Resource("/ui/{file}", {"GET": page.asset}, {"GET": NOT_LOOKED_AT}),
+    Resource("/login", {"GET": login_page.show, "POST": login_page.begin}, _OPEN),
+    Resource("/login/provider", {"GET": login_elsewhere.begin}, {"GET": NOT_LOOKED_AT}),
+    Resource("/login/code", {"GET": login_elsewhere.end}, {"GET": NOT_LOOKED_AT}),
+    Resource("/logout", {"POST": login_page.end}, {"POST": NOT_LOOKED_AT}),
     Resource("/metrics", {"GET": metrics.metrics}, {"GET": _METRICS}),
     Resource("/livez", {"GET": service.alive}, {"GET": NOT_LOOKED_AT}),
     Resource("/readyz", {"GET": service.ready}, {"GET": NOT_LOOKED_AT}),

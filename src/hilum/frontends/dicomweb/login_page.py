@@ -3,7 +3,7 @@
 import re
 import time
 from typing import Final
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import orjson
 from starlette.requests import Request
@@ -14,17 +14,15 @@ from hilum.codec.media_type import HTML, JSON
 from hilum.codec.verdict import verdict_on
 from hilum.config.schema import HttpSettings
 from hilum.core.login import Login
-from hilum.frontends.dicomweb import page, session
+from hilum.frontends.dicomweb import form, page, session
 from hilum.frontends.dicomweb.asked import accepts
 from hilum.frontends.dicomweb.root import service_root
-from hilum.frontends.dicomweb.upload import Body, ClientGoneError
 from hilum.frontends.dicomweb.who import audited, bearer, challenge, refused, who
 from hilum.model.audit import Kind
-from hilum.model.errors import BadRequest, HilumError, NotFound, Unauthenticated
+from hilum.model.errors import HilumError, NotFound, Unauthenticated
 from hilum.model.principal import joined
 
 _LONGEST: Final = 128 * 1024  # bytes of a form
-_FORM: Final = "application/x-www-form-urlencoded"
 _LOCAL: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 _UNSAFE: Final = (
     "This connection is not encrypted: whoever is on the way can read the token. Use HTTPS."
@@ -62,7 +60,7 @@ async def begin(request: Request) -> Response:
     if "authorization" in request.headers:
         return Response(status_code=204, headers=await begun(request, bearer(request)))
     session.must_be_ours(request)
-    token = await _written(request)
+    token = (await form.fields(request, _LONGEST)).get("token", [""])[0].strip()
     try:
         headers = await begun(request, token)
     except HilumError as error:
@@ -103,22 +101,6 @@ async def begun(request: Request, token: str) -> dict[str, str]:
     secret = await login.sessions.begin(token, until)
     audited(request, Kind.LOGIN, joined(found, beside))
     return {**session.cookie(request, secret, until - now), "Cache-Control": "no-store"}
-
-
-async def _written(request: Request) -> str:
-    """The token of a form.
-
-    Raises:
-        BadRequest: there is none.
-    """
-    if media_type.parse(request.headers.get("content-type", "")).kind != _FORM:
-        raise BadRequest(f"this is no form: {_FORM}")
-    try:
-        pieces = [piece async for piece in Body(request, _LONGEST).pieces()]
-        fields = parse_qs(b"".join(pieces).decode("ascii"), max_num_fields=10)
-    except (ValueError, ClientGoneError):
-        raise BadRequest("the form cannot be read") from None
-    return fields.get("token", [""])[0].strip()
 
 
 def filled(request: Request, error: HilumError | None = None) -> Response:

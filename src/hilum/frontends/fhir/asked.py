@@ -51,6 +51,11 @@ class About:
         """Whether a system elsewhere answers, which keeps no order."""
         return self.mount.asks is not None
 
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether changes of the mount can be subscribed to."""
+        return self.fhir.subscriptions is not None and self.mount.name in self.fhir.subscribed
+
     def endpoints(self) -> list[Element]:
         """The Endpoints of the mount."""
         offered = {

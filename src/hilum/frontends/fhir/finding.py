@@ -204,6 +204,20 @@ async def finding(about: About, searched: Searched, search: Search, *, strict: b
     return made
 
 
+async def understood(about: About, searched: Searched, search: Search) -> None:
+    """See that a search can be made; nothing is looked for.
+
+    Raises:
+        BadQuery: a value is malformed.
+    """
+    refers = await known(about, search.conditions)
+    for condition in search.conditions:
+        answered = searched.table[condition.name]
+        if answered.check is not None:
+            answered.check(condition, refers)
+        answered.keys(condition, refers)
+
+
 async def _above(made: Finding, level: Level, alternatives: Sequence[Keys]) -> list[Keys]:
     """Sets of keys for the studies that have something below them.
 

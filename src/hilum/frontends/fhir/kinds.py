@@ -7,7 +7,7 @@ from hashlib import blake2b
 from hilum.codec.fhir import imaging_study, patient
 from hilum.codec.fhir.parameters import Offers
 from hilum.codec.fhir.values import Attributes, Element, Systems, text
-from hilum.core.fhir import of_endpoint, of_patient, of_study
+from hilum.core.fhir import of_endpoint, of_patient, of_study, of_subscription
 from hilum.core.fhir.table import Row, Table, offers
 from hilum.frontends.fhir.asked import About
 from hilum.model.identity import Level
@@ -51,6 +51,11 @@ PATIENTS = Searched(
     patient.FIELDS,
 )
 ENDPOINTS = Searched(offers("Endpoint", of_endpoint.TABLE), of_endpoint.TABLE, None)
+SUBSCRIPTIONS = Searched(
+    replace(offers("Subscription", of_subscription.TABLE), is_written=True),
+    of_subscription.TABLE,
+    None,
+)
 
 
 def offered(about: About, searched: Searched) -> Offers:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 import hilum
 from hilum.codec.fhir import capability
 from hilum.frontends.fhir.asked import about, given
-from hilum.frontends.fhir.kinds import ENDPOINTS, PATIENTS, STUDIES, offered
+from hilum.frontends.fhir.kinds import ENDPOINTS, PATIENTS, STUDIES, SUBSCRIPTIONS, offered
 
 _MADE: Final = datetime.fromtimestamp(Path(hilum.__file__).stat().st_mtime, UTC).date().isoformat()
 
@@ -24,6 +24,8 @@ async def statement(request: Request) -> Response:
         for each in (PATIENTS, STUDIES, ENDPOINTS)
         if is_searched or each is ENDPOINTS
     ]
+    if asked.is_subscribed:
+        types.append(offered(asked, SUBSCRIPTIONS))
     made = capability.statement(
         types,
         url=asked.root,

@@ -5,8 +5,8 @@ from typing import Final
 
 from hilum.frontends.dicomweb.resources import Resource
 from hilum.frontends.dicomweb.who import ANY
-from hilum.frontends.fhir import metadata, read
-from hilum.frontends.fhir.kinds import ENDPOINTS, PATIENTS, STUDIES
+from hilum.frontends.fhir import metadata, read, subscriptions
+from hilum.frontends.fhir.kinds import ENDPOINTS, PATIENTS, STUDIES, SUBSCRIPTIONS
 from hilum.frontends.fhir.search import search
 from hilum.model.principal import Right
 
@@ -14,6 +14,7 @@ ROOTS: Final = ("/aets/{aet}/fhir", "/fhir")
 """Of each mount, and of the default one."""
 
 _QUERY: Final = frozenset((Right.QUERY,))
+_SUBSCRIBE: Final = frozenset((Right.SUBSCRIBE,))
 _BELOW = re.compile(r"(/aets/[^/]+)?/fhir(/.*)?")
 
 OF_FHIR: Final = (
@@ -30,6 +31,21 @@ OF_FHIR: Final = (
             Resource(f"/{searched.type}/_search", {"POST": search(searched)}, {"POST": _QUERY}),
             Resource(f"/{searched.type}/{{id}}", {"GET": reads}, {"GET": _QUERY}),
         )
+    ),
+    Resource(
+        "/Subscription",
+        {"GET": search(SUBSCRIPTIONS), "POST": subscriptions.create},
+        {"GET": _SUBSCRIBE, "POST": _SUBSCRIBE},
+    ),
+    Resource("/Subscription/_search", {"POST": search(SUBSCRIPTIONS)}, {"POST": _SUBSCRIBE}),
+    Resource(
+        "/Subscription/{id}",
+        {
+            "GET": subscriptions.read,
+            "PUT": subscriptions.update,
+            "DELETE": subscriptions.delete,
+        },
+        {"GET": _SUBSCRIBE, "PUT": _SUBSCRIBE, "DELETE": _SUBSCRIBE},
     ),
 )
 

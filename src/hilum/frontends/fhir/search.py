@@ -14,11 +14,11 @@ from hilum.codec.fhir.parameters import CURSOR, Search, parse
 from hilum.codec.fhir.values import Element
 from hilum.core.fhir.table import Known, Row
 from hilum.frontends.dicomweb.streamed import Answer, Streamed
-from hilum.frontends.fhir import errors
+from hilum.frontends.fhir import errors, subscriptions
 from hilum.frontends.fhir.asked import About, about
 from hilum.frontends.fhir.finding import finding
 from hilum.frontends.fhir.given import Resources, shown
-from hilum.frontends.fhir.kinds import ENDPOINTS, Searched, offered
+from hilum.frontends.fhir.kinds import SUBSCRIPTIONS, Searched, offered
 from hilum.frontends.fhir.pages import Page, counted, page
 from hilum.model.errors import BadRequest, TooLarge, UnsupportedMedia
 
@@ -40,10 +40,21 @@ def search(searched: Searched) -> Handler:
             pairs += await _form(request)
         strict = _is_strict(request)
         said = parse(pairs, offered(asked, searched), strict=strict)
-        answer = _Answering(asked, searched, said, strict)
+        held = await _held(request, asked, searched) if searched.level is None else []
+        answer = _Answering(asked, searched, said, strict, held)
         return Streamed(request, answer.opened, errors.answer)
 
     return handler
+
+
+async def _held(request: Request, asked: About, searched: Searched) -> list[Row]:
+    """The resources that are not looked for, as they are ours."""
+    if searched is SUBSCRIPTIONS:
+        return await subscriptions.rows(request, asked)
+    return [
+        Row(each, asked.systems, lambda resource, _systems: dict(resource))
+        for each in asked.endpoints()
+    ]
 
 
 def _is_strict(request: Request) -> bool:
@@ -84,6 +95,7 @@ class _Answering:
     searched: Searched
     search: Search
     strict: bool
+    held: list[Row]
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Answer]:
@@ -94,8 +106,8 @@ class _Answering:
     async def _bundle(self) -> Element:
         search, resources = self.search, Resources(self.about)
         warnings = [*search.problems]
-        if self.searched is ENDPOINTS:
-            found = self._endpoints()
+        if self.searched.level is None:
+            found = self._of_held()
         else:
             run = await finding(self.about, self.searched, search, strict=self.strict)
             if self._only_counts:
@@ -122,19 +134,15 @@ class _Answering:
         wanted = settings.page if self.search.count is None else self.search.count
         return min(wanted, settings.max_page)
 
-    def _endpoints(self) -> Page:
-        """Those that hold all that is asked for: there are three at most."""
+    def _of_held(self) -> Page:
+        """Those that hold all that is asked for: there are few, and they are given as one page."""
         known = Known(self.about.root)
         checks = [
             check(each, known)
             for each in self.search.conditions
             if (check := self.searched.table[each.name].check) is not None
         ]
-        made = [
-            Row(each, self.about.systems, lambda resource, _systems: dict(resource))
-            for each in self.about.endpoints()
-        ]
-        found = [row for row in made if all(check(row) for check in checks)]
+        found = [row for row in self.held if all(check(row) for check in checks)]
         for name, down in reversed(self.search.sort):
             key = "id" if name == "_id" else name
             found.sort(key=lambda row, key=key: row.resource[key], reverse=down)  # type: ignore[misc] # mypy cannot infer it

@@ -1,0 +1,68 @@
+"""What do the pages of administrators look at, and act on? Put together of what runs."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from hilum.config.schema import Settings
+from hilum.core.jobs import BackgroundSends
+from hilum.core.records import Tally
+from hilum.frontends.admin.desk import Desk, Line
+from hilum.service import requests
+from hilum.state.state import State
+
+
+@asynccontextmanager
+async def open_desk(  # noqa: PLR0913 - what there is
+    settings: Callable[[], Settings],
+    underway: Callable[[], Sequence[Tally]],
+    recent: Callable[[], Sequence[Line]],
+    sends: BackgroundSends | None,
+    state: State | None,
+    *,
+    worker: int,
+) -> AsyncIterator[Desk]:
+    """All of it, until the block is left; arguments as the attributes of `Desk`."""
+    desk = Desk(
+        settings=settings,
+        underway=underway,
+        recent=recent,
+        sends=tuple if sends is None else sends.every,
+        queue=None if state is None else state.queue,
+        tokens=None if state is None else state.tokens,
+        echo_peer=_echoing(settings),
+        reload=_reloading(settings),
+        worker=worker,
+    )
+    async with desk.health.asking():
+        yield desk
+
+
+def _echoing(settings: Callable[[], Settings]) -> Callable[[str], Awaitable[float]]:
+    async def echo(name: str) -> float:
+        # Imported where it is wanted: what speaks to systems elsewhere takes 8 MB.
+        from hilum.backends.dimse import echo as dimse  # noqa: PLC0415
+        from hilum.backends.dimse.remote import remote  # noqa: PLC0415
+        from hilum.upper_layer.requestor import associate  # noqa: PLC0415
+
+        now = settings()
+        to = remote(now.peers[name], now.server.aet, now.tls)
+        began = time.perf_counter()
+        async with associate(to, [dimse.CONTEXT]) as association:
+            await dimse.echo(association)
+            return time.perf_counter() - began
+
+    return echo
+
+
+def _reloading(settings: Callable[[], Settings]) -> Callable[[], Awaitable[Mapping[str, Any]]]:
+    async def reload() -> Mapping[str, Any]:
+        """As `hilum reload` does it: so whoever looks after several workers tells all of them."""
+        try:
+            return await asyncio.to_thread(requests.ask, settings().requests)
+        except requests.NobodyThere as error:
+            return {"ok": False, "applied": [], "restart": [], "problems": [str(error)]}
+
+    return reload

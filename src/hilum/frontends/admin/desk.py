@@ -1,0 +1,110 @@
+"""What do the pages of administrators work with? Handed in, as it is made on other floors."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hilum.config.schema import Settings
+from hilum.core.queue import Queue
+from hilum.core.records import Tally
+from hilum.core.transactions import Transaction
+from hilum.frontends.admin.health import Health
+from hilum.model.errors import NotOffered
+from hilum.model.issued import IssuedToken
+from hilum.model.principal import Grant
+
+
+class Tokens(Protocol):
+    """Keeps the tokens that we issue. All may raise BackendFault."""
+
+    async def create(
+        self, name: str, grant: Grant, life: float | None = None
+    ) -> tuple[IssuedToken, str]:
+        """A new one, and its text, which nobody can be told again."""
+
+    async def every(self) -> Sequence[IssuedToken]:
+        """All there ever were."""
+
+    async def revoke(self, which: str) -> IssuedToken:
+        """Let it open nothing any more; raises NotFound, InUse."""
+
+
+class Explained(Protocol):
+    """What a line of the log means."""
+
+    @property
+    def text(self) -> str:
+        """And what helps."""
+
+    @property
+    def part(self) -> str:
+        """Heading in the manual's chapter of troubleshooting."""
+
+
+class Line(Protocol):
+    """A line of the log that somebody should look at."""
+
+    @property
+    def when(self) -> float:
+        """The last time, in seconds since the epoch."""
+
+    @property
+    def level(self) -> str:
+        """Such as "WARNING"."""
+
+    @property
+    def room(self) -> str:
+        """Who said it."""
+
+    @property
+    def text(self) -> str:
+        """What."""
+
+    @property
+    def advice(self) -> Explained | None:
+        """What it means."""
+
+    @property
+    def request(self) -> str:
+        """For which it was said."""
+
+    @property
+    def count(self) -> int:
+        """How often."""
+
+
+async def _no_peer(name: str) -> float:
+    raise NotOffered(f"{name} cannot be asked here")
+
+
+async def _no_reload() -> Mapping[str, Any]:
+    return {"ok": False, "applied": [], "restart": [], "problems": ["nobody can reload here"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What is shown and done.
+
+    Attributes:
+        settings: those that are in force.
+        underway: the operations that run.
+        recent: what went wrong of late.
+        sends: those in the background that have not ended.
+        queue: what is to be brought elsewhere; None: nothing is.
+        tokens: those that we issue; None: nothing is kept.
+        echo_peer: asks one of `[peers]` whether it lives; the seconds that it took.
+        reload: has the configuration applied; what became of it, as `hilum reload --json` says it.
+        health: how mounts and peers were when somebody looked last.
+        worker: our number, from 0.
+    """
+
+    settings: Callable[[], Settings] = Settings
+    underway: Callable[[], Sequence[Tally]] = tuple
+    recent: Callable[[], Sequence[Line]] = tuple
+    sends: Callable[[], Sequence[Transaction]] = tuple
+    queue: Queue | None = None
+    tokens: Tokens | None = None
+    echo_peer: Callable[[str], Awaitable[float]] = _no_peer
+    reload: Callable[[], Awaitable[Mapping[str, Any]]] = _no_reload
+    health: Health = field(default_factory=Health)
+    worker: int = 0
