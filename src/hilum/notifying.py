@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from hilum.codec.fhir.values import text
 from hilum.config.mounts import Web
 from hilum.config.schema import Settings
 from hilum.core import work
@@ -120,7 +121,7 @@ def looks(settings: Settings, broker: Broker, mount: str) -> Looks:
         async with broker.now().find(operation) as answers:
             async for each in answers:
                 attributes = each.decoded()
-                uid = "".join(attributes.get("0020000D", {}).get("Value", ()))
+                uid = text(attributes, "0020000D")
                 if uid and len(found) == most:
                     return found, True
                 if uid:

@@ -1,9 +1,10 @@
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
 
 from hilum.core.changes import Change
-from hilum.core.detecting import LOOKED, look
+from hilum.core.detecting import LOOKED, detect, look
 from hilum.model.errors import BackendFault
 
 pytestmark = pytest.mark.anyio
@@ -76,3 +77,19 @@ async def test_of_an_answer_that_is_cut_nothing_is_forgotten() -> None:
     far.is_cut = True
     assert await far.looked(b=b"1") == []
     assert await far.looked(a=b"1", b=b"1") == []
+
+
+async def test_whatever_goes_wrong_it_is_looked_again() -> None:
+    far, wrong = Far(), [TypeError("nobody thought of this"), BackendFault("it is off")]
+
+    async def looks() -> tuple[Mapping[str, bytes], bool]:
+        if wrong:
+            raise wrong.pop()
+        return await far.look()
+
+    async with asyncio.TaskGroup() as group:
+        detecting = group.create_task(detect("PACS", looks, far, [far], every=0.0))
+        while LOOKED not in far.kept:  # noqa: ASYNC110 - told by nobody
+            await asyncio.sleep(0)
+        detecting.cancel()
+    assert not wrong

@@ -135,6 +135,28 @@ async def test_only_one_has_what_only_one_can_have() -> None:
             assert await had(lasting.change(), things, "a", "folder") is one
 
 
+async def test_what_only_one_can_have_is_waited_for_where_it_ends_already() -> None:
+    things, slow = Things(), asyncio.Event()
+
+    @asynccontextmanager
+    async def ends_slowly() -> AsyncIterator[str]:
+        async with things.opening("slow") as name:
+            yield name
+            await slow.wait()
+
+    async with open_lasting() as lasting:
+        change = lasting.change()
+        await change.have("slow", ends_slowly, "folder")
+        change.commit()
+        await wanted(lasting, things)
+        async with asyncio.TaskGroup() as group:
+            again = group.create_task(had(lasting.change(), things, "b", "folder"))
+            await asyncio.sleep(0.01)
+            assert not again.done()
+            slow.set()
+    assert things.said == ["open slow", "close slow", "open b", "close b"]
+
+
 async def test_several_are_used_together() -> None:
     first, second = Uses(), Uses()
     with All([first, second]):

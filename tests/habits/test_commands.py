@@ -47,6 +47,15 @@ def test_a_command_says_in_one_line_what_it_is_for_and_documents_its_options(nam
     assert not silent - arguments
 
 
+def test_no_help_has_brackets_that_are_taken_for_markup_and_not_shown() -> None:
+    groups = {
+        name: typer.main.get_command(import_module(COMMANDS[name]).command) for name in COMMANDS
+    }
+    for name, command in {**groups, **ALL}.items():
+        for said in (command.help, *(getattr(each, "help", None) for each in command.params)):
+            assert not re.search(r"\[[a-z/#@]", said or ""), name
+
+
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_the_help_of_a_command_has_an_example_that_can_be_typed(name: str) -> None:
     options = {each for one in ALL[name].params for each in (*one.opts, *one.secondary_opts)}

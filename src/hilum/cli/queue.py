@@ -23,8 +23,9 @@ command = typer.Typer(
     no_args_is_help=True,
     help=(
         "What is still to be brought to other systems: studies to a FHIR server "
-        "([mounts.X.publish]). Each is an errand; it waits while that system is down, and is given "
-        "up (dead) once it is refused, or has failed for too long. Beside a running broker too."
+        "(mounts.NAME.publish). Each is an errand; it waits while that system is down, and is "
+        "given up (dead) once it is refused, or has failed for too long. Beside a running broker "
+        "too."
     ),
 )
 T = TypeVar("T")

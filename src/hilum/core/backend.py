@@ -82,8 +82,7 @@ class Abilities:
     Attributes:
         levels: at which it can be asked.
         relational: the unique keys above the level may be left out (PS3.4 §C.4.1.3).
-        is_sure: that holds whatever is asked: a question that is refused all the same is not put
-            another way.
+        is_sure: whatever is asked; what is refused all the same is not put another way.
     """
 
     levels: frozenset[Level]
@@ -95,8 +94,7 @@ class Replies(Protocol):
     """The answers to one question, in the DICOM JSON Model, as they come.
 
     Attributes:
-        keys_ignored: it said that it did not honour a key (status FF01); True too where it
-            never says.
+        keys_ignored: it said that it did not honour a key (status FF01), or it never says.
         is_fuzzy: names are matched fuzzily, as it was asked for, or it never says.
         unreadable: answers so far that could not be read, and are not among these.
         is_cut: so many came so far that it may leave out others.
@@ -348,8 +346,7 @@ class Sends(Protocol):
         """The progress, as it is told; leaving the block stops the far side.
 
         Raises:
-            UnknownDestination: it does not know `destination`; on entering or on the first
-                progress, and nothing was sent.
+            UnknownDestination: it does not know `destination`; at first, and nothing was sent.
             BackendError: it fails.
         """
 

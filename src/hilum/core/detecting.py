@@ -55,6 +55,8 @@ async def detect(
             await look(mount, looks, remembers, takers)
         except HilumError as error:
             log.error("%s: it cannot be found out what has changed: %s", mount, error)  # noqa: TRY400 - one line
+        except Exception:  # whatever a far side answers, the others are told of theirs
+            log.exception("%s: it cannot be found out what has changed", mount)
         await asyncio.sleep(every)
 
 

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 T = TypeVar("T")
+PATIENCE: Final = 10.0  # seconds for something to end that nobody uses any more
 _log = logging.getLogger(__name__)
 
 
@@ -137,6 +138,19 @@ class Lasting:
             ready.cancel()
             self.all.remove(one)
 
+    async def parted(self, alone: Hashable) -> None:
+        """Return when nothing has that; what ends just now is given a while.
+
+        Raises:
+            StillOpen: something has it.
+        """
+        having = [each for each in self.all if each.alone == alone]
+        ending = {each.task for each in having if each.task and each.uses.over.is_set()}
+        if ending and len(ending) == len(having):
+            await asyncio.wait(ending, timeout=PATIENCE)
+        if any(each.alone == alone for each in self.all):
+            raise StillOpen
+
     async def close(self) -> None:
         """End all, whoever uses it: what was opened last goes first."""
         self._is_closing = True
@@ -172,8 +186,8 @@ class Change:
             if each.key == key and each.alone == alone and each not in self._wanted:
                 self._wanted.append(each)
                 return cast("Open[T]", each)
-        if alone is not None and any(each.alone == alone for each in self._lasting.all):
-            raise StillOpen
+        if alone is not None:
+            await self._lasting.parted(alone)
         one = await self._lasting.opened(key, alone, opening())
         self._wanted.append(one)
         self._new.append(one)

@@ -63,3 +63,16 @@ async def test_one_that_never_answers_is_down(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(health, "PATIENCE", 3600.0)
         monkeypatch.setattr(health, "_WAIT", 0.0)
         await known.look({"b": never}, fresh=60)  # given up with the block
+
+
+async def test_a_fault_of_ours_while_one_is_asked_ends_nothing_else() -> None:
+    async def gone() -> float:
+        raise KeyError("a peer that a reload has just taken away")
+
+    async def lives() -> float:
+        return 0.001
+
+    known = Health()
+    async with known.asking():
+        assert (await known.ask("a", gone)).why == "an unexpected fault; the log has more of it"
+        assert (await known.ask("b", lives)).state == "healthy"

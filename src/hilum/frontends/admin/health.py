@@ -4,6 +4,7 @@ A page does not wait for a system that is down: it shows what is known, and the 
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from hilum.model.errors import HilumError, NotOffered
 
 PATIENCE: Final = 10.0  # seconds that one may take to say that it lives
 _WAIT: Final = 1.0  # seconds that a page waits for those that are asked
+
+log = logging.getLogger(__name__)
 
 Echo = Callable[[], Awaitable[float]]
 """Asks one; the seconds that it took. Raises HilumError."""
@@ -99,4 +102,7 @@ class Health:
             seen = Seen("unknown")
         except HilumError as error:
             seen = Seen("unhealthy", why=str(error))
+        except Exception:  # nobody who looks may end the service
+            log.exception("%s cannot be asked", name)
+            seen = Seen("unhealthy", why="an unexpected fault; the log has more of it")
         self._seen[name] = seen
