@@ -1,5 +1,6 @@
 """How do subscribers get to know? One process notifies them; each mount's home finds changes."""
 
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -90,7 +91,7 @@ async def open_notifier(
                 notifier.do,
                 by=f"{name}/{SUBSCRIPTION}",
                 at_once=said.at_once,
-                max_age=lambda _target: said.max_age,
+                max_age=lambda _target: math.inf,  # the notifier says when it is too late
             ),
         )
 

@@ -126,3 +126,20 @@ def test_several_processes_serve_together_where_the_system_lets_them(
     assert "server.workers: Windows does not let" in problems(table)
     assert "leave it at 1" in problems(table)
     Settings.model_validate({"server": {"workers": 1}, "mounts": {"A": {}}})
+
+
+@pytest.mark.parametrize(
+    ("mount", "said"),
+    [
+        ({"fhir": {"poll": "5 min"}}, "fhir.poll: is for systems elsewhere"),
+        ({"fhir": {"subscriptions": True}}, "fhir.subscriptions: has no effect"),
+        ({**PACS, "fhir": {"poll": 60}}, "fhir.poll: has no effect"),
+        ({**PACS, "fhir": {"subscriptions": True}}, "fhir.subscriptions: is for an archive"),
+        (
+            {**PACS, "forward_token": True, "fhir": {"poll": 60}},
+            "fhir.poll: does not go with forward_token",
+        ),
+    ],
+)
+def test_changes_are_found_out_where_that_can_be(mount: dict[str, object], said: str) -> None:
+    assert f"mounts.A.{said}" in problems({"mounts": {"A": mount}})

@@ -40,7 +40,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             f'[mounts.PACS]\nbackend = "dimse"\naet = "ORTHANC"\nhost = "{peers.HOST}"\n'
             f"port = {orthanc.port}\n"
             '[mounts.WEB]\nbackend = "dicomweb"\n'
-            f'url = "http://{peers.HOST}:{port}/aets/ARCHIVE"\n[mounts.EMPTY]\n'
+            f'url = "http://{peers.HOST}:{port}/aets/ARCHIVE"\n'
+            "[mounts.EMPTY]\n[mounts.SHORT]\ndelete = true\n"
         )
         fhir_ = (
             '[mounts.{}.fhir]\npatient_system = "urn:oid:1.2.3"\ntimezone = "Europe/Berlin"\n'
@@ -88,7 +89,7 @@ def test_a_study_is_read_with_all_that_is_below_it(client: httpx.Client, root: s
     assert (study["numberOfSeries"], study["numberOfInstances"]) == (2, 3)
     assert [len(each["instance"]) for each in study["series"]] == [2, 1]
     first = study["series"][0]
-    assert first["bodySite"]["code"] == "51185008"
+    assert first["bodySite"]["code"] == "816094009"
     assert first["instance"][0]["sopClass"]["code"].startswith("urn:oid:1.2.840")
     patient = read(client.get(f"{root}/{study['subject']['reference']}"))
     assert patient["identifier"][0]["value"] == "P1"
@@ -132,7 +133,7 @@ def test_a_study_is_read_with_all_that_is_below_it(client: httpx.Client, root: s
         (f"instance=urn:oid:{uid(2, 1, 1)}", [2]),
         (f"series={uid(9)}", []),
         ("bodysite=51185008", [1]),
-        ("bodysite=http://snomed.info/sct|51185008", [1]),
+        ("bodysite=http://snomed.info/sct|816094009", [1]),
         (f"_id={uid(2)},{uid(3)}", [2, 3]),
         ("referrer.family=house", [1, 2, 3]),
         ("referrer.family=doe", []),
@@ -204,6 +205,19 @@ def test_pages_follow_each_other(client: httpx.Client, root: str, sort: str) -> 
     assert found == (expected[::-1] if "-started" in sort else expected)
 
 
+def test_no_study_is_left_out_when_others_are_removed_between_pages(client: httpx.Client) -> None:
+    root = "/aets/SHORT"
+    for each in made():
+        headers = {"Content-Type": "application/dicom"}
+        client.post(f"{root}/studies", content=part10(each), headers=headers).raise_for_status()
+    first = read(client.get(f"{root}/fhir/ImagingStudy?_count=2"))
+    assert fhir.ids(first) == [uid(1), uid(2)]
+    for removed, found in ((1, [uid(3)]), (2, [uid(3)])):
+        client.delete(f"{root}/studies/{uid(removed)}").raise_for_status()
+        second = read(client.get(str(fhir.link(first, "next"))))
+        assert (fhir.ids(second), fhir.link(second, "next")) == (found, None)
+
+
 @pytest.mark.parametrize("name", ["family", "-family", "birthdate", "-gender", "name"])
 def test_patients_in_order(client: httpx.Client, root: str, name: str) -> None:
     first = read(client.get(f"{root}/Patient?_sort={name}&_count=1"))
@@ -244,7 +258,7 @@ def test_as_much_as_is_wanted(client: httpx.Client, root: str) -> None:
     one = f"{root}/ImagingStudy?_id={uid(1)}"
     shown = fhir.matches(read(client.get(f"{one}&_elements=modality")))[0]
     assert shown.keys() - {"meta"} == {"resourceType", "id", "status", "subject", "modality"}
-    assert shown["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert [each["code"] for each in shown["meta"]["tag"]] == ["SUBSETTED"]
     whole = fhir.matches(read(client.get(f"{one}&_summary=false")))[0]
     assert [len(each["instance"]) for each in whole["series"]] == [2, 1]
     assert "tag" not in whole.get("meta", {})
@@ -392,3 +406,7 @@ def test_the_services_of_a_mount(client: httpx.Client) -> None:
     }
     for query, expected in queries.items():
         assert fhir.ids(read(client.get(f"{url}?{query}"))) == expected
+    first = read(client.get(f"{url}?_count=2"))
+    assert (fhir.ids(first), first["total"]) == (["wado-rs", "qido-rs"], 3)
+    rest = read(client.get(str(fhir.link(first, "next"))))
+    assert (fhir.ids(rest), fhir.link(rest, "next")) == (["stow-rs"], None)

@@ -46,14 +46,15 @@ def running(server: Medplum, folder: Path, workers: int = 1) -> AbstractContextM
     return peers.hilum(folder, config, env={"TOKEN": server.token})
 
 
-def store(broker: peers.Hilum, *made: Any) -> None:
+def store(broker: peers.Hilum, *made: Any, by: httpx.Client | None = None) -> None:
     body = b""
     for index, each in enumerate(made):
         body += part_head("b", {"Content-Type": "application/dicom"}, first=not index)
         body += encode_meta(each.SOPClassUID, each.SOPInstanceUID, LITTLE) + encoded(each)
     kind = 'multipart/related; type="application/dicom"; boundary=b'
     url, headers = f"{broker.dicomweb}/studies", {"Content-Type": kind}
-    stored = httpx.post(url, content=body + closing("b"), headers=headers, timeout=120)
+    post = httpx.post if by is None else by.post
+    stored = post(url, content=body + closing("b"), headers=headers, timeout=120)
     assert stored.status_code == 200
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +21,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made at impo
 from tests import peers, samples
 from tests.contract.made import made
 from tests.e2e.carried import SUCCESS, associated, encoded, meta, send
+from tests.e2e.hooked import until
 from tests.quirky import quirky
 
 WORKERS = 1 if os.name == "nt" else 2
@@ -80,9 +81,18 @@ class Place:
 
     @property
     def lines(self) -> list[dict[str, object]]:
-        """The log."""
-        said = self.broker.said.splitlines()
+        """The log, as far as lines have ended."""
+        said = self.broker.said.rpartition("\n")[0].splitlines()
         return [json.loads(each) for each in said if each.startswith("{")]
+
+    def line(self, **fields: object) -> dict[str, object]:
+        """The one that has these, which is written after the client has its answer."""
+        until(lambda: self._found(fields))
+        [found] = self._found(fields)
+        return found
+
+    def _found(self, fields: Mapping[str, object]) -> list[dict[str, object]]:
+        return [each for each in self.lines if fields.items() <= each.items()]
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +174,9 @@ def test_a_request_by_http_goes_by_its_name_to_a_pacs_and_to_an_origin(place: Pl
     assert asked["x-request-id"] == "one-of-ours"
     assert asked["traceparent"].startswith(f"00-{TRACE}-")
     assert asked["traceparent"] != parent
+    line = place.line(request_id="one-of-ours", path="/aets/PACS/studies")
     said = [each for each in place.lines if each.get("request_id") == "one-of-ours"]
     assert any(str(each["message"]).startswith("C-FIND ") for each in said)
-    [line] = [each for each in said if each.get("path") == "/aets/PACS/studies"]
     assert (line["status"], line["trace_id"]) == (200, TRACE)
     [operation] = line["operations"]  # type: ignore[misc] # a list
     assert operation["mount"] == "PACS"
@@ -177,7 +187,7 @@ def test_a_message_by_dimse_goes_by_its_name_to_an_origin(place: Place) -> None:
     find(place, "CLOUD")
     name = place.cloud.asked[-1]["x-request-id"]
     assert re.fullmatch(r"A\d+\.77", name)
-    [line] = [each for each in place.lines if each.get("operation") and each["request_id"] == name]
+    line = place.line(request_id=name, operation="query")
     assert (line["mount"], line["outcome"], line["level"]) == ("CLOUD", "ok", "info")
     labels = {"door": "dimse", "mount": "CLOUD", "operation": "query", "peer": "PYNETDICOM"}
     assert total(place, "hilum_operations_total", outcome="ok", **labels) == 1

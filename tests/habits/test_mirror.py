@@ -124,7 +124,6 @@ ELSEWHERE = {
     "workshop/looks": "tests/frontends/dicomweb/test_frames_of_samples.py",
     "workshop/tasks_frames": "tests/frontends/dicomweb/test_frames_of_samples.py",
     "workshop/reading": "tests/frontends/dicomweb/test_frames_of_samples.py",
-    "codec/fhir/body_sites": FHIR,
     "codec/fhir/bundle": FHIR,
     "codec/fhir/capability": FHIR,
     "codec/fhir/endpoint": FHIR,

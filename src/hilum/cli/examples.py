@@ -7,6 +7,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "run": ("hilum run", "hilum run --config /etc/hilum/config.toml --examples"),
     "reload": ("hilum reload", "hilum reload --config /etc/hilum/config.toml --json"),
     "check": ("hilum check", "hilum check --config new.toml --json"),
+    "config": ("hilum config", "hilum config --print"),
     "ready": ("hilum ready", "hilum ready --wait 30s"),
     "backup": ("hilum backup /var/backups/hilum",),
     "restore": ("hilum restore /var/backups/hilum",),

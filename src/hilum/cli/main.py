@@ -12,6 +12,7 @@ COMMANDS = {
     "run": "hilum.cli.run",
     "reload": "hilum.cli.reload",
     "check": "hilum.cli.check",
+    "config": "hilum.cli.config",
     "ready": "hilum.cli.ready",
     "backup": "hilum.cli.backup",
     "restore": "hilum.cli.restore",

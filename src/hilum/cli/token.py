@@ -22,7 +22,7 @@ from hilum.config import units
 from hilum.config.schema import Settings
 from hilum.model.audit import Event, Kind
 from hilum.model.errors import HilumError
-from hilum.model.issued import IssuedToken
+from hilum.model.issued import LONGEST_NAME, IssuedToken, may_be_named
 from hilum.model.principal import NOBODY, Grant, Principal, Proof, Right
 from hilum.state.state import open_beside
 from hilum.state.tokens import Tokens
@@ -34,7 +34,6 @@ command = typer.Typer(
 )
 T = TypeVar("T")
 _NEVER = "never"
-_LONGEST_NAME = 64  # characters
 
 
 @command.command()
@@ -62,8 +61,8 @@ def create(  # noqa: PLR0913 - a command line has that many options
 ) -> None:
     """Issue a token. Its text is shown this once: only a hash of it is kept."""
     found = settings(config)
-    if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
-        fail(f"NAME: is empty, longer than {_LONGEST_NAME} characters, or cannot be printed")
+    if not may_be_named(name):
+        fail(f"NAME: is empty, longer than {LONGEST_NAME} characters, or cannot be printed")
     grant = Grant(_rights(may), _mounts(mounts, found))
     life = _life(expires)
     made, text = _with(found.state, lambda tokens: tokens.create(name, grant, life))

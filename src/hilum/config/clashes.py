@@ -23,6 +23,7 @@ def clashes(settings: "Settings") -> Iterator[str]:
     yield from _tls(settings)
     yield from _auth(settings)
     yield from _publish(settings)
+    yield from _subscribed(settings)
     for name, mount in settings.mounts.items():
         if mount.default and settings.default_mount != name:
             yield f"mounts.{name}.default: {settings.default_mount} is the default mount already"
@@ -52,6 +53,24 @@ def _publish(settings: "Settings") -> Iterator[str]:
                 f"mounts.{name}.publish: needs http.public_url: the Endpoints that it brings "
                 "to the FHIR server say where the images are"
             )
+
+
+def _subscribed(settings: "Settings") -> Iterator[str]:
+    """Mounts whose changes cannot be found out so."""
+    for name, mount in settings.mounts.items():
+        here, said = f"mounts.{name}.fhir", mount.fhir
+        is_archive = name in settings.archives
+        if is_archive and said.poll is not None:
+            yield f"{here}.poll: is for systems elsewhere; an archive has `subscriptions`"
+        if not is_archive and said.subscriptions:
+            yield f"{here}.subscriptions: is for an archive; a system elsewhere has `poll`"
+        if (said.subscriptions or said.poll is not None) and not (
+            settings.has_http and settings.fhir.subscriptions.allow
+        ):
+            what = "subscriptions" if said.subscriptions else "poll"
+            yield f"{here}.{what}: has no effect, as fhir.subscriptions.allow names nobody"
+        if said.poll is not None and getattr(mount, "forward_token", False):
+            yield f"{here}.poll: does not go with forward_token: nobody asks, so there is no token"
 
 
 def _tls(settings: "Settings") -> Iterator[str]:

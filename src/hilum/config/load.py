@@ -54,10 +54,23 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         ConfigError: with everything that is wrong.
     """
     where = find(path, environ)
-    settings = read(Settings, where, _document(where), environ)
+    return _settings(_document(where), where, environ)
+
+
+def of_text(text: str, where: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings that `text` would be in the file `where`.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    return _settings(_toml(text, where), where, environ)
+
+
+def _settings(table: Mapping[str, object], where: Path, environ: Mapping[str, str]) -> Settings:
+    settings = read(Settings, where, table, environ)
     if not settings.mounts:
         raise ConfigError([f"{where}: mounts: there is none; add [mounts.ARCHIVE]"])
-    return settings
+    return settings.standing_in(where.absolute())
 
 
 def find(path: Path | None, environ: Mapping[str, str]) -> Path:
@@ -82,11 +95,17 @@ def find(path: Path | None, environ: Mapping[str, str]) -> Path:
 
 def _document(where: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(where.read_text(encoding="utf-8-sig"))
+        text = where.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError([f"{where}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{where}: is not UTF-8"]) from None
+    return _toml(text, where)
+
+
+def _toml(text: str, where: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also numbers, and depths, beyond bounds
         raise ConfigError([f"{where}: not TOML: {error}"]) from None
 

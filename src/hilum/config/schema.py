@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from hilum.config.audit import AuditSettings
 from hilum.config.auth import AuthSettings, Texts, are_networks
@@ -175,6 +175,17 @@ class Settings(Section):
     destinations: dict[AeTitle, UrlDestination] = Field(default={})
     logging: LoggingSettings = LoggingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    _file: Path | None = PrivateAttr(default=None)
+
+    def standing_in(self, file: Path) -> Self:
+        """These, of which it is known where they stand."""
+        self._file = file
+        return self
+
+    @property
+    def file(self) -> Path | None:
+        """The file in which they stand; None: in none."""
+        return self._file
 
     @model_validator(mode="before")
     @classmethod

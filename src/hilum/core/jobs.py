@@ -11,6 +11,7 @@ from typing import Final
 
 from hilum.core.broker import Broker
 from hilum.core.operations import Send
+from hilum.core.single import as_it_was
 from hilum.core.transactions import SendRecords, Transaction, broken, ended, under_way
 from hilum.model.errors import HilumError, InUse, NotFound, OutOfResources
 from hilum.model.outcome import Progress
@@ -289,7 +290,7 @@ async def open_sends(
     Raises:
         BackendError: the records cannot be read.
     """
-    try:
+    with as_it_was():
         async with asyncio.TaskGroup() as group:
             sends = BackgroundSends(broker, records, group, at_once, mine)
             await sends.resume()
@@ -299,7 +300,3 @@ async def open_sends(
             finally:
                 sweeper.cancel()
                 sends.cancel()
-    except BaseExceptionGroup as failures:
-        if len(failures.exceptions) != 1:
-            raise
-        raise failures.exceptions[0] from None  # what the block raised, as it was

@@ -5,8 +5,16 @@ from typing import Final
 
 from hilum.model.principal import Grant
 
+LONGEST_NAME: Final = 64
+"""Characters in the name of who has one."""
+
 PREFIX: Final = "hilum_"
 """What the text of one begins with, so that scanners for secrets know it."""
+
+
+def may_be_named(name: str) -> bool:
+    """Whether that can be the name of who has one: it stands in logs and the audit."""
+    return bool(name.strip()) and name.isprintable() and len(name) <= LONGEST_NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from hilum.core.jobs import BackgroundSends
 from hilum.core.measures import measured
 from hilum.core.mounts import Mounts
 from hilum.core.queue import Queue
+from hilum.core.single import as_it_was
 from hilum.model.errors import HilumError
 from hilum.service.counted import Durations
 from hilum.service.families import Family, Sample
@@ -136,12 +137,13 @@ def _one(name: str, text: str, value: float) -> Family:
 async def watching_the_loop() -> AsyncIterator[Durations]:
     """How late the loop is, looked at until the block is left."""
     lag = Durations()
-    async with asyncio.TaskGroup() as group:
-        watch = group.create_task(_watch(lag))
-        try:
-            yield lag
-        finally:
-            watch.cancel()
+    with as_it_was():
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(_watch(lag))
+            try:
+                yield lag
+            finally:
+                watch.cancel()
 
 
 async def _watch(lag: Durations) -> None:

@@ -46,6 +46,7 @@ def test_what_is_said_of_the_answer() -> None:
     assert search.cursor == "o7"
     assert "_cursor" not in dict(search.used)
     assert said(("_include", "*")).include == ["Thing:owner"]
+    assert said(("_include", "Thing:*")).include == ["Thing:owner"]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_what_is_not_known_is_told_or_refused(pair: tuple[str, str]) -> None:
     search = said(pair, ("code", "x"), strict=False)
     assert len(search.problems) == 1
     assert search.used == [("code", "x")]
-    with pytest.raises(BadQuery):
+    with pytest.raises(BadQuery, match=r"^(?!.*left out)"):
         said(pair)
 
 

@@ -41,7 +41,9 @@ def asked(name: str, value: str, modifier: str = "") -> Alternatives:
         ("name", "Jo Doe", [{NAME: "*Doe*"}]),
         ("gender", "male", [{(0x0010_0040,): "M"}]),
         ("gender", "unknown", None),
-        ("bodysite", "51185008,KNEE", [{(0x0018_0015,): "CHEST\\KNEE"}]),
+        ("bodysite", "816094009,KNEE", [{(0x0018_0015,): "CHEST\\KNEE"}]),
+        ("bodysite", "51185008", [{(0x0018_0015,): "CHEST"}]),  # of earlier editions
+        ("bodysite", "30021000", [{(0x0018_0015,): "LOWERLEG\\LEG"}]),
         ("series", "urn:oid:1.2", [{(0x0020_000E,): "1.2"}]),
     ],
 )

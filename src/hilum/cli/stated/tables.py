@@ -10,11 +10,11 @@ from hilum.codec.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_
 from hilum.codec.verdict import UNEXPECTED, VERDICTS, Verdict
 from hilum.config.schema import DimseSettings
 from hilum.frontends.dicomweb.resources import OF_A_MOUNT, Resource
-from hilum.frontends.fhir.kinds import ENDPOINTS, PATIENTS, STUDIES
+from hilum.frontends.fhir.kinds import ENDPOINTS, PATIENTS, STUDIES, SUBSCRIPTIONS
 from hilum.frontends.fhir.resources import OF_FHIR
 from hilum.model.principal import Right
 
-_METHODS: Final = ("GET", "POST", "DELETE")
+_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
 _WORDS: Final = {
     Right.ECHO: "health",
     Right.QUERY: "search",
@@ -22,6 +22,7 @@ _WORDS: Final = {
     Right.STORE: "store",
     Right.SEND: "send",
     Right.DELETE: "delete",
+    Right.SUBSCRIBE: "subscribe",
 }
 
 
@@ -106,7 +107,7 @@ def parameters() -> str:
     """What a FHIR search can ask for."""
     rows = [
         (each.type, " ".join(f"`{name}`" for name in sorted(each.offers.parameters)))
-        for each in (STUDIES, PATIENTS, ENDPOINTS)
+        for each in (STUDIES, PATIENTS, ENDPOINTS, SUBSCRIPTIONS)
     ]
     return table(("type", "parameters"), rows)
 

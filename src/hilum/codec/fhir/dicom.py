@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from hilum.codec.fhir import dicom_patient
-from hilum.codec.fhir.body_sites import TERMS
+from hilum.codec.fhir.body_sites import terms
 from hilum.codec.fhir.dicom_values import (
     Attributes,
     code_items,
@@ -153,7 +153,7 @@ def series_attributes(series: Element, systems: Systems) -> Attributes:
 
 def _body_part(coding: Element) -> str:
     code = said(coding, "code") if said(coding, "system") in {"", SCT} else ""
-    return TERMS.get(code) or said(coding, "display").upper()[:16]
+    return next(iter(terms(code)), "") or said(coding, "display").upper()[:16]
 
 
 def instance_attributes(instance: Element) -> Attributes:

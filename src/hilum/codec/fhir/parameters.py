@@ -19,6 +19,7 @@ _SUMMARIES: Final = ("true", "text", "data", "count", "false")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MOST_VALUES: Final = 500  # in one list
 _MOST_PARAMETERS: Final = 50
+_LEFT_OUT: Final = ", and is left out"
 
 
 class Kind(Enum):
@@ -140,7 +141,7 @@ def parse(pairs: Iterable[tuple[str, str]], offers: Offers, *, strict: bool) -> 
             continue
         problem = _read(search, offers, key, value)
         if problem and strict:
-            raise BadQuery(problem)
+            raise BadQuery(problem.removesuffix(_LEFT_OUT))
         if problem:
             search.problems.append(problem)
         elif key != CURSOR:
@@ -157,10 +158,10 @@ def _read(search: Search, offers: Offers, key: str, value: str) -> str:
     if name in _RESULT:
         return _result(search, offers, name, modifier, value)
     if not value.strip():
-        return f"{_shown(key)} has no value, and is left out"
+        return f"{_shown(key)} has no value{_LEFT_OUT}"
     condition = _condition(offers.parameters, key)
     if condition is None:
-        return f"{_shown(key)} cannot be searched by, and is left out"
+        return f"{_shown(key)} cannot be searched by{_LEFT_OUT}"
     full, offer, modifier = condition
     search.conditions.append(Condition(full, offer, modifier, _values(value)))
     return ""
@@ -273,7 +274,9 @@ def _include(search: Search, offers: Offers, name: str, value: str) -> str:
     known = offers.include if name == "_include" else offers.revinclude
     into = search.include if name == "_include" else search.revinclude
     wanted = ":".join(value.split(":")[:2])
-    found = [*known] if value == "*" else [each for each in known if each == wanted]
+    kind = wanted.removesuffix("*") if wanted.endswith(":*") else ""
+    is_any = value == "*"
+    found = [each for each in known if is_any or each == wanted or (kind and each.startswith(kind))]
     if not found:
         return f"{name} of {_shown(value)} cannot be given"
     into += [each for each in found if each not in into]

@@ -27,7 +27,8 @@ _SUBSETTED: Final = {
 def marked(resource: Element) -> Element:
     """The resource, which says that it is not whole."""
     meta: Element = resource.get("meta", {})
-    made: Element = {**resource, "meta": {**meta, "tag": [*meta.get("tag", ()), _SUBSETTED]}}
+    tags = [each for each in meta.get("tag", ()) if each != _SUBSETTED]
+    made: Element = {**resource, "meta": {**meta, "tag": [*tags, _SUBSETTED]}}
     ahead: Element = {name: made[name] for name in _ALWAYS if name in made}
     return {**ahead, **made}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from hilum.codec.fhir import times, values
-from hilum.codec.fhir.body_sites import TERMS
+from hilum.codec.fhir.body_sites import terms
 from hilum.codec.fhir.parameters import Condition, Kind, Offer, plain
 from hilum.codec.fhir.values import DCM, OID, SCT, Element
 from hilum.core.fhir import keys, of_patient
@@ -130,14 +130,13 @@ def _classes(row: Row) -> Iterator[Token]:
 
 
 def _body_sites(condition: Condition, _known: Known) -> Alternatives:
-    terms = []
+    wanted = []
     for each in tokens(condition):
-        known = TERMS.get(each.value) if each.system in {None, SCT} else None
-        if known is not None:
-            terms.append(known)
-        elif each.system in {None, ""}:
-            terms.append(each.value.upper().replace("\\", "?"))
-    return keys.listed((0x0018_0015,), terms)
+        known = terms(each.value) if each.system in {None, SCT} else []
+        wanted += known
+        if not known and each.system in {None, ""}:
+            wanted.append(each.value.upper().replace("\\", "?"))
+    return keys.listed((0x0018_0015,), wanted)
 
 
 def _person(tag: int) -> Table:

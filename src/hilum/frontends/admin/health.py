@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from hilum.core.single import as_it_was
 from hilum.model.errors import HilumError, NotOffered
 
 PATIENCE: Final = 10.0  # seconds that one may take to say that it lives
@@ -51,17 +52,13 @@ class Health:
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[None]:
         """Ask in the background, until the block is left."""
-        try:
+        with as_it_was():
             async with asyncio.TaskGroup() as self._group:
                 try:
                     yield
                 finally:
                     for each in self._asking.values():
                         each.cancel()
-        except BaseExceptionGroup as failures:
-            if len(failures.exceptions) != 1:
-                raise
-            raise failures.exceptions[0] from None  # what the block raised, as it was
 
     async def look(self, echoes: Mapping[str, Echo], fresh: float) -> Mapping[str, Seen]:
         """How they are, or were not longer than `fresh` seconds ago; others are asked again."""

@@ -2,20 +2,29 @@
 
 from typing import Final
 
-from hilum.frontends.admin import metrics, status
+from hilum.frontends.admin import configuration, metrics, queue, status, tokens
 from hilum.frontends.dicomweb import login_elsewhere, login_page, page, service
-from hilum.frontends.dicomweb.resources import Resource
+from hilum.frontends.dicomweb.resources import Handler, Resource
 from hilum.frontends.dicomweb.who import NOT_LOOKED_AT
 from hilum.model.principal import Right
 
 _METRICS: Final = frozenset((Right.METRICS, Right.ADMIN))
 
 _ADMIN: Final = frozenset((Right.ADMIN,))
+
+
+def _page(path: str, show: Handler, change: Handler) -> Resource:
+    return Resource(path, {"GET": show, "POST": change}, {"GET": _ADMIN, "POST": _ADMIN})
+
+
 _OPEN: Final = {"GET": NOT_LOOKED_AT, "POST": NOT_LOOKED_AT}
 
 PAGES: Final = (
     Resource("/", {"GET": status.show}, {"GET": _ADMIN}),
     Resource("/echo", {"POST": status.echo}, {"POST": _ADMIN}),
+    _page("/queue", queue.show, queue.change),
+    _page("/tokens", tokens.show, tokens.change),
+    _page("/config", configuration.show, configuration.change),
 )
 """What is for people; its errors are pages too."""
 

@@ -11,7 +11,7 @@ from hilum.config.schema import HttpSettings
 from hilum.frontends.dicomweb import errors
 from hilum.frontends.dicomweb.safe import ALWAYS, RawHeaders, safe
 
-METHODS: Final = "GET, HEAD, POST, DELETE, OPTIONS"
+METHODS: Final = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 EXPOSED: Final = (
     *("Accept-Ranges", "Allow", "Content-Encoding", "Content-Length", "Content-Location"),
     *("Content-Range", "ETag", "Link", "Location", "Preference-Applied", "Retry-After"),

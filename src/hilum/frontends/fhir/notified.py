@@ -35,7 +35,13 @@ from hilum.frontends.fhir.given import Resources
 from hilum.frontends.fhir.kinds import STUDIES
 from hilum.frontends.fhir.service import fhir
 from hilum.frontends.fhir.subscriptions import criteria
-from hilum.model.errors import BadRequest, HilumError, Refused
+from hilum.model.errors import (
+    BackendTimeout,
+    BackendUnavailable,
+    BadRequest,
+    HilumError,
+    Refused,
+)
 from hilum.model.identity import Ref
 from hilum.model.principal import Principal, Right
 from hilum.net.client import Client
@@ -96,19 +102,21 @@ class Notifier:
             return None
         if status == ERROR:
             return Never(f"the subscription is in error: {made.error}")
-        is_late = kept.created < time.time() - self._settings.fhir.subscriptions.max_age
         try:
             outcome = await self._do(made, kept.errand.key)
         except Refused:
             outcome = Never("its owner may no longer search there")
         except BadRequest:
             outcome = Never("its criteria can no longer be searched by")
+        except (BackendUnavailable, BackendTimeout) as error:
+            outcome = Again(str(error), is_down=True)
         except HilumError as error:
-            if is_late:
-                await self._tell(made, ERROR, str(error))
-            raise
-        if isinstance(outcome, Never) or (isinstance(outcome, Again) and is_late):
-            await self._tell(made, ERROR, outcome.reason)
+            outcome = Again(str(error))
+        max_age = self._settings.fhir.subscriptions.max_age
+        if isinstance(outcome, Again) and kept.created < time.time() - max_age:
+            outcome = Never(outcome.reason)
+        if isinstance(outcome, Never) and not await self._tell(made, ERROR, outcome.reason):
+            return Again(outcome.reason)  # it has become another one: that is asked then
         return outcome
 
     async def _do(self, made: Subscription, study: str) -> Outcome:
@@ -155,10 +163,10 @@ class Notifier:
         reason = f"the endpoint answered {status}"
         return Never(reason) if status == _GONE else Again(reason, after, status in _DOWN)
 
-    async def _tell(self, made: Subscription, status: str, error: str) -> None:
-        """Have it say what became of it, unless somebody has changed it meanwhile."""
+    async def _tell(self, made: Subscription, status: str, error: str) -> bool:
+        """Have it say what became of it; False: somebody has changed it meanwhile."""
         now = replace(made, status=status, error=error, changed=time.time())
-        await self._with.kept.become(now)
+        return await self._with.kept.become(now)
 
     async def _about(self, made: Subscription) -> About:
         """The search of its owner, as he would make it."""
@@ -180,13 +188,11 @@ async def _found(about: About, made: Subscription, study: str) -> Element | None
     """The study, where it is what is looked for; its references lead to us."""
     search = criteria(about, made.criteria, study)
     run = await finding(about, STUDIES, search, strict=True)
-    async with aclosing(run.rows()) as rows:
-        async for row in rows:
-            if row is not None and row.resource["id"] == study:
-                break
-        else:
-            return None
-    whole = await Resources(about).study(row, every_instance=False)
+    async with aclosing(run.rows()) as rows:  # all of them: a walk over levels is not left early
+        found = [row async for row in rows if row is not None and row.resource["id"] == study]
+    if not found:
+        return None
+    whole = await Resources(about).study(found[0], every_instance=False)
     for each in _references(whole):
         each["reference"] = f"{about.root}/{each['reference']}"
     return whole

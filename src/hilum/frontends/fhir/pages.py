@@ -1,11 +1,13 @@
 """Which answers are in a page of a search? And where does the next one begin.
 
-Where the answers always come in one order, the archive's, a page begins at a place in it. Else all
-are looked at for each page, and it holds those that come next behind the last of the page before;
-so it makes no difference what else was added or removed meanwhile.
+Where the answers always come in one order, the archive's, a page begins at a place in it: behind
+the last of the page before, which is looked for again where others were removed. Else all are
+looked at for each page, and it holds those that come next behind the last of the page before; so it
+makes no difference what else was added or removed meanwhile.
 """
 
 import heapq
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -22,6 +24,7 @@ from hilum.frontends.fhir.kinds import place
 from hilum.model.errors import BadQuery
 
 _AHEAD: Final = 200  # answers asked for at once, where some do not hold
+_PLACE: Final = re.compile(r"o(\d{1,18})(?:\.([0-9A-Za-z.]{1,64}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ async def page(finding: Finding, sort: Sort, count: int, cursor: str, *, total: 
         BadQuery: the cursor is none of ours.
     """
     if finding.is_ordered and not sort:
-        made = await _streamed(finding, count, _offset(cursor))
+        made = await _streamed(finding, count, cursor)
         if total and made.total is None:
             return Page(made.rows, made.cursor, await counted(finding))
         return made
@@ -72,32 +75,52 @@ async def counted(finding: Finding) -> int:
     return number
 
 
-async def _streamed(finding: Finding, count: int, offset: int) -> Page:
+async def _streamed(finding: Finding, count: int, cursor: str) -> Page:
     """A page of the answers as they come."""
     found: list[Row] = []
-    at, step = offset, count + 1
+    at, last = _offset(cursor)
+    if last:
+        at = await _behind(finding, at, last, count)
+    offset, ends, step = at, at, count + 1
     while True:
         looked = 0
         async with aclosing(finding.rows(at, step)) as rows:
             async for row in rows:
                 if row is not None and len(found) == count:
-                    return Page(found, f"o{at + looked}")
-                looked += 1
+                    name = place(finding.searched, found[-1]) if found else ""
+                    return Page(found, f"o{ends}.{name}" if name else f"o{at + looked}")
                 if row is not None:
                     found.append(row)
+                    ends = at + looked
+                looked += 1
         at += looked
         if looked < step:
             return Page(found, total=len(found) if offset == 0 else None)
         step = max(step, _AHEAD)
 
 
-def _offset(cursor: str) -> int:
-    if not cursor:
-        return 0
-    digits = cursor[1:19]
-    if cursor[0] != "o" or not digits.isdecimal() or cursor != f"o{digits}":
+async def _behind(finding: Finding, at: int, last: str, count: int) -> int:
+    """Where a page begins: behind the last of the page before.
+
+    It was at `at`, and is before that if others before it were removed. If it was removed itself,
+    the page may have some of those again, rather than leave any out.
+    """
+    for start, end in ((at, at + 1), (max(at - _AHEAD, 0), at), (0, at)):
+        number = start
+        async with aclosing(finding.rows(start, end - start)) as rows:
+            async for row in rows:
+                number += 1
+                if row is not None and place(finding.searched, row) == last:
+                    return number
+    return max(at + 1 - count, 0)
+
+
+def _offset(cursor: str) -> tuple[int, str]:
+    """A place in the order, and what stood there when it was the last of a page."""
+    found = _PLACE.fullmatch(cursor or "o0")
+    if found is None:
         raise BadQuery("that page is not known")
-    return int(digits)
+    return int(found[1]), found[2] or ""
 
 
 class _Down(str):
@@ -200,3 +223,14 @@ def _after(cursor: str, count: int) -> list[str] | None:
     if cursor[0] != "k" or not is_one or len(said) != count + 1:
         raise BadQuery("that page is not known")
     return list(said)
+
+
+def sliced(rows: list[Row], cursor: str, count: int) -> Page:
+    """A page of answers that are all known.
+
+    Raises:
+        BadQuery: the cursor is none of ours.
+    """
+    at, _last = _offset(cursor)
+    end = at + count
+    return Page(rows[at:end], f"o{end}" if end < len(rows) else "", len(rows))

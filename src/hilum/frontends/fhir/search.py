@@ -19,7 +19,7 @@ from hilum.frontends.fhir.asked import About, about
 from hilum.frontends.fhir.finding import finding
 from hilum.frontends.fhir.given import Resources, shown
 from hilum.frontends.fhir.kinds import SUBSCRIPTIONS, Searched, offered
-from hilum.frontends.fhir.pages import Page, counted, page
+from hilum.frontends.fhir.pages import Page, counted, page, sliced
 from hilum.model.errors import BadRequest, TooLarge, UnsupportedMedia
 
 _FORM = "application/x-www-form-urlencoded"
@@ -135,7 +135,7 @@ class _Answering:
         return min(wanted, settings.max_page)
 
     def _of_held(self) -> Page:
-        """Those that hold all that is asked for: there are few, and they are given as one page."""
+        """Those that hold all that is asked for: there are few."""
         known = Known(self.about.root)
         checks = [
             check(each, known)
@@ -146,7 +146,9 @@ class _Answering:
         for name, down in reversed(self.search.sort):
             key = "id" if name == "_id" else name
             found.sort(key=lambda row, key=key: row.resource[key], reverse=down)  # type: ignore[misc] # mypy cannot infer it
-        return Page([] if self._only_counts else found, total=len(found))
+        if self._only_counts:
+            return Page([], total=len(found))
+        return sliced(found, self.search.cursor, self._count)
 
     async def _entries(
         self, rows: Sequence[Row], resources: Resources, warnings: list[str]
