@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from hilum.config.auth import AuthSettings, RuleSettings
-from hilum.config.changes import applied, differences, stamps
+from hilum.config.changes import applied, differences, stamps, stamps_of_certificates
 from hilum.config.limits import LimitSettings
 from hilum.config.mounts import AnyMount, ArchiveMount, DimseMount
 from hilum.config.peers import Peer
@@ -96,3 +96,16 @@ def test_a_file_that_changed_is_seen(tmp_path: Path, inside: str) -> None:
     assert stamps(section) != before
     path.unlink()
     assert stamps(section) == ()
+
+
+def test_files_of_certificates_are_known_at_any_depth(tmp_path: Path) -> None:
+    (file := tmp_path / "ca.pem").write_text("one")
+    peer = CT.model_copy(update={"tls": True, "ca_file": file})
+    for found in (
+        Settings(peers={"P": peer}),
+        Settings(tls=TlsSettings(certificate=file)),
+    ):
+        (first,) = stamps_of_certificates(found)
+        assert first[0] == str(file)
+    (data := tmp_path / "data").write_text("none")
+    assert stamps_of_certificates(Settings(server=ServerSettings(data=data))) == ()

@@ -30,6 +30,7 @@ from tests.e2e.visitors import (
     web_token,
 )
 
+from hilum.frontends.admin.resources import RESOURCES as ADMINISTRATORS
 from hilum.frontends.dicomweb.resources import MOUNTS, OF_A_MOUNT, OF_THE_SERVICE, Resource
 from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT
 from hilum.frontends.fhir.resources import OF_FHIR, ROOTS
@@ -85,6 +86,7 @@ def opened(
         http=http,
         archive="delete = true",
         more=(
+            f"[admin]\nenabled = true\nport = 0\ntls = {str(tls).lower()}\n"
             '[mounts.OTHER]\nbackend = "archive"\n'
             "[auth]\nenabled = true\n[auth.token]\n"
             f'public_key = "{issuer.public(folder)}"\nissuer = "{ISSUER}"\n'
@@ -221,6 +223,30 @@ def test_a_scope_at_one_mount_is_none_at_another(place: Place) -> None:
         assert client.options("/aets/ARCHIVE/studies").status_code == 403
         assert client.options("/aets/OTHER/studies").status_code == 200
         assert client.get("/aets/NONESUCH/studies").status_code == 403
+
+
+def test_every_route_of_administrators_decides_the_same_way(place: Place) -> None:
+    token, root = place.issuer.token, place.admin
+    callers = {
+        **{why: (each, 401) for why, each in place.bad().items()},
+        "without scope": (token(*(each for each in RIGHTS if each != "admin")), 403),
+        "of one mount": (token("admin:ARCHIVE"), 403),
+        "with scope": (token("admin"), None),
+    }
+    wrong: list[tuple[str, str, str, int]] = []
+    for name, (shown, expected) in callers.items():
+        with place.client(shown, root) as client:
+            for resource in ADMINISTRATORS:
+                if resource.path in LOGIN:
+                    continue
+                for method in resource.methods:
+                    path = re.sub(r"\{[^}]*\}", "x", resource.path)
+                    status = client.request(method, path, headers={"Origin": root}).status_code
+                    refused = expected if needs(method, resource) else None
+                    is_right = status == refused if refused else status not in {401, 403}
+                    if not is_right or status >= 500:
+                        wrong.append((name, method, path, status))
+    assert not wrong
 
 
 def word(status: int) -> str:

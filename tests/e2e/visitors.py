@@ -1,6 +1,7 @@
 """Who comes to the doors of a broker with logins: with good tokens and bad ones, in two ways."""
 
 import io
+import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -79,6 +80,13 @@ class Place:
     tls: Path | None
     port: int
 
+    @property
+    def admin(self) -> str:
+        """The root of the door of administrators."""
+        found = re.search(r"^  Admin +(http\S+)$", self.hilum.said, re.MULTILINE)
+        assert found is not None
+        return found[1]
+
     def bad(self) -> Mapping[str, str | None]:
         """What is not let in, and why."""
         everything = RIGHTS
@@ -93,11 +101,13 @@ class Place:
         }
 
     @contextmanager
-    def client(self, token: str | None = None, **more: Any) -> Iterator[httpx.Client]:
+    def client(
+        self, token: str | None = None, root: str | None = None, **more: Any
+    ) -> Iterator[httpx.Client]:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         verify = True if self.tls is None else ssl.create_default_context(cafile=str(self.tls))
         with httpx.Client(
-            base_url=self.hilum.root, headers=headers, verify=verify, timeout=60, **more
+            base_url=root or self.hilum.root, headers=headers, verify=verify, timeout=60, **more
         ) as client:
             yield client
 

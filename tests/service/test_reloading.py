@@ -1,6 +1,8 @@
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from hilum.config.schema import (
 )
 from hilum.service import logging as lines
 from hilum.service import systemd
+from hilum.service.beside import beside
 from hilum.service.reloading import CannotChange, Outcome, Reloading
 
 pytestmark = pytest.mark.anyio
@@ -139,3 +142,31 @@ async def test_who_asks_before_the_doors_are_open_waits() -> None:
         assert not asking.done()
         reloading.serves(Serving().prepared)
     assert asking.result().is_good
+
+
+async def test_a_changed_file_of_certificates_is_taken_and_a_bad_one_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("hilum.service.reloading.LOOK", 0.01)
+    (file := tmp_path / "ca.pem").write_text("one")
+    known = Peer(aet="P", host="h", port=1).model_copy(update={"ca_file": file})
+    taken: asyncio.Queue[str] = asyncio.Queue()
+
+    async def prepared(settings: Settings) -> Ready:
+        assert settings is reloading.settings
+        await taken.put(text := file.read_text())
+        if text == "bad":
+            raise CannotChange(["peers.P.ca_file: is bad"])
+        return Ready(Serving(), settings)
+
+    reloading = Reloading(OLD.model_copy(update={"peers": {"P": known}}), lambda: OLD)
+    reloading.serves(prepared)
+    async with beside(reloading.watch()):
+        for text in ("bad", "renewed"):
+            found = ""
+            while found != text:  # once is not enough before it was looked at first
+                (tmp_path / "new").write_text(text)
+                (tmp_path / "new").replace(file)
+                with contextlib.suppress(TimeoutError):
+                    found = await asyncio.wait_for(taken.get(), 1)
+    assert "peers.P.ca_file: is bad; the former certificates stay in use" in caplog.text

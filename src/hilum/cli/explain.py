@@ -65,7 +65,11 @@ def explain(  # noqa: PLR0913 - a command line has that many options
     relational: RelationalOption = False,
     who: Annotated[
         str | None,
-        typer.Option("--as", help="Who asks: a peer, the name in a token, or 'anonymous'."),
+        typer.Option(
+            "--as",
+            help="Who asks: a peer, the name of a token, the subject of a certificate, or"
+            " 'anonymous'.",
+        ),
     ] = None,
     token: Annotated[
         Path | None, typer.Option("--token", help="A file with the token of who asks.")

@@ -70,6 +70,7 @@ async def _serve(found: Settings, config: Path | None, *, examples: bool) -> Non
     with signals.hangs_up(hangup.set):
         async with beside(
             hung_up(),
+            reloading.watch(),
             requests.answer(found.requests, asked),
             systemd.stopping(stop, grace + _MORE),
             systemd.watched(),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import TypeVar
 
 from hilum.config.keys import key
@@ -127,19 +128,33 @@ def _is_named(section: Section, name: str) -> bool:
     return found.named and bool(found.sections)
 
 
-def stamps(*sections: Section | None) -> tuple[tuple[str, int, int, int], ...]:
-    """What tells whether a file that sections name has changed: path, time, size, inode."""
-    return tuple(stamp for each in sections if each is not None for stamp in _stamps(each))
+Stamps = tuple[tuple[str, int, int, int], ...]
+"""Of files: path, time, size, inode."""
+_OF_CERTIFICATES = frozenset(("certificate", "key", "ca_file", "client_ca", "public_key"))
 
 
-def _stamps(value: object) -> Iterator[tuple[str, int, int, int]]:
+def stamps(*sections: Section | None) -> Stamps:
+    """What tells whether a file that sections name has changed."""
+    return tuple(stamp for each in sections if each is not None for _, stamp in _stamps("", each))
+
+
+def stamps_of_certificates(settings: Settings) -> Stamps:
+    """The same, of all files with certificates and their keys."""
+    return tuple(stamp for name, stamp in _stamps("", settings) if name in _OF_CERTIFICATES)
+
+
+def _stamps(name: str, value: object) -> Iterator[tuple[str, tuple[str, int, int, int]]]:
+    """Each with the setting that names it."""
     if isinstance(value, Section):
-        for name in type(value).model_fields:
-            yield from _stamps(getattr(value, name))
+        for each in type(value).model_fields:
+            yield from _stamps(each, getattr(value, each))
+    elif isinstance(value, dict):
+        for own, each in value.items():
+            yield from _stamps(own, each)
     elif isinstance(value, Path):
         try:
             found = value.stat()
         except OSError:
             return
-        if value.is_file():
-            yield str(value), found.st_mtime_ns, found.st_size, found.st_ino
+        if S_ISREG(found.st_mode):
+            yield name, (str(value), found.st_mtime_ns, found.st_size, found.st_ino)

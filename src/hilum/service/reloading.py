@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from hilum.config.changes import applied, differences
+from hilum.config.changes import applied, differences, stamps_of_certificates
 from hilum.config.load import ConfigError
 from hilum.config.schema import Settings
 from hilum.service import logging as lines
 from hilum.service import systemd
 
 _log = logging.getLogger(__name__)
+LOOK: Final = 5.0  # seconds between two looks at the files of certificates
 FAULT: Final = "an unexpected fault; the log has more of it"
 
 
@@ -127,6 +128,33 @@ class Reloading:
                 _log.log(logging.INFO if outcome.is_good else logging.ERROR, "reload: %s", each)
             systemd.notify(f"STATUS=reload: {'; '.join(outcome.lines())}")
             return outcome
+
+    async def watch(self) -> None:
+        """Look from time to time whether files with certificates have changed. Never ends.
+
+        What is called by TLS is called with the new ones from then on; the settings stay.
+        """
+        seen = await asyncio.to_thread(stamps_of_certificates, self.settings)
+        while True:
+            await asyncio.sleep(LOOK)
+            found = await asyncio.to_thread(stamps_of_certificates, self.settings)
+            if found != seen:
+                seen = found
+                await self._renew()
+
+    async def _renew(self) -> None:
+        async with self._lock:
+            prepares = await asyncio.shield(self._prepares)
+            try:
+                change = await prepares(self.settings)
+                await change.commit()
+            except CannotChange as error:
+                for each in error.problems:
+                    _log.error("%s; the former certificates stay in use", each)
+            except Exception:  # noqa: BLE001 - logged; the service goes on
+                _log.exception("changed certificates cannot be used")
+            else:
+                _log.info("changed certificates are used for all that is called from now on")
 
     async def _reloaded(self, prepares: Prepares) -> Outcome:
         try:

@@ -8,6 +8,8 @@ from tests.cli.explained.told import CONFIG, settings
 from hilum.cli.explained.allowed import allowed
 from hilum.cli.explained.request import of_line
 from hilum.cli.scu.ending import Misuse
+from hilum.model.principal import Grant, Right
+from hilum.state.state import open_beside
 
 pytestmark = pytest.mark.anyio
 SECRET = "s" * 32
@@ -22,6 +24,9 @@ audience = "hilum"
 [auth.rules.doctors]
 may = ["query"]
 names = ["dr.*"]
+[auth.rules.scanners]
+may = ["store"]
+certificates = "CN=ct?,*"
 [peers.ct]
 aet = "CT1"
 host = "ct1.example.org"
@@ -56,6 +61,8 @@ async def said(
         (STORE, "CT1", "CT1 may store on ARCHIVE: granted by its ae title"),
         (STORE, "ct", "CT1 may store on ARCHIVE: granted by its ae title"),
         (FIND, "CT1", "refused: CT1 may not query on PACS: no rule fits"),
+        (STORE, "CN=ct1,O=x", "CN=ct1,O=x may store on ARCHIVE: auth.rules.scanners"),
+        (FIND, "CN=ct1,O=x", "refused: CN=ct1,O=x may not query on PACS: auth.rules.scanners fits"),
         ("GET /aets/PACS", "anonymous", "anonymous may echo on PACS: auth.anonymous"),
         (FIND, "anonymous", "refused: anonymous may not query on PACS: there is no login"),
         (FIND, "VIEWER", "refused: VIEWER may not query on PACS: there is no login"),
@@ -77,6 +84,21 @@ async def test_a_token_says_who_asks_and_may_be_bad(tmp_path: Path) -> None:
     assert await said(tmp_path, FIND, None, token) == "refused: the token has expired"
     token.unlink()
     assert "cannot be read" in await said(tmp_path, FIND, None, token)
+
+
+async def test_tokens_of_our_own_are_known_by_name_and_by_text(tmp_path: Path) -> None:
+    token, told = tmp_path / "token", settings(tmp_path, CONFIG + AUTH)
+    async with open_beside(told.state) as state:
+        grant = Grant(frozenset({Right.QUERY}), frozenset({"PACS"}))
+        _, text = await state.tokens.create("CT 9", grant)
+        token.write_text(text)
+        granted = "CT 9 may query on PACS: granted by its issued token"
+        assert await said(tmp_path, FIND, "CT 9") == granted
+        assert await said(tmp_path, FIND, None, token) == granted
+        assert "CT 9 may not store" in await said(tmp_path, STORE, "CT 9")
+        await state.tokens.revoke("CT 9")
+    assert "may not query" in await said(tmp_path, FIND, "CT 9")
+    assert "revoked" in await said(tmp_path, FIND, None, token)
 
 
 async def test_a_send_needs_a_right_at_either_end(tmp_path: Path) -> None:
