@@ -72,6 +72,7 @@ ELSEWHERE = {
     "cli/walk/rows": "a list; tests/cli/test_demo.py walks it",
     "cli/walk/far": "started by tests/cli/walk/test_crossing.py",
     "cli/walk/sends": "walked by tests/cli/walk/test_crossing.py",
+    "cli/walk/fhir": "walked by tests/cli/walk/test_crossing.py and tests/cli/test_demo.py",
     "backends/archive/answer": INDEX,
     "backends/archive/describe": INDEX,
     "backends/archive/disk": "tests/backends/archive/test_order.py, by the system calls",

@@ -36,7 +36,8 @@ async def test_every_file_that_the_page_names_is_there(served: Served) -> None:
             found = [f"ui/{name}" for name in re.findall(r'from "\./([^"]+)"', answer.text)]
             waiting += [each for each in found if each not in seen]
         folder = resources.files("hilum.frontends.dicomweb").joinpath("web")
-        kept = {f"ui/{each.name}" for each in folder.iterdir()} - {"ui/index.html", "ui/login.html"}
+        of_others = {"ui/index.html", "ui/login.html", "ui/admin.css"}  # pages, and their styles
+        kept = {f"ui/{each.name}" for each in folder.iterdir()} - of_others
         assert seen == kept
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hilum.cli.walk import dimse, sends, web
+from hilum.cli.walk import dimse, fhir, sends, web
 from hilum.cli.walk.far import HOST, broker, far, free_port
 from hilum.cli.walk.row import Row
 from hilum.config.load import load
@@ -29,6 +29,7 @@ BECOMES: Mapping[str, Mapping[str, str]] = {
         "STOW-RS": "C-STORE",
         "SEND to a mount": "C-GET + archive",
         "SEND to a peer": "C-MOVE",
+        "FHIR": "C-FIND",
     },
     CLOUD: {
         "C-ECHO": "GET /health, HEAD /",
@@ -41,6 +42,7 @@ BECOMES: Mapping[str, Mapping[str, str]] = {
         "STOW-RS": "STOW-RS",
         "SEND to a mount": "WADO-RS + archive",
         "SEND to a peer": "WADO-RS + C-STORE",
+        "FHIR": "QIDO-RS",
     },
 }
 """Mount -> beginning of the inbound operation's name -> the outbound operation."""
@@ -57,6 +59,7 @@ ROWS: Mapping[str, tuple[Row, ...]] = {
         *web.RETRIEVE,
         sends.send("a mount", ARCHIVE),
         sends.send("a peer", KNOWN),
+        *fhir.SEARCH,
     )
     for mount in (PACS, CLOUD)
 }

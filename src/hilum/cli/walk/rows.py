@@ -1,6 +1,6 @@
 """Which rows there are, in the order they are walked: store first, then search, then retrieve."""
 
-from hilum.cli.walk import dimse, web
+from hilum.cli.walk import dimse, fhir, web
 
 ROWS = (
     *dimse.SERVICE,
@@ -11,4 +11,6 @@ ROWS = (
     *web.SEARCH,
     *dimse.RETRIEVE,
     *web.RETRIEVE,
+    *fhir.SERVICE,
+    *fhir.SEARCH,
 )
