@@ -35,3 +35,8 @@ def settings(config: Path | None) -> Settings:
         return load(config, os.environ)
     except ConfigError as error:
         fail(*error.problems)
+
+
+def reachable(bind: str) -> str:
+    """The address by which this machine reaches what listens at `bind`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - read, not bound

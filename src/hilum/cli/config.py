@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from hilum.cli.common import ConfigOption, JsonOption, fail, settings
+from hilum.cli.common import ConfigOption, JsonOption, fail, reachable, settings
 from hilum.config.schema import HttpSettings
 
 command = typer.Typer(add_completion=False)
 _PATIENCE = 2.0  # seconds for the door to take a connection
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
 
 @command.command()
@@ -51,7 +50,7 @@ def config(
 def _root(door: HttpSettings) -> str:
     if door.public_root is not None:
         return door.public_root
-    host = _EVERYWHERE.get(door.bind, door.bind)
+    host = reachable(door.bind)
     host = f"[{host}]" if ":" in host else host
     return f"{'https' if door.tls else 'http'}://{host}:{door.port}{door.base_path}"
 
@@ -59,9 +58,7 @@ def _root(door: HttpSettings) -> str:
 def _answers(door: HttpSettings) -> bool:
     """Whether somebody takes connections there."""
     try:
-        with socket.create_connection(
-            (_EVERYWHERE.get(door.bind, door.bind), door.port), _PATIENCE
-        ):
+        with socket.create_connection((reachable(door.bind), door.port), _PATIENCE):
             return True
     except OSError:
         return False

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hilum.cli.common import ConfigOption, JsonOption, fail, settings
+from hilum.cli.common import ConfigOption, JsonOption, fail, reachable, settings
 from hilum.cli.scu.ending import FAILURE, NO_CONNECTION
 from hilum.config import units
 from hilum.config.schema import Settings
@@ -19,7 +19,6 @@ command = typer.Typer(add_completion=False)
 _PATIENCE = 15.0  # seconds; a mount has ten to say that it lives
 _AGAIN = 0.2  # seconds
 _MOST = 1024 * 1024  # bytes of an answer
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def look(found: Settings) -> Seen:
     """
     if found.has_http:
         return _web(found)
-    host, port = _EVERYWHERE.get(found.dimse.bind, found.dimse.bind), found.dimse.port
+    host, port = reachable(found.dimse.bind), found.dimse.port
     at = f"{host} port {port}"
     try:
         socket.create_connection((host, port), _PATIENCE).close()
@@ -98,7 +97,7 @@ def look(found: Settings) -> Seen:
 
 
 def _web(found: Settings) -> Seen:
-    host, port = _EVERYWHERE.get(found.http.bind, found.http.bind), found.http.port
+    host, port = reachable(found.http.bind), found.http.port
     asked = (
         # It is ourselves, at an address that the certificate need not name.
         http.client.HTTPSConnection(

@@ -7,8 +7,9 @@ from urllib.parse import quote
 from hilum.backends.archive import open_archive
 from hilum.backends.dimse.remote import remote
 from hilum.backends.dimse.store import PeerStores
+from hilum.cli.common import reachable
 from hilum.cli.intake.web import WebStores
-from hilum.cli.walk.row import ourselves, ourselves_by_web, reachable, web_root
+from hilum.cli.walk.row import ourselves, ourselves_by_web, web_root
 from hilum.config.schema import Settings
 from hilum.core.backend import Stores
 from hilum.model.errors import BackendUnavailable

@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-from hilum.cli.common import settings
+from hilum.cli.common import reachable, settings
 from hilum.cli.scu.ending import Misuse
-from hilum.cli.walk.row import reachable
 
 _PLACE = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})")
 

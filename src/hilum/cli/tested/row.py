@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 import httpx
 
 from hilum.backends.dimse.remote import remote
+from hilum.cli.common import reachable
 from hilum.cli.stated.statement import Entity, Statement
-from hilum.cli.walk.row import ourselves, reachable
+from hilum.cli.walk.row import ourselves
 from hilum.codec.associate import UserIdentity
 from hilum.config.schema import Settings
 from hilum.upper_layer.requestor import Remote

@@ -4,9 +4,9 @@ import asyncio
 import ssl
 import warnings
 
+from hilum.cli.common import reachable
 from hilum.cli.stated.statement import Door
 from hilum.cli.tested.row import Failed, Row, Skipped, Subject
-from hilum.cli.walk.row import reachable
 
 _PATIENCE = 10.0  # seconds for a handshake
 _VERSIONS = {

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import httpx
 
+from hilum.cli.common import reachable
 from hilum.cli.walk.study import Study
 from hilum.config.mounts import Web
 from hilum.config.peers import Peer
@@ -81,11 +82,6 @@ class Row:
     operation: str
     door: str
     run: Callable[[Walk], Awaitable[str]]
-
-
-def reachable(bind: str) -> str:
-    """The address by which this machine reaches what listens at `bind`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - read, not bound
 
 
 def counted(count: int, what: str) -> str:
