@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-
 from hilum.config.tls import Identity, TlsSettings
 from hilum.model.errors import BackendFault
 
@@ -115,7 +113,11 @@ def subject(encoded: bytes | None) -> str:
     Args:
         encoded: that certificate in DER, if any.
     """
-    return x509.load_der_x509_certificate(encoded).subject.rfc4514_string() if encoded else ""
+    if not encoded:
+        return ""
+    from cryptography import x509  # noqa: PLC0415 - 4 MB, which most clients make no use of
+
+    return x509.load_der_x509_certificate(encoded).subject.rfc4514_string()
 
 
 class Renewed:
