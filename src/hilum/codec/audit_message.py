@@ -25,8 +25,9 @@ _EVENTS: Final[Mapping[Kind, tuple[Code, Code | None]]] = {
     Kind.LOGIN: (("110114", "User Authentication"), ("110122", "Login")),
     Kind.LOGOUT: (("110114", "User Authentication"), ("110123", "Logout")),
     Kind.NODE: (_ALERT, ("110126", "Node Authentication")),
-    Kind.DENIED: (_ALERT, ("110132", "Use of Restricted Function")),
+    Kind.RESTRICTED: (_ALERT, ("110132", "Use of Restricted Function")),
     Kind.CHANGED: (_ALERT, ("110137", "User Security Attributes Changed")),
+    Kind.CONFIGURED: (_ALERT, ("110129", "Security Configuration")),
     Kind.LOST: (_ALERT, ("110133", "Audit Recording Stopped")),
     Kind.QUERY: (("110112", "Query"), None),
     Kind.BEGUN: (("110102", "Begin Transferring DICOM Instances"), None),
@@ -40,7 +41,9 @@ _RUNS: Final = ("110150", "Application")
 _SOURCE: Final = ("110153", "Source Role ID")
 _DESTINATION: Final = ("110152", "Destination Role ID")
 _OF_STUDIES: Final = frozenset((Kind.BEGUN, Kind.TRANSFERRED, Kind.ACCESSED, Kind.DELETED))
-_OF_ALERTS: Final = frozenset((Kind.NODE, Kind.DENIED, Kind.CHANGED, Kind.LOST))
+_OF_ALERTS: Final = frozenset(
+    (Kind.NODE, Kind.RESTRICTED, Kind.CHANGED, Kind.CONFIGURED, Kind.LOST)
+)
 _STUDY_UID: Final = ("110180", "Study Instance UID")
 _CLASS_UID: Final = ("110181", "SOP Class UID")
 _NODE_ID: Final = ("110182", "Node ID")

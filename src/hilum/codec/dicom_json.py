@@ -97,7 +97,7 @@ def from_encoded(
         attributes = flat(buffer)
         if attributes is not None:
             return Described(attributes, [], [], truncated=False)
-    walked = walk(buffer, transfer_syntax_uid)
+    walked = walk(buffer, transfer_syntax_uid, header=True)
     forced = charset_of(charset.encode("latin-1", "replace")) if charset is not None else None
     return from_walked(walked, inline_limit, forced, remembered)
 

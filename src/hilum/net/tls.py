@@ -61,7 +61,8 @@ def client(own: Identity, trusted: Path | None, *, check_host: bool = True) -> s
 
     Args:
         own: our certificate, where there is one.
-        trusted: a file with the authorities of the peer's; None: those of the system.
+        trusted: a file with the authorities of the peer's, or with its own certificate, whoever
+            has signed that; None: the authorities of the system.
         check_host: whether its certificate must name the host that is called.
 
     Raises:
@@ -71,6 +72,8 @@ def client(own: Identity, trusted: Path | None, *, check_host: bool = True) -> s
     context.check_hostname = check_host
     if trusted is None:
         context.load_default_certs()
+    else:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
         _load(context, own, trusted, "ca_file")
     except CannotLoad as error:
@@ -103,6 +106,23 @@ def _load(
             context.load_verify_locations(trusted)
         except OSError as error:  # ssl.SSLError too
             raise CannotLoad(f"{trusted_by}: cannot be read as PEM certificates") from error
+
+
+def ours(certificate: Path) -> bytes:
+    """The certificate in DER that a door shows which has that file.
+
+    Raises:
+        CannotLoad: there is none in it.
+    """
+    from cryptography import x509  # noqa: PLC0415 - as in `subject`
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
+    try:
+        return x509.load_pem_x509_certificates(certificate.read_bytes())[0].public_bytes(
+            Encoding.DER
+        )
+    except (OSError, ValueError):
+        raise CannotLoad(f"certificate: cannot be read: {certificate}") from None
 
 
 def subject(encoded: bytes | None) -> str:
