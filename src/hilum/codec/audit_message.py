@@ -3,8 +3,8 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from html import escape  # that of xml.sax carries an HTTP client along
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
 
 from hilum.codec import question
 from hilum.codec.audit_line import moment
@@ -81,11 +81,11 @@ def _element(name: str, attributes: Mapping[str, str], *, empty: bool = False) -
 
 
 def _quoted(text: str) -> str:
-    return quoteattr(_ILLEGAL.sub("?", " ".join(text.split())))
+    return f'"{escape(_ILLEGAL.sub("?", " ".join(text.split())))}"'
 
 
 def _text(name: str, text: str) -> str:
-    return f"<{name}>{escape(_ILLEGAL.sub('?', text))}</{name}>"
+    return f"<{name}>{escape(_ILLEGAL.sub('?', text), quote=False)}</{name}>"
 
 
 def _coded(name: str, code: Code, system: str = "DCM") -> str:

@@ -12,9 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from hilum.config.tls import Identity, TlsSettings
 from hilum.model.errors import BackendFault
 
@@ -117,6 +114,9 @@ def ours(certificate: Path) -> bytes:
     Raises:
         CannotLoad: there is none in it.
     """
+    from cryptography import x509  # noqa: PLC0415 - as in `subject`
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
     try:
         return x509.load_pem_x509_certificates(certificate.read_bytes())[0].public_bytes(
             Encoding.DER
@@ -133,7 +133,11 @@ def subject(encoded: bytes | None) -> str:
     Args:
         encoded: that certificate in DER, if any.
     """
-    return x509.load_der_x509_certificate(encoded).subject.rfc4514_string() if encoded else ""
+    if not encoded:
+        return ""
+    from cryptography import x509  # noqa: PLC0415 - 4 MB, which most clients make no use of
+
+    return x509.load_der_x509_certificate(encoded).subject.rfc4514_string()
 
 
 class Renewed:
