@@ -28,7 +28,6 @@ ELSEWHERE = {
     "core/explained": VALUES,
     "core/readiness": VALUES,
     "core/measures": "tests/service/test_gauges.py",
-    "backends/archive/amount": "tests/e2e/test_watching.py",
     "core/records": "tests/service/test_counted.py, through a broker",
     "core/summary": "tests/service/test_told.py",
     "config/imaging": VALUES,
