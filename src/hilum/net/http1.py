@@ -63,7 +63,7 @@ class Http1:
         addresses: tuple[Address, Address],
         *,
         ends: Callable[[], Awaitable[None]],
-        idle: Callable[[bool], Awaitable[None]],
+        idle: Callable[[bool], None],
         patience: float,
     ) -> None:
         self._h11 = Exchange(config.h11_max_incomplete_size)
@@ -146,7 +146,7 @@ class Http1:
         await self._room.wait()
 
     async def _begin(self, request: h11.Request) -> None:
-        await self._idle(True)  # noqa: FBT003 - see `__init__`
+        self._idle(True)  # noqa: FBT003 - see `__init__`
         headers = list(request.headers)
         if _wants_websocket(headers):
             await self._refuse(403)
@@ -158,7 +158,7 @@ class Http1:
 
     async def _answer(self, request: Plain) -> None:
         """Answer a request whose client has nothing more to say."""
-        await self._idle(True)  # noqa: FBT003 - see `__init__`
+        self._idle(True)  # noqa: FBT003 - see `__init__`
         scope = self._scope(request.method, request.target, b"1.1", request.headers)
         self._frames, self._head = request, []
         self._body = scope[BODY] = Body(self._room)
@@ -209,7 +209,7 @@ class Http1:
             if frames is self._h11:
                 self._h11.start_next_cycle()
             self._frames = self._h11
-            await self._idle(False)  # noqa: FBT003 - see `__init__`
+            self._idle(False)  # noqa: FBT003 - see `__init__`
         else:
             await self._ends()
 
