@@ -70,24 +70,18 @@ class Process(asyncio.SubprocessProtocol):
             OSError: the system has no room for another process.
         """
         tray = Tray.made()
-        fds = () if tray is None else (tray.fd,)
+        shared = () if tray is None else (tray.fd,)
+        limits = (str(memory), *map(str, shared or (-1,)))
         started = False
         try:
             _, process = await asyncio.get_running_loop().subprocess_exec(
                 lambda: cls(freed, tray),
-                *(
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "hilum.workshop",
-                    str(memory),
-                    *map(str, fds or (-1,)),
-                ),
+                *(sys.executable, "-P", "-m", "hilum.workshop", *limits),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=None,
                 env=_environment(),
-                pass_fds=fds,
+                pass_fds=shared,
             )
             started = True
         finally:

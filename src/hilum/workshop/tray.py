@@ -26,25 +26,24 @@ class Tray:
 
     @classmethod
     def made(cls) -> "Tray | None":
-        """A new one; None where the system has none.
-
-        Raises:
-            OSError: there is no room for it.
-        """
+        """A new one; None where the system has none, or no room for it."""
         if sys.platform != "linux":
             return None
         import fcntl  # noqa: PLC0415 - not on Windows
 
-        fd = os.memfd_create(_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            fd = os.memfd_create(_NAME, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        except OSError:
+            return None
         try:
             os.ftruncate(fd, SIZE)
             # Whoever shortened it would end whoever reads it.
             seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
             fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
             return cls(fd)
-        except BaseException:
+        except OSError:
             os.close(fd)
-            raise
+            return None
 
     def handed(self) -> None:
         """The process has it."""
