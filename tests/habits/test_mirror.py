@@ -159,7 +159,6 @@ ELSEWHERE = {
     "codec/walked": "tests/codec/test_elements.py",
     "net/connection": "tests/net/test_http.py",
     "net/guard": "tests/net/test_http.py",
-    "net/pieces": "tests/net/test_http.py, tests/frontends/dicomweb/test_frames.py",
     "workshop/__main__": "a process: tests/workshop/test_pool.py",
     "workshop/job": "tests/workshop/test_pool.py",
     "workshop/spool": "tests/workshop/test_transcodes.py",

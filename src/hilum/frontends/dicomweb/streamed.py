@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from hilum.frontends.dicomweb import errors
 from hilum.frontends.dicomweb.asked import request_id
 from hilum.model.errors import HilumError, Vanished
-from hilum.net.pieces import Pieces
+from hilum.net.pieces import Pieces, Some
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Answer:
 
     status: int
     headers: Headers
-    body: bytes | list[bytes] | AsyncGenerator[bytes, None]
+    body: bytes | list[bytes] | Pieces | AsyncGenerator[Some, None]
     length: int | None = None
 
 
