@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from hilum.model.instance import Piece
+from hilum.net.lying import Lying
+
+Piece: TypeAlias = bytes | memoryview | Lying
 
 
 class Pieces:

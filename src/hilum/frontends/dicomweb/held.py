@@ -11,8 +11,7 @@ from hilum.model.errors import (
     NotAcceptable,
     OutOfResources,
 )
-from hilum.model.instance import Piece
-from hilum.net.pieces import Some, flat
+from hilum.net.pieces import Piece, Some, flat
 
 HOLD: Final = 1024 * 1024  # bytes of a body that wait for its end
 PATIENCE: Final = 5.0  # seconds that they wait

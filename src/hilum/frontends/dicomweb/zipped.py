@@ -36,7 +36,7 @@ async def zipped(
     try:
         async with aclosing(parts):
             async for chunk in parts:
-                for event in reader.feed(b"".join(flat((chunk,)))):
+                for event in reader.feed(b"".join(map(bytes, flat((chunk,))))):
                     match event:
                         case PartStarted():
                             packed.begin()
