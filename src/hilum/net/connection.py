@@ -45,6 +45,7 @@ class Connection(TCPServer):
         self._patience = patience
         self._elsewhere = elsewhere
         self._gone = False
+        self._http1: Http1 | None = None
         self.idle = _Idle(writer.transport, patience)
         # Its interface is hypercorn's, which makes and cancels a task for every request.
         self.idle_task = self.idle  # type: ignore[assignment]
@@ -79,6 +80,7 @@ class Connection(TCPServer):
                     idle=self._busy,
                     patience=self._patience,
                 )
+                self._http1 = http1
                 http1.app = Guard(self._application, self._patience, http1, self.writer.transport)
                 if isinstance(self.reader, Blocks):
                     self.reader.left = http1.left
@@ -89,6 +91,8 @@ class Connection(TCPServer):
         except OSError:
             pass
         finally:
+            if self._http1 is not None:
+                self._http1.close()
             await self._close()
 
     async def _read_data(self) -> None:

@@ -8,7 +8,8 @@ from typing import Final
 from hilum.model.instance import CHUNK
 
 FAULT: Final = "the file of this instance cannot be read"
-_READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""How a file is opened that is only read."""
 _AT_ONCE: Final = 4 * 1024 * 1024  # bytes; more would keep the event loop too long
 
 
@@ -18,23 +19,37 @@ def at_once(path: str, offset: int, length: int) -> bytes | None:
     A hop to a thread and back costs as much as copying half a megabyte. Whether the ends are
     there tells of the rest, as the system reads ahead.
     """
-    if not hasattr(os, "RWF_NOWAIT") or not 0 < length <= _AT_ONCE:
+    fd = ready(path, offset, length)
+    if fd is None:
         return None
     try:
-        fd = os.open(path, _READ)
-    except OSError:
-        return None
-    try:
-        one = bytearray(1)
-        for at in (offset, offset + length - 1):
-            if os.preadv(fd, [one], at, os.RWF_NOWAIT) != 1:
-                return None
         data = os.pread(fd, length, offset)
-    except OSError:  # EAGAIN, or a file system that knows no such flag
+    except OSError:
         return None
     finally:
         os.close(fd)
     return data if len(data) == length else None
+
+
+def ready(path: str, offset: int, length: int) -> int | None:
+    """The file, open, if `at_once` would give that part of it."""
+    if not hasattr(os, "RWF_NOWAIT") or not 0 < length <= _AT_ONCE:
+        return None
+    try:
+        fd = os.open(path, READ)
+    except OSError:
+        return None
+    one = bytearray(1)
+    try:
+        for at in (offset, offset + length - 1):
+            if os.preadv(fd, [one], at, os.RWF_NOWAIT) != 1:
+                break
+        else:
+            return fd
+    except OSError:  # EAGAIN, or a file system that knows no such flag
+        pass
+    os.close(fd)
+    return None
 
 
 def waited_for(path: str, offset: int, length: int) -> bytes:
@@ -43,7 +58,7 @@ def waited_for(path: str, offset: int, length: int) -> bytes:
     Raises:
         OSError: it cannot be read; also when the file is shorter.
     """
-    fd = os.open(path, _READ)
+    fd = os.open(path, READ)
     try:
         os.lseek(fd, offset, os.SEEK_SET)
         pieces: list[bytes] = []
