@@ -1,12 +1,10 @@
-"""A start stays short by what it does not import: counted, as a clock says little on a busy machine."""
+"""A start stays short by what it does not import: counted, as clocks say little on busy machines."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.cli.process import READY, configured
+from tests.cli.process import running
 
 MOST: Final = 900
 """Modules; some 810 there were when this was written, and 1,320 before."""
@@ -23,23 +21,18 @@ LATER: Final = frozenset(
 
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
-    """What a second start, of an archive, imports until it is ready."""
-    config = configured(tmp_path_factory.mktemp("start"))
-    command = [sys.executable, "-X", "importtime", "-m", "hilum", "run", "--config", str(config)]
-    modules: list[str] = []
-    for _ in range(2):  # the first makes the tables, which takes Alembic
-        with (
-            config.with_suffix(".log").open("w+") as log,
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as broker,
-        ):
-            assert broker.stdout is not None
-            said = "".join(iter(broker.stdout.readline, f"{READY}\n"))
-            log.seek(0)
-            lines = log.read().splitlines()
-            broker.terminate()
-        assert "Hilum" in said
-        modules = [line.rpartition("|")[2].strip() for line in lines if "import time:" in line]
-    return frozenset(modules)
+    """What a start imports until it is ready, of an archive that is there already."""
+    folder = tmp_path_factory.mktemp("start")
+    config = folder / "config.toml"
+    config.write_text(
+        f'[server]\ndata = "{folder / "data"}"\n[dimse]\nport = 0\n[http]\nport = 0\n'
+        "[mounts.ARCHIVE]\ndefault = true\n"
+    )
+    with running(config):  # makes the tables, which takes Alembic
+        pass
+    with running(config, cold=True, env={"PYTHONPROFILEIMPORTTIME": "1"}):
+        lines = config.with_suffix(".log").read_text().splitlines()
+    return frozenset(line.rpartition("|")[2].strip() for line in lines if "import time:" in line)
 
 
 def test_what_not_every_start_needs_is_imported_later(imported: frozenset[str]) -> None:
