@@ -45,6 +45,7 @@ class Connection:
         self._patience = patience
         self._elsewhere = elsewhere
         self._gone = False
+        self._http1: Http1 | None = None
         self.idle = _Idle(writer.transport, patience)
 
     async def guarded(self) -> None:
@@ -74,6 +75,7 @@ class Connection:
                     idle=self._busy,
                     patience=self._patience,
                 )
+                self._http1 = http1
                 http1.app = Guard(self._application, self._patience, http1, self.writer.transport)
                 if isinstance(self.reader, Blocks):
                     self.reader.left = http1.left
@@ -82,6 +84,8 @@ class Connection:
         except OSError:
             pass
         finally:
+            if self._http1 is not None:
+                self._http1.close()
             await self._close()
 
     async def _read(self, http1: Http1) -> None:

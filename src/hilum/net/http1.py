@@ -10,6 +10,7 @@ copy of every image.
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Iterable
 from email.utils import formatdate
 from functools import partial
@@ -22,6 +23,8 @@ import h11
 from hilum.net.body import BODY, Body
 from hilum.net.exchange import Exchange, Frames
 from hilum.net.guard import Application, Message
+from hilum.net.lying import Lying, link_of, write
+from hilum.net.pieces import Piece
 from hilum.net.plain import Plain
 from hilum.net.tls import subject
 
@@ -77,7 +80,8 @@ class Http1:
         self._patience = patience
         self._body: Body | None = None
         self._room = asyncio.Event()
-        self._head: list[bytes] = []  # of an answer, until its body begins
+        self._link: socket.socket | None = None  # see `lying`
+        self._head: list[Piece] = []  # of an answer, until its body begins
 
     # What comes
 
@@ -253,7 +257,7 @@ class Http1:
         self._write(pieces)
         await self._drained()
 
-    def _write(self, pieces: list[bytes]) -> None:
+    def _write(self, pieces: list[Piece]) -> None:
         """Write pieces together; those of a big write are not joined, but sent from where they are.
 
         Raises:
@@ -262,9 +266,17 @@ class Http1:
         if self._transport.is_closing():
             raise ConnectionResetError("the client is gone")
         if len(pieces) > 1 and sum(map(len, pieces)) > SMALL:
-            self._transport.writelines(pieces)
+            if self._link is None and any(isinstance(each, Lying) for each in pieces):
+                self._link = link_of(self._transport)
+            write(pieces, self._transport, self._link)
         elif pieces:
-            self._transport.write(b"".join(pieces))
+            self._transport.write(b"".join(map(bytes, pieces)))
+
+    def close(self) -> None:
+        """The connection ends, or somebody else has it."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
 
     async def _drained(self) -> None:
         """Wait until the client has read enough.
