@@ -1,4 +1,4 @@
-"""A start stays short by what it does not import: counted, as clocks say little on busy machines."""
+"""A start stays short by what it does not import: counted, as clocks say little when it is busy."""
 
 from pathlib import Path
 from typing import Final
