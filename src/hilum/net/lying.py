@@ -6,6 +6,8 @@ from asyncio import WriteTransport
 from collections.abc import Sequence
 from typing import Final
 
+WORTH: Final = 128 * 1024  # bytes; what is smaller is better read, and leaves with its head
+
 _CAN: Final = hasattr(os, "sendfile") and hasattr(socket, "MSG_MORE")
 
 
