@@ -91,7 +91,7 @@ class Events:
                 self._look = _HEAD
                 return PartData(piece)
             piece = self._cut(self._look)
-            self._look *= 4
+            self._look = min(4 * self._look, CHUNK // 2)
             read += len(piece)
             if read > MAX_PREAMBLE:
                 raise BackendFault(f"{self._who} sent something else than a multipart")
