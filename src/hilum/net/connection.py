@@ -13,6 +13,7 @@ from hypercorn.config import Config
 from hypercorn.events import Closed, RawData
 from hypercorn.utils import parse_socket_addr
 
+from hilum.net import fair
 from hilum.net.elsewhere import Elsewhere
 from hilum.net.guard import Application, Guard
 from hilum.net.http1 import Http1
@@ -78,7 +79,8 @@ class Connection(TCPServer):
                     idle=self._busy,
                     patience=self._patience,
                 )
-                http1.app = Guard(self._application, self._patience, http1, self.writer.transport)
+                guard = Guard(self._application, self._patience, http1, self.writer.transport)
+                http1.app = lambda *request: fair.in_turn(guard, *request)
                 # Its interface is hypercorn's.
                 self.protocol = http1  # type: ignore[assignment]
                 await self.idle_task.restart(group, self._idle_timeout)
@@ -96,6 +98,7 @@ class Connection(TCPServer):
             except OSError:
                 break
             self.idle.begun()
+            await fair.turn()
             await self.protocol.handle(RawData(data))
         await self.protocol.handle(Closed())
 
@@ -117,6 +120,7 @@ class Connection(TCPServer):
                 self._gone = True
                 return
             self.idle.begun()
+            await fair.turn()
             await self.protocol.handle(RawData(data))
             data = b""
         await self.protocol.handle(Closed())

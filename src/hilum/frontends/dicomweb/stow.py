@@ -29,6 +29,7 @@ from hilum.model.errors import (
     UnsupportedMedia,
 )
 from hilum.model.outcome import Stored
+from hilum.net import fair
 
 
 async def store(request: Request) -> Response:
@@ -162,10 +163,11 @@ class _Keeping:
         number = 0
         await self._free.acquire()
         async for part in parts:
-            tasks.create_task(self._run(number, part))
+            tasks.create_task(fair.counted(self._run(number, part)))
             await part.over.wait()
             await self._free.acquire()
             number += 1
+            await fair.turn()
             if self._problem is not None:
                 break
 
