@@ -10,6 +10,7 @@ from hilum.config.schema import Settings
 from hilum.core.jobs import BackgroundSends
 from hilum.core.records import Tally
 from hilum.frontends.admin.desk import Desk, Line
+from hilum.model.principal import Principal
 from hilum.service import requests
 from hilum.state.state import State
 
@@ -57,11 +58,13 @@ def _echoing(settings: Callable[[], Settings]) -> Callable[[str], Awaitable[floa
     return echo
 
 
-def _reloading(settings: Callable[[], Settings]) -> Callable[[], Awaitable[Mapping[str, Any]]]:
-    async def reload() -> Mapping[str, Any]:
+def _reloading(
+    settings: Callable[[], Settings],
+) -> Callable[[Principal], Awaitable[Mapping[str, Any]]]:
+    async def reload(who: Principal) -> Mapping[str, Any]:
         """As `hilum reload` does it: so whoever looks after several workers tells all of them."""
         try:
-            return await asyncio.to_thread(requests.ask, settings().requests)
+            return await asyncio.to_thread(requests.ask, settings().requests, who)
         except requests.NobodyThere as error:
             return {"ok": False, "applied": [], "restart": [], "problems": [str(error)]}
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any, Final
 
-from pydicom import Dataset
-
 from hilum.backends.memory_matching import Attributes, all_hold, check, number
 from hilum.codec import dicom_json
 from hilum.codec.deflate import inflate
@@ -311,7 +309,3 @@ class _Match:
     def decoded(self) -> Attributes:
         """See `model.match.Match`."""
         return dicom_json.loads(self.dicom_json())
-
-    def dataset(self) -> Dataset:
-        """See `model.match.Match`."""
-        return dicom_json.to_dataset(self.decoded())

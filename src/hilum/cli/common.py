@@ -1,5 +1,6 @@
 """What several commands share: the option --config, and how a failure is said."""
 
+import getpass
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 
 from hilum.config.load import ConfigError, load
 from hilum.config.schema import Settings
+from hilum.model.principal import NOBODY, Principal, Proof
 
 ConfigOption = Annotated[
     Path | None,
@@ -40,3 +42,11 @@ def settings(config: Path | None) -> Settings:
 def reachable(bind: str) -> str:
     """The address by which this machine reaches what listens at `bind`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - read, not bound
+
+
+def whoever() -> Principal:
+    """Who is logged in at this machine, for the audit."""
+    try:
+        return Principal(getpass.getuser(), Proof.ADMITTED)
+    except (OSError, KeyError):  # a user without a name
+        return NOBODY

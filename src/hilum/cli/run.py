@@ -11,9 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from hilum import __version__, app
+from hilum.auditing import recording
 from hilum.cli.common import ConfigOption, fail, settings
 from hilum.config.load import DEFAULT, load
 from hilum.config.schema import Settings
+from hilum.model.principal import Principal
 from hilum.service import logging, loop, memory, requests, signals, systemd
 from hilum.service.beside import beside
 from hilum.service.reloading import Reloading
@@ -55,8 +57,8 @@ async def _serve(found: Settings, config: Path | None, *, examples: bool) -> Non
         if listening.change is not None:
             reloading.serves(listening.change)
 
-    async def asked() -> dict[str, Any]:
-        return (await reloading.reload()).described()
+    async def asked(who: Principal) -> dict[str, Any]:
+        return (await reloading.reload(who)).described()
 
     async def hung_up() -> None:
         while True:
@@ -65,7 +67,7 @@ async def _serve(found: Settings, config: Path | None, *, examples: bool) -> Non
             await reloading.reload()
 
     hangup = asyncio.Event()
-    reloading = Reloading(found, lambda: load(config, os.environ))
+    reloading = Reloading(found, lambda: load(config, os.environ), recording(found))
     grace = max(found.dimse.graceful_shutdown, found.http.graceful_shutdown)
     with signals.hangs_up(hangup.set):
         async with beside(

@@ -14,6 +14,7 @@ from hypercorn.events import Closed, RawData
 from hypercorn.utils import parse_socket_addr
 
 from hilum.net import fair
+from hilum.net.blocks import Blocks
 from hilum.net.elsewhere import Elsewhere
 from hilum.net.guard import Application, Guard
 from hilum.net.http1 import Http1
@@ -81,6 +82,8 @@ class Connection(TCPServer):
                 )
                 guard = Guard(self._application, self._patience, http1, self.writer.transport)
                 http1.app = lambda *request: fair.in_turn(guard, *request)
+                if isinstance(self.reader, Blocks):
+                    self.reader.left = http1.left
                 # Its interface is hypercorn's.
                 self.protocol = http1  # type: ignore[assignment]
                 await self.idle_task.restart(group, self._idle_timeout)

@@ -26,7 +26,7 @@ SHARE: Final = 0.25  # of the time that those who are ahead have in any case
 SAVED: Final = 0.05  # seconds of it that they may save up
 OWED: Final = 0.2  # seconds that they may use beyond it before they have earned them
 LONGEST: Final = 2.0  # seconds that anything waits here
-FAULT: Final = 0.01  # seconds that something malformed, or refused, counts besides
+FAULT: Final = 0.002  # seconds that something malformed, or refused, counts besides
 _PAUSE: Final = 0.001  # seconds between two looks
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from hilum.core.transactions import Transaction
 from hilum.frontends.admin.health import Health
 from hilum.model.errors import NotOffered
 from hilum.model.issued import IssuedToken
-from hilum.model.principal import Grant
+from hilum.model.principal import Grant, Principal
 
 
 class Tokens(Protocol):
@@ -77,7 +77,7 @@ async def _no_peer(name: str) -> float:
     raise NotOffered(f"{name} cannot be asked here")
 
 
-async def _no_reload() -> Mapping[str, Any]:
+async def _no_reload(_who: Principal) -> Mapping[str, Any]:
     return {"ok": False, "applied": [], "restart": [], "problems": ["nobody can reload here"]}
 
 
@@ -93,7 +93,8 @@ class Desk:
         queue: what is to be brought elsewhere; None: nothing is.
         tokens: those that we issue; None: nothing is kept.
         echo_peer: asks one of `[peers]` whether it lives; the seconds that it took.
-        reload: has the configuration applied; what became of it, as `hilum reload --json` says it.
+        reload: has the configuration applied, for whom; what became of it, as `hilum reload --json`
+            says it.
         health: how mounts and peers were when somebody looked last.
         worker: our number, from 0.
     """
@@ -105,6 +106,6 @@ class Desk:
     queue: Queue | None = None
     tokens: Tokens | None = None
     echo_peer: Callable[[str], Awaitable[float]] = _no_peer
-    reload: Callable[[], Awaitable[Mapping[str, Any]]] = _no_reload
+    reload: Callable[[Principal], Awaitable[Mapping[str, Any]]] = _no_reload
     health: Health = field(default_factory=Health)
     worker: int = 0

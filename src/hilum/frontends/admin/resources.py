@@ -4,8 +4,9 @@ from typing import Final
 
 from hilum.frontends.admin import configuration, metrics, queue, status, tokens
 from hilum.frontends.dicomweb import login_elsewhere, login_page, page, service
-from hilum.frontends.dicomweb.resources import Handler, Resource
+from hilum.frontends.dicomweb.resources import Resource
 from hilum.frontends.dicomweb.who import NOT_LOOKED_AT
+from hilum.frontends.later import Handler
 from hilum.model.principal import Right
 
 _METRICS: Final = frozenset((Right.METRICS, Right.ADMIN))

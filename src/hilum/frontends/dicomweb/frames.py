@@ -88,10 +88,12 @@ class Frames:
         operation = self.asked.operation(Lend, ref=self.asked.ref)
         state = self.request.app.state
         async with self.asked.broker.lend(operation) as lent:
-            looked = await state.looks.look(lent)
+            looked = await state.pictures.looks.look(lent)
             if looked.pixels is None or looked.index is None:
                 raise NotFound("there are no frames in this instance")
-            source = Source(lent, looked, looked.pixels, looked.index, state.looks, state.workshop)
+            source = Source(
+                lent, looked, looked.pixels, looked.index, state.pictures.looks, state.workshop
+            )
             count = looked.index.frames
             numbers = range(count) if self.numbers is None else self.numbers
             there = [number for number in numbers if number < count]

@@ -53,7 +53,7 @@ async def rendered(
         OutOfResources: there is no room, or no time.
         HilumError: as there.
     """
-    kept: Renderings = request.app.state.renderings
+    kept: Renderings = request.app.state.pictures.renderings
     key = (lent.key, number, wish, ranges)
     found = kept.get(key)
     if found is None:
@@ -76,7 +76,7 @@ async def thumbnail(
     request: Request, lent: Lent, number: int | None, viewport: Viewport
 ) -> Rendered:
     """What was lent, as `imaging.rendered.thumbnail` gives it; raises like `rendered`."""
-    kept: Renderings = request.app.state.renderings
+    kept: Renderings = request.app.state.pictures.renderings
     key = (lent.key, number, viewport)
     found = kept.get(key)
     if found is None:

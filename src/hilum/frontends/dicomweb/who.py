@@ -99,7 +99,7 @@ def _named(mounts: Sequence[str]) -> str:
 def refused(request: Request, beside: Principal, error: HilumError, mount: str = "") -> None:
     """Tell the audit of what was shown and is not taken."""
     fair.fault()
-    kind = Kind.DENIED if isinstance(error, Forbidden) else Kind.LOGIN
+    kind = Kind.RESTRICTED if isinstance(error, Forbidden) else Kind.LOGIN
     nobody = replace(beside, proof=Proof.NOTHING, name="")
     audited(request, kind, nobody, mount=mount, outcome=Outcome.MINOR, why=str(error))
 
