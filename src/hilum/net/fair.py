@@ -21,8 +21,8 @@ KEPT: Final = 0.9  # of what was counted is kept at each: it is about what was u
 BUSY: Final = 0.1  # seconds that nobody is blamed for
 AHEAD: Final = 1.25  # times the average, from which on an address is ahead of the others
 LEAST: Final = 0.0005  # seconds; who has used less is forgotten
-CALM: Final = 0.002  # seconds without anything done for the others, after which one may go on
-SHARE: Final = 0.25  # of the time that those who are ahead have in any case
+CALM: Final = 0.015  # seconds without anything done for the others, after which one may go on
+SHARE: Final = 0.4  # of the time that those who are ahead have in any case
 SAVED: Final = 0.05  # seconds of it that they may save up
 OWED: Final = 0.2  # seconds that they may use beyond it before they have earned them
 LONGEST: Final = 2.0  # seconds that anything waits here
@@ -84,6 +84,11 @@ class Fair:
         self.inside = False
         self.others_at = 0.0
         self.saved = 0.0
+
+    @property
+    def known(self) -> int:
+        """Addresses that have an account now."""
+        return len(self._accounts)
 
     def account(self, address: str) -> Account:
         """That of an address; of all of a network, where it is one of IPv6."""
