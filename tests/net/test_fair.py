@@ -145,7 +145,7 @@ async def test_nobody_waits_for_long(clock: Clock) -> None:
         while clock.now < end:
             assert not tasks[0].done()
             clock.now += CALM / 2
-            made.saved = -0.1
+            made.saved = -100.0  # nothing earned
             quiet.spent(0.001)
             await asyncio.sleep(0)
         await asyncio.wait(tasks, timeout=10)
