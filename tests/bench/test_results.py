@@ -98,6 +98,11 @@ def test_what_a_guard_lets_keep_is_said_of_each_round() -> None:
     line = next(each for each in report(found, ROWS).splitlines() if "| 2.1000 s" in each)
     assert "| 95 % |" in line
     assert "| 80 % |" in line
+    assert line.endswith("| - |")
+    samples |= {"storescp": Samples([1.0]), "storescp, tls": Samples([1.25])}
+    page = report(found, ROWS)
+    assert "| 80 % | 80 % |" in page
+    assert "| storescp, tls |" not in page
 
 
 def table(*times: float, flat: bool = False) -> Table:

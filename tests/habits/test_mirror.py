@@ -25,6 +25,7 @@ ELSEWHERE = {
     "core/backend": "protocols: every backend's tests are theirs",
     "core/account": "tests/core/test_audit.py, through a broker",
     "core/login": VALUES,
+    "core/explained": VALUES,
     "core/readiness": VALUES,
     "core/measures": "tests/service/test_gauges.py",
     "backends/archive/amount": "tests/e2e/test_watching.py",

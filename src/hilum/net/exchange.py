@@ -7,7 +7,7 @@ import h11
 from h11._readers import ChunkedReader, ContentLengthReader  # to go past it: see `Exchange.passed`
 
 from hilum.net.chunks import Chunks
-from hilum.net.pieces import Pieces
+from hilum.net.pieces import Piece, Pieces
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -33,13 +33,13 @@ class Frames(Protocol):
     def is_over(self) -> bool:
         """Whether request and answer are whole, and another request may follow."""
 
-    def head(self, status: int, headers: RawHeaders) -> list[bytes]:
+    def head(self, status: int, headers: RawHeaders) -> list[Piece]:
         """The head of the answer."""
 
-    def body(self, data: bytes | Pieces) -> list[bytes]:
+    def body(self, data: bytes | Pieces) -> list[Piece]:
         """Some of its body; of one that has none, nothing."""
 
-    def end(self) -> list[bytes]:
+    def end(self) -> list[Piece]:
         """The end of it."""
 
 
@@ -110,32 +110,32 @@ class Exchange(h11.Connection):
         """See `Frames`."""
         return self.our_state is h11.DONE and self.their_state is h11.DONE
 
-    def invitation(self) -> list[bytes]:
+    def invitation(self) -> list[Piece]:
         """100 Continue."""
         return self._framed(h11.InformationalResponse(status_code=100, headers=[]))
 
-    def head(self, status: int, headers: RawHeaders) -> list[bytes]:
+    def head(self, status: int, headers: RawHeaders) -> list[Piece]:
         """See `Frames`."""
         self._has_body = self._request_method != b"HEAD" and status not in BODILESS
         return self._framed(h11.Response(status_code=status, headers=[*headers]))
 
-    def body(self, data: bytes | Pieces) -> list[bytes]:
+    def body(self, data: bytes | Pieces) -> list[Piece]:
         """See `Frames`."""
-        pieces: list[bytes] = []
+        pieces: list[Piece] = []
         if data and self._has_body:
             # h11 asks for no more than its length.
             for each in self._framed(h11.Data(data=data)):  # type: ignore[arg-type]
                 pieces += each.pieces if isinstance(each, Pieces) else (each,)
         return pieces
 
-    def end(self) -> list[bytes]:
+    def end(self) -> list[Piece]:
         """See `Frames`."""
         return self._framed(h11.EndOfMessage())
 
-    def _framed(self, event: h11.Event) -> list[bytes]:
+    def _framed(self, event: h11.Event) -> list[Piece]:
         """The bytes of an event; none where the client broke the protocol meanwhile."""
         try:
-            return self.send_with_data_passthrough(event) or []
+            return [*(self.send_with_data_passthrough(event) or ())]
         except h11.LocalProtocolError:
             if self.their_state is not h11.ERROR:
                 raise

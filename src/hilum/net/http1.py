@@ -10,6 +10,7 @@ copy of every image.
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from time import time
@@ -26,6 +27,8 @@ from hilum.net.body import BODY, Body
 from hilum.net.exchange import Exchange, Frames
 from hilum.net.fair import turn
 from hilum.net.guard import Application, Message
+from hilum.net.lying import Lying, link_of, write
+from hilum.net.pieces import Piece
 from hilum.net.plain import Plain
 from hilum.net.tls import subject
 
@@ -64,7 +67,7 @@ class Http1:
         addresses: tuple[Address, Address],
         *,
         ends: Callable[[], Awaitable[None]],
-        idle: Callable[[bool], Awaitable[None]],
+        idle: Callable[[bool], None],
         patience: float,
     ) -> None:
         self._h11 = Exchange(config.h11_max_incomplete_size)
@@ -83,7 +86,8 @@ class Http1:
         self._patience = patience
         self._body: Body | None = None
         self._room = asyncio.Event()
-        self._head: list[bytes] = []  # of an answer, until its body begins
+        self._link: socket.socket | None = None  # see `lying`
+        self._head: list[Piece] = []  # of an answer, until its body begins
 
     # What comes
 
@@ -148,7 +152,7 @@ class Http1:
         await turn()
 
     async def _begin(self, request: h11.Request) -> None:
-        await self._idle(True)  # noqa: FBT003 - see `__init__`
+        self._idle(True)  # noqa: FBT003 - see `__init__`
         headers = list(request.headers)
         if _wants_websocket(headers):
             await self._refuse(403)
@@ -160,7 +164,7 @@ class Http1:
 
     async def _answer(self, request: Plain) -> None:
         """Answer a request whose client has nothing more to say."""
-        await self._idle(True)  # noqa: FBT003 - see `__init__`
+        self._idle(True)  # noqa: FBT003 - see `__init__`
         scope = self._scope(request.method, request.target, b"1.1", request.headers)
         self._frames, self._head = request, []
         self._body = scope[BODY] = Body(self._room)
@@ -211,7 +215,7 @@ class Http1:
             if frames is self._h11:
                 self._h11.start_next_cycle()
             self._frames = self._h11
-            await self._idle(False)  # noqa: FBT003 - see `__init__`
+            self._idle(False)  # noqa: FBT003 - see `__init__`
         else:
             await self._ends()
 
@@ -260,7 +264,7 @@ class Http1:
         self._write(pieces)
         await self._drained()
 
-    def _write(self, pieces: list[bytes]) -> None:
+    def _write(self, pieces: list[Piece]) -> None:
         """Write pieces together; those of a big write are not joined, but sent from where they are.
 
         Raises:
@@ -269,9 +273,17 @@ class Http1:
         if self._transport.is_closing():
             raise ConnectionResetError("the client is gone")
         if len(pieces) > 1 and sum(map(len, pieces)) > SMALL:
-            self._transport.writelines(pieces)
+            if self._link is None and any(isinstance(each, Lying) for each in pieces):
+                self._link = link_of(self._transport)
+            write(pieces, self._transport, self._link)
         elif pieces:
-            self._transport.write(b"".join(pieces))
+            self._transport.write(b"".join(map(bytes, pieces)))
+
+    def close(self) -> None:
+        """The connection ends, or somebody else has it."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
 
     async def _drained(self) -> None:
         """Wait until the client has read enough.

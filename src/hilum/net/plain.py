@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from hilum.net.exchange import BODILESS, RawHeaders
-from hilum.net.pieces import Pieces
+from hilum.net.pieces import Piece, Pieces
 
 _TOKEN: Final = rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]+"  # RFC 9110 §5.6.2
 _TEXT: Final = rb"[\t\x20-\x7e\x80-\xff]*"
@@ -79,7 +79,7 @@ class Plain:
         """See `Frames`."""
         return self._is_whole and not self._closes
 
-    def head(self, status: int, headers: RawHeaders) -> list[bytes]:
+    def head(self, status: int, headers: RawHeaders) -> list[Piece]:
         """See `Frames`.
 
         Raises:
@@ -103,7 +103,7 @@ class Plain:
             fields += b"transfer-encoding: chunked\r\n"
         return [b"HTTP/1.1 %d \r\n%s\r\n" % (status, fields)]
 
-    def body(self, data: bytes | Pieces) -> list[bytes]:
+    def body(self, data: bytes | Pieces) -> list[Piece]:
         """See `Frames`.
 
         Raises:
@@ -112,7 +112,7 @@ class Plain:
         size = len(data)
         if not size or not self._has_body:
             return []
-        pieces = [*data.pieces] if isinstance(data, Pieces) else [data]
+        pieces: list[Piece] = [*data.pieces] if isinstance(data, Pieces) else [data]
         if self._left is None:
             return [b"%x\r\n" % size, *pieces, b"\r\n"]
         if size > self._left:
@@ -120,7 +120,7 @@ class Plain:
         self._left -= size
         return pieces
 
-    def end(self) -> list[bytes]:
+    def end(self) -> list[Piece]:
         """See `Frames`.
 
         Raises:

@@ -18,23 +18,37 @@ def at_once(path: str, offset: int, length: int) -> bytes | None:
     A hop to a thread and back costs as much as copying half a megabyte. Whether the ends are
     there tells of the rest, as the system reads ahead.
     """
+    fd = ready(path, offset, length)
+    if fd is None:
+        return None
+    try:
+        data = os.pread(fd, length, offset)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return data if len(data) == length else None
+
+
+def ready(path: str, offset: int, length: int) -> int | None:
+    """The file, open, if `at_once` would give that part of it."""
     if not hasattr(os, "RWF_NOWAIT") or not 0 < length <= _AT_ONCE:
         return None
     try:
         fd = os.open(path, _READ)
     except OSError:
         return None
+    one = bytearray(1)
     try:
-        one = bytearray(1)
         for at in (offset, offset + length - 1):
             if os.preadv(fd, [one], at, os.RWF_NOWAIT) != 1:
-                return None
-        data = os.pread(fd, length, offset)
+                break
+        else:
+            return fd
     except OSError:  # EAGAIN, or a file system that knows no such flag
-        return None
-    finally:
-        os.close(fd)
-    return data if len(data) == length else None
+        pass
+    os.close(fd)
+    return None
 
 
 def waited_for(path: str, offset: int, length: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from time import monotonic
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -49,8 +50,7 @@ class Told(AbstractAsyncContextManager[None]):
         self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
+        self._began = monotonic()
         self._task = asyncio.current_task()
         self._body.tell(self._left)
 
@@ -67,8 +67,8 @@ class Told(AbstractAsyncContextManager[None]):
         return not self._task.uncancel() and isinstance(error, asyncio.CancelledError)
 
     def _left(self) -> None:
-        rest = self._began + WATCH - self._loop.time()
-        self._timer = self._loop.call_later(max(rest, 0), self._give_up)
+        rest = self._began + WATCH - monotonic()
+        self._timer = asyncio.get_running_loop().call_later(max(rest, 0), self._give_up)
 
     def _give_up(self) -> None:
         self.is_gone = True

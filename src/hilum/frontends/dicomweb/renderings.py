@@ -57,7 +57,8 @@ async def rendered(
     key = (lent.key, number, wish, ranges)
     found = kept.get(key)
     if found is None:
-        found = await _workshop(request).run(
+        workshop = _workshop(request)
+        found = await workshop.run(
             tasks_rendered.rendered,
             lent.path,
             lent.offset,
@@ -67,6 +68,7 @@ async def rendered(
             number,
             wish,
             ranges,
+            workshop.spare,
         )
         kept.put(key, found)
     return found

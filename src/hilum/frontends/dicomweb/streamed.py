@@ -13,7 +13,7 @@ from hilum.frontends.dicomweb import errors
 from hilum.frontends.dicomweb.asked import request_id
 from hilum.frontends.dicomweb.leaving import Watch, watching
 from hilum.model.errors import HilumError, Vanished
-from hilum.net.pieces import Pieces
+from hilum.net.pieces import Piece, Pieces
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Answer:
 
     status: int
     headers: Headers
-    body: bytes | list[bytes] | AsyncGenerator[bytes, None]
+    body: bytes | list[bytes] | list[Piece] | AsyncGenerator[bytes, None]
     length: int | None = None
 
 

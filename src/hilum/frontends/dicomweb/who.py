@@ -6,6 +6,7 @@ looked up that was made for somebody else.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -161,6 +162,12 @@ def _beside(request: Request) -> Principal:
         address = forwarded or address
     subject = scope.get("extensions", {}).get("tls", {}).get("client_cert_name") or ""
     proof = Proof.CERTIFICATE if subject else Proof.NOTHING
+    return _shown_by(subject, proof, address)
+
+
+@lru_cache(maxsize=1024)
+def _shown_by(subject: str, proof: Proof, address: str) -> Principal:
+    """Made once for many requests."""
     return Principal(subject, proof, address=address, certificate=subject)
 
 
