@@ -15,6 +15,7 @@ from hilum.core.login import OPEN, Login
 from hilum.core.readiness import Inspects, nothing
 from hilum.core.records import Exposes
 from hilum.frontends.admin.desk import Desk
+from hilum.net.fair import Fair
 from hilum.net.guard import Application
 from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
@@ -45,6 +46,7 @@ class Doors:
         patients: the ids of FHIR's Patients; None: FHIR is not offered.
         subscriptions: who wants to be told of changes; None: nobody can.
         rates: how much each caller may ask, at all doors together.
+        fair: counts what is done for whom, at all doors together.
         inspects: looks whether what is ours is in order.
         exposes: gives what was counted, for the door of administrators.
         desk: what its pages work with.
@@ -64,6 +66,7 @@ class Doors:
     patients: PatientIds | None = None
     subscriptions: "Subscribable | None" = None
     rates: Rates = field(default_factory=lambda: Rates(LimitSettings()))
+    fair: Fair = field(default_factory=Fair)
     inspects: Inspects = nothing
     exposes: Exposes | None = None
     desk: Desk = field(default_factory=Desk)
@@ -102,6 +105,7 @@ class Doors:
             login=self.login,
             rates=self.rates,
             changes=self.changes,
+            fair=self.fair,
         )
 
     async def _http(self, started: Started) -> None:
@@ -150,6 +154,7 @@ class Doors:
                 tls=self.tls if self.settings.http.tls else None,
                 refused=unspoken(self.broker.audits),
                 now=lambda: current.settings.http,
+                fair=self.fair,
             )
         finally:
             self.answered.set()
@@ -185,4 +190,5 @@ class Doors:
             tls=self.tls if door.tls else None,
             refused=unspoken(self.broker.audits),
             now=lambda: current.settings.admin_door,
+            fair=self.fair,
         )

@@ -13,6 +13,7 @@ from hypercorn.config import Config
 from hypercorn.events import Closed, RawData
 from hypercorn.utils import parse_socket_addr
 
+from hilum.net import fair
 from hilum.net.blocks import Blocks
 from hilum.net.elsewhere import Elsewhere
 from hilum.net.guard import Application, Guard
@@ -80,8 +81,9 @@ class Connection(TCPServer):
                     idle=self._busy,
                     patience=self._patience,
                 )
+                guard = Guard(self._application, self._patience, http1, self.writer.transport)
+                http1.app = lambda *request: fair.in_turn(guard, *request)
                 self._http1 = http1
-                http1.app = Guard(self._application, self._patience, http1, self.writer.transport)
                 if isinstance(self.reader, Blocks):
                     self.reader.left = http1.left
                 # Its interface is hypercorn's.
@@ -103,6 +105,7 @@ class Connection(TCPServer):
             except OSError:
                 break
             self.idle.begun()
+            await fair.turn()
             await self.protocol.handle(RawData(data))
         await self.protocol.handle(Closed())
 
@@ -124,6 +127,7 @@ class Connection(TCPServer):
                 self._gone = True
                 return
             self.idle.begun()
+            await fair.turn()
             await self.protocol.handle(RawData(data))
             data = b""
         await self.protocol.handle(Closed())

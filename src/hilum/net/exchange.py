@@ -1,11 +1,12 @@
 """How is a request read, whatever it may be, and its answer framed? By h11."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import h11
-from h11._readers import ContentLengthReader  # to go past it: see `Exchange.passed`
+from h11._readers import ChunkedReader, ContentLengthReader  # to go past it: see `Exchange.passed`
 
+from hilum.net.chunks import Chunks
 from hilum.net.pieces import Piece, Pieces
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -53,6 +54,11 @@ class Exchange(h11.Connection):
         """
         super().__init__(h11.SERVER, most)
         self._has_body = True
+
+    def _get_io_object(self, role: Any, event: Any, io_dict: Any) -> Any:  # noqa: ANN401 - h11's own
+        """What reads or writes in the state that comes now."""
+        found = super()._get_io_object(role, event, io_dict)
+        return Chunks() if isinstance(found, ChunkedReader) else found
 
     @property
     def they_are_waiting_for_100_continue(self) -> bool:

@@ -18,6 +18,7 @@ from hilum.net.blocks import Blocks
 from hilum.net.connection import BUFFER, Connection
 from hilum.net.elsewhere import Elsewhere
 from hilum.net.entrance import Entrance
+from hilum.net.fair import Fair, Meter
 from hilum.net.guard import Application
 from hilum.net.room import Room
 from hilum.net.threshold import Refused, Threshold, ignored
@@ -40,6 +41,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     tls: Speaks | None = None,
     refused: Refused = ignored,
     now: Callable[[], HttpSettings] | None = None,
+    fair: Fair | None = None,
 ) -> None:
     """Serve until `stop` is set; then let running requests end within `graceful_shutdown`.
 
@@ -53,11 +55,13 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         tls: to speak HTTPS with; not where there are other workers.
         refused: is told of who fails at that.
         now: what the settings are by now; None: they stay the same.
+        fair: counts what is done for whom, at all doors together.
 
     Raises:
         OSError: the address cannot be listened at.
     """
     now = now or (lambda: settings)
+    fair = fair or Fair()
     config = _config(settings)
     context = WorkerContext(None)
     listener = entrance.sockets[0] if entrance else bound(settings.bind, settings.port)
@@ -73,7 +77,8 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
                     *(application, now().request_timeout, config, context),
                     *(reader, writer, elsewhere),
                 )
-                task = group.create_task(connection.guarded())
+                meter = Meter(fair, fair.account(address))
+                task = group.create_task(meter.counted(connection.guarded()))
                 connections[task] = connection
                 task.add_done_callback(connections.pop)
                 task.add_done_callback(lambda _: room.leave(address))

@@ -25,6 +25,7 @@ from hypercorn.events import Event, RawData
 
 from hilum.net.body import BODY, Body
 from hilum.net.exchange import Exchange, Frames
+from hilum.net.fair import turn
 from hilum.net.guard import Application, Message
 from hilum.net.lying import Lying, link_of, write
 from hilum.net.pieces import Piece
@@ -148,6 +149,7 @@ class Http1:
     async def _made_room(self) -> None:
         self._room.clear()
         await self._room.wait()
+        await turn()
 
     async def _begin(self, request: h11.Request) -> None:
         self._idle(True)  # noqa: FBT003 - see `__init__`

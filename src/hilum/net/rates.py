@@ -1,6 +1,5 @@
 """Does somebody ask too much? What each caller may still ask fills up as time goes by."""
 
-import ipaddress
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Final
 from hilum.config.limits import LimitSettings
 from hilum.model.errors import TooMany
 from hilum.model.principal import Principal
+from hilum.net.fair import together
 
 MOST: Final = 10_000
 """Callers that are remembered; beyond that those go first that did not ask for long."""
@@ -96,10 +96,4 @@ def _key(who: Principal) -> str:
     """Who is counted together: one name, else one address; of IPv6 one network, as homes have."""
     if who.is_known and who.name:
         return f"{who.proof} {who.name}"
-    try:
-        address = ipaddress.ip_address(who.address.partition("%")[0])
-    except ValueError:
-        return who.address
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+    return together(who.address)

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from time import perf_counter
 from typing import cast
 
 from hilum.codec import pdu
@@ -83,6 +84,7 @@ class Link(asyncio.Protocol, ABC):
         address: host of the far side.
         fault: why we aborted, for the log; None when we did not.
         carried: bytes that came, and that were sent.
+        counts: told how many seconds the event loop was busy with what came; None: nobody.
     """
 
     def __init__(self, *, requestor: bool, max_pdu: int, timeouts: Timeouts) -> None:
@@ -106,6 +108,7 @@ class Link(asyncio.Protocol, ABC):
         self.address = ""
         self.fault: str | None = None
         self.carried = 0
+        self.counts: Callable[[float], None] | None = None
 
     @abstractmethod
     def _take(self, event: pdu.Event) -> None:
@@ -137,6 +140,7 @@ class Link(asyncio.Protocol, ABC):
         self._tick()
 
     def data_received(self, data: bytes) -> None:
+        began = perf_counter()
         self._heard = self._loop.time()
         self.carried += len(data)
         if self._state not in OVER:
@@ -148,6 +152,8 @@ class Link(asyncio.Protocol, ABC):
             except PduError as error:
                 self._break(error)
         self._acknowledge()
+        if self.counts is not None:
+            self.counts(perf_counter() - began)
 
     def eof_received(self) -> None:
         """Let the transport close: nobody speaks DIMSE over half a connection."""

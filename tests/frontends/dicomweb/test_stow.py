@@ -10,6 +10,7 @@ from tests.frontends.dicomweb.conftest import Served
 
 from hilum.codec import dicom_xml, stow_response
 from hilum.codec.multipart import closing, part_head
+from hilum.frontends.dicomweb import stow
 from hilum.model.errors import BackendUnavailable, Conflict, OutOfResources
 from hilum.model.outcome import Stored
 
@@ -373,6 +374,16 @@ async def test_too_many_parts_are_413(served: Served, backend: Scripted) -> None
     async with served(backend, max_parts=2) as client:
         answer = await post(client, body(file(), file("1.9.2"), file("1.9.3")))
         assert answer.status_code == 413
+        assert len(told(answer).ReferencedSOPSequence) == 2
+
+
+async def test_an_answer_about_many_instances_is_the_same(
+    served: Served, backend: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stow, "MANY", 1)
+    async with served(backend) as client:
+        answer = await post(client, body(file(), file("1.9.2")))
+        assert answer.status_code == 200
         assert len(told(answer).ReferencedSOPSequence) == 2
 
 

@@ -10,9 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
+from time import thread_time
 from typing import Generic, TypeVar, TypeVarTuple
 
 import anyio
+
+from hilum.net import fair
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +26,12 @@ Ts = TypeVarTuple("Ts")
 class Errand(Generic[T]):
     """One call in a thread, and what came of it."""
 
-    __slots__ = ("_call", "_error", "_loop", "_result", "_waiter", "finished")
+    __slots__ = ("_account", "_call", "_error", "_loop", "_result", "_took", "_waiter", "finished")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], T]) -> None:
         self._loop = loop
+        self._account = fair.current()
+        self._took = 0.0
         self._call = call
         self._waiter: asyncio.Future[None] | None = None
         self._result: T | None = None
@@ -35,10 +40,12 @@ class Errand(Generic[T]):
 
     def run(self) -> None:
         """Do it; in a thread."""
+        began = thread_time()
         try:
             self._result = self._call()
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             self._error = error
+        self._took = thread_time() - began
 
     def tell(self) -> None:
         """Tell the event loop that it is done; in a thread."""
@@ -49,6 +56,8 @@ class Errand(Generic[T]):
 
     def _wake(self) -> None:
         self.finished = True
+        if self._account is not None:
+            self._account.spent(self._took)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Final
 
+import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,9 +31,12 @@ from hilum.model.errors import (
     UnsupportedMedia,
 )
 from hilum.model.outcome import Stored
+from hilum.net import fair
 
 _GATHERING: Final = "hilum.frontends.dicomweb.stow_metadata"
 """Imported when somebody stores that way: it brings pydicom along."""
+
+MANY: Final = 500  # instances, whose answer takes some milliseconds to write
 
 
 async def store(request: Request) -> Response:
@@ -68,9 +72,19 @@ async def store(request: Request) -> Response:
     if not stored:
         problem = problem or BadRequest("the request has no parts")
         return errors.answer(problem, about.request_id)
-    status = stow_response.status(stored) if problem is None else verdict_on(problem).http
-    response = documents.written(kind, stow_response.encode(stored, about.root))
+    if len(stored) > MANY:  # or else nobody has a turn meanwhile
+        status, response = await anyio.to_thread.run_sync(_told, kind, stored, about.root)
+    else:
+        status, response = _told(kind, stored, about.root)
+    if problem is not None:
+        status = verdict_on(problem).http
     return Response(response, status, headers, media_type=kind)
+
+
+def _told(kind: str, stored: list[Stored], root: str) -> tuple[int, bytes]:
+    """Status and body of the answer."""
+    attributes = stow_response.encode(stored, root)
+    return stow_response.status(stored), documents.written(kind, attributes)
 
 
 def _kind_of(content: MediaType) -> str:
@@ -167,10 +181,11 @@ class _Keeping:
         number = 0
         await self._free.acquire()
         async for part in parts:
-            tasks.create_task(self._run(number, part))
+            tasks.create_task(fair.counted(self._run(number, part)))
             await part.over.wait()
             await self._free.acquire()
             number += 1
+            await fair.turn()
             if self._problem is not None:
                 break
 

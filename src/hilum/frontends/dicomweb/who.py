@@ -20,6 +20,7 @@ from hilum.frontends.dicomweb import session
 from hilum.model.audit import Event, Kind, Outcome
 from hilum.model.errors import BackendError, Forbidden, HilumError, Unauthenticated
 from hilum.model.principal import NOBODY, Principal, Proof, Right, joined
+from hilum.net import fair
 from hilum.net.proxies import is_believed, is_named
 from hilum.net.rates import Rates
 
@@ -59,6 +60,7 @@ async def settle(request: Request, needs: frozenset[Right], mounts: Sequence[str
     login: Login = request.app.state.login
     beside = _beside(request)
     request.scope["state"]["who"] = beside
+    await fair.turn()
     if not login.is_on:
         _counted(request, beside, needs)
         return
@@ -97,6 +99,7 @@ def _named(mounts: Sequence[str]) -> str:
 
 def refused(request: Request, beside: Principal, error: HilumError, mount: str = "") -> None:
     """Tell the audit of what was shown and is not taken."""
+    fair.fault()
     kind = Kind.RESTRICTED if isinstance(error, Forbidden) else Kind.LOGIN
     nobody = replace(beside, proof=Proof.NOTHING, name="")
     audited(request, kind, nobody, mount=mount, outcome=Outcome.MINOR, why=str(error))
@@ -153,7 +156,10 @@ def _beside(request: Request) -> Principal:
     address = scope["client"][0] if scope.get("client") else ""
     settings: HttpSettings = request.app.state.settings
     if is_believed(settings, address):
-        address = _forwarded(request, settings) or address
+        forwarded = _forwarded(request, settings)
+        if forwarded and is_named(settings, address):
+            fair.on_behalf(forwarded)
+        address = forwarded or address
     subject = scope.get("extensions", {}).get("tls", {}).get("client_cert_name") or ""
     proof = Proof.CERTIFICATE if subject else Proof.NOTHING
     return _shown_by(subject, proof, address)

@@ -30,6 +30,7 @@ from hilum.model.errors import HilumError
 from hilum.model.principal import Principal
 from hilum.net.crowd import Crowd, Nobody
 from hilum.net.entrance import Entrance
+from hilum.net.fair import Fair, Meter, fault, turn
 from hilum.net.inbox import Inbox
 from hilum.net.rates import Rates
 from hilum.net.threshold import Threshold
@@ -72,6 +73,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     login: Login = OPEN,
     rates: Rates | None = None,
     changes: list[Callable[[Settings, Login], None]] | None = None,
+    fair: Fair | None = None,
 ) -> None:
     """Accept associations until `stop`; what runs then gets `graceful_shutdown` to end.
 
@@ -90,6 +92,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
         login: how it is known who calls.
         rates: how much each may ask; None: any amount.
         changes: to which is added what takes other settings and another login while it is open.
+        fair: counts what is done for whom, at all doors together.
 
     Raises:
         OSError: the port cannot be bound.
@@ -97,6 +100,7 @@ async def serve(  # noqa: PLR0913 - a door has that many sides
     crowd = Nobody() if worker is None else worker.crowd
     door = _Door(broker, settings, Inbox() if inbox is None else inbox, crowd, login)
     door.rates = rates or door.rates
+    door.fair = fair or door.fair
     if changes is not None:
         changes.append(door.become)
     if worker is not None:
@@ -139,6 +143,7 @@ class _Door:
         self._crowd = crowd
         self.left: Callable[[], None] = lambda: None  # called when a connection has ended
         self.rates = Rates(LimitSettings())
+        self.fair = Fair()
         self._open: set[Association] = set()  # all connections
         self._accepted: set[Association] = set()  # those the limits are about
         self._busy: set[Association] = set()
@@ -181,7 +186,9 @@ class _Door:
         if len(self._open) > CROWD * self.settings.dimse.max_associations:
             association.fault = "more connections than can even be told that they are too many"
             association.cut()
-        self._serving.create_task(self._handle(association))
+        account = self.fair.account(association.address)
+        association.counts = account.spent
+        self._serving.create_task(Meter(self.fair, account).counted(self._handle(association)))
 
     def close(self) -> None:
         """Let in only who brings what was asked for, and send home who waits for nothing."""
@@ -242,6 +249,7 @@ class _Door:
             if not self._open:
                 self._empty.set()
             if association.fault is not None:
+                fault()
                 log.warning("%s %s: %s", request_id, _who(association), association.fault)
             else:
                 log.info("%s %s: %s", request_id, _who(association), association.lost)
@@ -253,6 +261,7 @@ class _Door:
             request = await association.requested()
         except HilumError:
             return  # told in the one line at the end
+        await turn()
         who, kind = Principal(), Kind.NODE
         refusal = self._admission.refusal(association, request) or self._full(association, request)
         if refusal is None and not self._admission.is_expected(association, request):
@@ -312,6 +321,7 @@ class _Door:
             self._busy.add(association)
             session.asked = f"{session.request_id}.{message.command.message_id or 0}"
             try:
+                await turn()
                 with within(Correlation(session.asked)):
                     await self._run(session, message)
             finally:
