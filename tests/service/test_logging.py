@@ -176,3 +176,19 @@ def test_the_event_log_of_windows_gets_what_is_worth_a_look() -> None:
     assert (handler.name, handler.level) == ("Hilum", stdlib.WARNING)
     handler.handle(record("calls"))
     assert handler.said[0].endswith("WARNING frontends.dimse: calls")
+
+
+def test_what_is_imported_later_stays_mute() -> None:
+    script = (
+        "import logging\n"
+        "from hilum.config.watching import LoggingSettings\n"
+        "from hilum.service import logging as ours\n"
+        "ours.setup(LoggingSettings())\n"
+        "import pydicom\n"
+        "logging.getLogger('pydicom').error('ONE')\n"
+        "logging.getLogger('pydicom.pixels.utils').error('TWO')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""

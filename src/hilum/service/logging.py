@@ -20,7 +20,6 @@ _QUIET = (
         "pynetdicom",
         "sqlalchemy",
         "alembic",
-        "hypercorn",
         "httpx",
         "httpcore",
         "urllib3",
@@ -61,6 +60,7 @@ def setup(settings: LoggingSettings, worker: int | None = None) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     for name in _MUTE:
         logging.getLogger(name).disabled = True
+        logging.getLogger(name).propagate = False  # of those below it; a level is set on import
     warnings.simplefilter("ignore")  # pydicom's quote values of attributes
     logging.captureWarnings(capture=False)
 
