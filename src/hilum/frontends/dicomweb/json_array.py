@@ -1,7 +1,9 @@
 """How is a stream of JSON objects written as one array? Piece by piece."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from typing import TypeVar
 
+T = TypeVar("T")
 PIECE = 64 * 1024  # bytes gathered before they leave
 
 
@@ -21,9 +23,7 @@ async def array(objects: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     yield b"".join(gathered)
 
 
-async def resumed(
-    first: Iterable[bytes], rest: AsyncGenerator[bytes, None]
-) -> AsyncGenerator[bytes, None]:
+async def resumed(first: Iterable[T], rest: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     """A stream whose first pieces were already taken, to see whether there are any."""
     for piece in first:
         yield piece
