@@ -118,7 +118,6 @@ ELSEWHERE = {
     "frontends/dicomweb/json_array": ROUTES,
     "frontends/dicomweb/resources": "tests/frontends/dicomweb/test_openapi.py",
     "frontends/dicomweb/shown": "tests/frontends/dicomweb/test_rendered.py",
-    "frontends/dicomweb/leaving": "tests/frontends/dicomweb/test_wado.py, over a socket",
     "frontends/dicomweb/streamed": ROUTES,
     "frontends/dicomweb/upload": "tests/frontends/dicomweb/test_stow.py",
     "frontends/dicomweb/wanted": "tests/frontends/dicomweb/test_wado.py",

@@ -13,8 +13,8 @@ from hilum.backends.archive.locate import Located, locate
 from hilum.backends.archive.readers import Readers
 from hilum.model.errors import BackendFault, NotFound
 from hilum.model.identity import Ref
-from hilum.model.instance import CHUNK, Instance
-from hilum.workshop.reading import at_once
+from hilum.model.instance import CHUNK, Instance, Part
+from hilum.workshop import reading
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,23 @@ def _pread(fd: int, length: int, offset: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
+class _Only(AsyncIterator[bytes]):
+    """The chunk of an instance that goes alone."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], path: str, each: Located) -> None:
+        self._chunks = chunks
+        self._path = path
+        self._size = each.size
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._chunks)
+
+    def ready(self) -> Part | None:
+        """See `model.instance.ready`."""
+        file = reading.ready(self._path, HEAD, self._size)
+        return None if file is None else (file, HEAD, self._size)
+
+
 class Reading:
     """The files of one retrieval. `close` leaves nothing open."""
 
@@ -103,15 +120,21 @@ class Reading:
                 sop_instance_uid=each.sop_instance_uid,
                 sop_class_uid=each.sop_class_uid,
                 transfer_syntax_uid=each.transfer_syntax_uid,
-                chunks=self._small(number) if each.size <= CHUNK else self._large(each),
+                chunks=self._chunks(number, each),
                 size=each.size,
             )
+
+    def _chunks(self, number: int, each: Located) -> AsyncIterator[bytes]:
+        if each.size > CHUNK:
+            return self._large(each)
+        small = self._small(number)
+        return small if len(self._found) > 1 else _Only(small, self._files.path(each.file), each)
 
     async def _small(self, number: int) -> AsyncIterator[bytes]:
         """One chunk, read together with its neighbours, and the next ones read meanwhile."""
         if len(self._found) == 1:
             only = self._found[0]
-            there = at_once(self._files.path(only.file), HEAD, only.size)
+            there = reading.at_once(self._files.path(only.file), HEAD, only.size)
             if there is not None:
                 yield there
                 return
