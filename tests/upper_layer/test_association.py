@@ -81,7 +81,7 @@ async def test_requests_come_in_order_with_their_data() -> None:
         assert third.command.message_id == 3
         assert await third.identifier() == bytes(100_000)
         assert await ends.ours.next_request() is None
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
 
 
 @pytest.mark.parametrize("read", [0, 1, 2])
@@ -98,7 +98,7 @@ async def test_nothing_stays_counted_of_what_is_not_read(read: int) -> None:
         last = await ends.ours.next_request()
         assert last is not None
         assert last.command.message_id == 9
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
 
 
 async def test_a_cancel_with_a_data_set_leaves_nothing_behind() -> None:
@@ -110,7 +110,7 @@ async def test_a_cancel_with_a_data_set_leaves_nothing_behind() -> None:
             await ends.peer.send(message(3, odd, bytes(100_000)))
         await ends.peer.send(echo(1))
         assert await ends.ours.next_request() is not None
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
 
 
 async def test_a_request_that_nobody_reads_stops_the_peer_and_reading_lets_it_go_on() -> None:
@@ -124,9 +124,9 @@ async def test_a_request_that_nobody_reads_stops_the_peer_and_reading_lets_it_go
             assert got.data is not None
             await asyncio.sleep(0.6)  # longer than the timeout of a message
             assert ends.ours._paused
-            assert ends.ours._unread < 2 * 1024 * 1024
+            assert ends.ours.unread < 2 * 1024 * 1024
             assert sum([len(each) async for each in got.data]) == size
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
         assert ends.ours.lost is None
 
 
@@ -233,7 +233,7 @@ async def test_a_request_is_answered() -> None:
         assert command.message_id == 3
         await ends.peer.send(answer(3))
         assert (await asked).command.status == 0
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
 
 
 async def test_responses_come_up_to_the_final_one() -> None:
@@ -257,7 +257,7 @@ async def test_responses_come_up_to_the_final_one() -> None:
                 if len(found) == 2:
                     assert await each.identifier() == b"two" * 9000
         assert [each.command.status for each in found] == [0xFF00, 0xFF00, 0xFF00, 0]
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
         assert ends.ours.lost is None
 
 

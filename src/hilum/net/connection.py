@@ -13,6 +13,7 @@ from hypercorn.config import Config
 from hypercorn.events import Closed, RawData
 from hypercorn.utils import parse_socket_addr
 
+from hilum.net.blocks import Blocks
 from hilum.net.elsewhere import Elsewhere
 from hilum.net.guard import Application, Guard
 from hilum.net.http1 import Http1
@@ -56,6 +57,8 @@ class Connection(TCPServer):
             _log.exception("an HTTP connection failed")
         finally:
             self.writer.transport.abort()
+            if isinstance(self.reader, Blocks):
+                self.reader.close()
 
     async def run(self) -> None:
         """As hypercorn's, with our protocol."""

@@ -13,16 +13,26 @@ _AT_ONCE: Final = 4 * 1024 * 1024  # bytes; more would keep the event loop too l
 
 
 def at_once(path: str, offset: int, length: int) -> bytes | None:
-    """A part of a file that the system has in memory; None where it would have to be waited for.
-
-    A hop to a thread and back costs as much as copying half a megabyte. Whether the ends are
-    there tells of the rest, as the system reads ahead.
-    """
+    """A part of a file that the system has in memory; None where it would have to be waited for."""
     if not hasattr(os, "RWF_NOWAIT") or not 0 < length <= _AT_ONCE:
         return None
     try:
         fd = os.open(path, _READ)
     except OSError:
+        return None
+    try:
+        return at_hand(fd, offset, length)
+    finally:
+        os.close(fd)
+
+
+def at_hand(fd: int, offset: int, length: int) -> bytes | None:
+    """The same of a file that is open; of at least one byte.
+
+    A hop to a thread and back costs as much as copying half a megabyte. Whether the ends are
+    there tells of the rest, as the system reads ahead.
+    """
+    if not hasattr(os, "RWF_NOWAIT"):
         return None
     try:
         one = bytearray(1)
@@ -32,8 +42,6 @@ def at_once(path: str, offset: int, length: int) -> bytes | None:
         data = os.pread(fd, length, offset)
     except OSError:  # EAGAIN, or a file system that knows no such flag
         return None
-    finally:
-        os.close(fd)
     return data if len(data) == length else None
 
 

@@ -23,6 +23,7 @@ from hilum.backends.archive.terms import shares
 from hilum.codec import deflate, dicom_json
 from hilum.codec.header import WORD, swapped, syntax_of
 from hilum.core.backend import BulkData
+from hilum.core.budget import Outgoing
 from hilum.model.errors import BackendFault, NotFound, Vanished
 from hilum.model.identity import Ref
 from hilum.model.instance import CHUNK
@@ -113,6 +114,7 @@ class Bulk:
         self._files = files
         self._readers = readers
         self._threads = threads
+        self._share = Outgoing()
         self._value: _Value | None = None
 
     async def open(self, ref: Ref, path: Path) -> BulkData:
@@ -143,6 +145,7 @@ class Bulk:
 
     def close(self) -> None:
         """Close the file."""
+        self._share.close()
         value, self._value = self._value, None
         if value is not None:
             self._threads.submit(value.opened.close)
@@ -181,7 +184,7 @@ class Bulk:
             return
         try:
             where = (value.offset + start, end - start)
-            async for piece in pieces(self._threads, value.opened, *where):
+            async for piece in pieces(self._threads, value.opened, *where, self._share):
                 yield piece
         except OSError as error:
             raise BackendFault("the file of this instance cannot be read") from error

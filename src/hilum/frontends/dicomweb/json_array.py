@@ -1,5 +1,6 @@
 """How is a stream of JSON objects written as one array? Piece by piece."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 PIECE = 64 * 1024  # bytes gathered before they leave
@@ -25,7 +26,9 @@ async def resumed(
     first: Iterable[bytes], rest: AsyncGenerator[bytes, None]
 ) -> AsyncGenerator[bytes, None]:
     """A stream whose first pieces were already taken, to see whether there are any."""
-    for piece in first:
-        yield piece
+    pieces = deque(first)
+    del first
+    while pieces:  # which are not held until the end of the rest
+        yield pieces.popleft()
     async for piece in rest:
         yield piece
