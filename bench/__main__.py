@@ -11,9 +11,10 @@ from pathlib import Path
 
 from bench import durability, results
 from bench.corpus import Corpus
+from bench.folders import passing
 from bench.growth import run as growth
 from bench.machine import machine, versions
-from bench.measure import key, measure
+from bench.measure import in_turn, key, measure
 from bench.options import parse
 from bench.processes import CannotStart, say
 from bench.profiling import profile
@@ -52,6 +53,7 @@ def measured(given: Namespace, work: Path, found: Results) -> None:
     for number in range(1, given.rounds + 1) if store else ():
         with plan.site(work) as site:
             _describe(site, found)
+            site.systems = in_turn(site.systems, number, given.rounds)
             prime(site)
             measure(store, site, number, given.rounds, found)
             if number == given.rounds:
@@ -66,7 +68,9 @@ def _read(rows: Sequence[Row], site: Site, given: Namespace, found: Results) -> 
     fill(site)
     with surroundings(site, given.workers):
         warm(site)
+        systems = site.systems
         for number in range(1, given.rounds + 1):
+            site.systems = in_turn(systems, number, given.rounds)
             measure(rows, site, number, given.rounds, found)
         if given.profile:
             profile(rows, site, given.profile)
@@ -85,8 +89,8 @@ class Plan:
         """All archives, empty."""
         choice = Choice(self.given.workers, self.given.guards, self.given.peer, self.given.systems)
         with (
-            tempfile.TemporaryDirectory(dir=work) as folder,
-            archives(self.corpus, Path(folder), self.extent, choice) as site,
+            passing(work) as folder,
+            archives(self.corpus, folder, self.extent, choice) as site,
         ):
             yield site
 

@@ -77,18 +77,28 @@ class Access:
 OPEN = Access()
 
 
+def certified(folder: Path) -> tuple[Path, Path]:
+    """A certificate for a server here, and its key.
+
+    Raises:
+        CannotStart: it cannot be made.
+    """
+    making = ["cert", "self-signed", "--folder", str(folder), "--host", "127.0.0.1"]
+    run_once([sys.executable, "-m", "hilum", *making])
+    return folder / "cert.pem", folder / "key.pem"
+
+
 def guarded(folder: Path, guard: Guard) -> tuple[Access, str]:
     """What clients need, and the tables that the configuration of Hilum needs.
 
     Raises:
         CannotStart: no certificate can be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     if guard is Guard.TLS:
-        making = ["cert", "self-signed", "--folder", str(folder), "--host", "127.0.0.1"]
-        run_once([sys.executable, "-m", "hilum", *making])
-        pair = f'certificate = "{folder / "cert.pem"}"\nkey = "{folder / "key.pem"}"\n'
-        return Access(certificate=folder / "cert.pem"), f"[tls]\n{pair}"
+        certificate, key_file = certified(folder)
+        pair = f'certificate = "{certificate}"\nkey = "{key_file}"\n'
+        return Access(certificate=certificate), f"[tls]\n{pair}"
+    folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -1,11 +1,11 @@
 """The corpus once more, under other UIDs: what has been stored cannot be stored again."""
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from bench.folders import passing
 
 _OURS = re.compile(rb"1\.2\.826\.0\.1\.3680043\.8\.498\.[0-9]{20,39}")
 _HEAD = 16 * 1024  # bytes in which all UIDs of a file are
@@ -22,12 +22,9 @@ def salted(data: bytes, salt: int) -> bytes:
 @contextmanager
 def copies(paths: Sequence[Path], salt: int, work: Path) -> Iterator[list[Path]]:
     """Copies under other UIDs, as long as the block lasts."""
-    folder = Path(tempfile.mkdtemp(dir=work))
-    try:
+    with passing(work) as folder:
         made = []
         for path in paths:
             made.append(folder / path.name)
             made[-1].write_bytes(salted(path.read_bytes(), salt))
         yield made
-    finally:
-        shutil.rmtree(folder)

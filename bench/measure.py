@@ -11,6 +11,7 @@ from bench.processes import cpu_seconds, peak, reset_peak, say
 from bench.results import Measured, Results, Samples
 from bench.row import Contestant, Row, Stage
 from bench.site import Site
+from bench.system import System
 
 _REASON = 300  # characters of what went wrong that are kept
 
@@ -18,6 +19,16 @@ _REASON = 300  # characters of what went wrong that are kept
 def key(row: Row) -> str:
     """What a row is called in results.json and by `--only`."""
     return f"{row.group}: {row.name}"
+
+
+def in_turn(systems: Sequence[System], number: int, rounds: int) -> list[System]:
+    """In whose turn they are asked in the round of that number: each comes early, and late.
+
+    A machine is not the same at the beginning and at the end of a row: disks that are written to
+    slow down, and so does a virtual machine that was busy for a while.
+    """
+    first = (number - 1) * len(systems) // rounds
+    return [*systems[first:], *systems[:first]]
 
 
 def measure(rows: Sequence[Row], site: Site, number: int, rounds: int, results: Results) -> None:

@@ -167,6 +167,8 @@ def archives(corpus: Corpus, work: Path, extent: Extent, choice: Choice) -> Iter
             starting.append(orthanc.archive(work / "orthanc", port))
         if not dcmtk.MISSING and has(dcmtk.STORESCP):
             starting.append(dcmtk.storescp(work / "storescp"))
+            if Guard.TLS in choice.guards:
+                starting.append(dcmtk.storescp(work / "storescp-tls", tls=True))
         if not dcmtk.MISSING and has(dcmtk.DCMQRSCP):
             starting.append(dcmtk.dcmqrscp(work / "dcmqrscp", port))
         for each in filter(None, missing):

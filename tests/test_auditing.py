@@ -7,7 +7,7 @@ import pytest
 from tests.net.repository import repository
 from tests.peers import HOST
 
-from hilum.auditing import CannotAudit, open_audit, record
+from hilum.auditing import CannotAudit, open_audit, record, recording
 from hilum.config.schema import Settings
 from hilum.core.audit import unheard
 from hilum.model.audit import Event, Kind
@@ -48,6 +48,14 @@ async def test_others_write_lines_beside_a_service(tmp_path: Path) -> None:
     ]
 
 
+def test_what_cannot_be_written_beside_a_service_is_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "audit").touch()
+    recording(settings(tmp_path))(Event(kind=Kind.CONFIGURED, why="reload: applied: x"))
+    assert "reload: applied: x" in caplog.text
+
+
 async def test_only_one_of_several_processes_tells_of_the_start(tmp_path: Path) -> None:
     async with open_audit(settings(tmp_path), is_first=False) as audits:
         audits(Event(kind=Kind.DELETED))
@@ -57,7 +65,7 @@ async def test_only_one_of_several_processes_tells_of_the_start(tmp_path: Path) 
 async def test_what_was_gathered_is_told_at_the_end(tmp_path: Path) -> None:
     async with open_audit(settings(tmp_path)) as audits:
         for _ in range(100):
-            audits(Event(kind=Kind.DENIED))
+            audits(Event(kind=Kind.RESTRICTED))
     counts = [each.get("count", 1) for each in lines(tmp_path) if "restricted" in each["event"]]
     assert sum(counts) == 100
     assert len(counts) < 10

@@ -30,9 +30,13 @@ _MOST = 1024 * 1024  # bytes of a request
 _NEEDED = (
     "alembic.command",
     "hilum.cli.main",
-    "hilum.cli.run",
+    "hilum.cli.serving",
     "hilum.frontends.dicomweb.app",
+    "hilum.frontends.dicomweb.capabilities",
+    "hilum.frontends.dicomweb.thumbnail",
+    "hilum.frontends.dicomweb.wado_uri",
     "hilum.frontends.dimse.server",
+    "hilum.frontends.fhir.search",
     "hilum.frontends.fhir.service",
     "hilum.net.http",
     "hilum.workers.supervisor",
@@ -217,8 +221,9 @@ def _main() -> None:
     os.environ.clear()
     os.environ.update(wish["env"])
     time.tzset()
-    sys.argv = [import_module("hilum.__main__").__file__ or "hilum", *wish["args"]]
-    import_module("hilum.cli.main").app(prog_name="hilum")
+    program = import_module("hilum.__main__")
+    sys.argv = [program.__file__ or "hilum", *wish["args"]]
+    program.main()
 
 
 if __name__ == "__main__":

@@ -4,19 +4,19 @@ What nobody who keeps an instance durably can leave out, without network and wit
 """
 
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from bench.folders import passing
 
 _SYNC = getattr(os, "fdatasync", os.fsync)
 
 
 def written(paths: Sequence[Path], threads: int, work: Path) -> float:
     """Seconds to copy all, each with fdatasync and fsync of the folder, in that many threads."""
-    with tempfile.TemporaryDirectory(dir=work) as folder, ThreadPoolExecutor(threads) as pool:
-        target = Path(folder)
+    with passing(work) as target, ThreadPoolExecutor(threads) as pool:
         shares = [(paths[at::threads], target) for at in range(threads)]
         began = time.perf_counter()
         list(pool.map(_copy, *zip(*shares, strict=True)))

@@ -1,7 +1,5 @@
 """How an archive is sent to: the clients of the rows that store, under new UIDs in each round."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +8,7 @@ from bench import clients
 from bench.copies import copies
 from bench.corpus import Corpus, stow_bodies
 from bench.floors import files
+from bench.folders import passing
 from bench.row import FLOOR, Contestant, Contestants, Taken, Turns
 from bench.site import Site
 from bench.system import Ability, System, able
@@ -66,19 +65,18 @@ def stow(each: int | None) -> Contestants:
     """By curl, with so many instances in each request; None: with all in one."""
 
     def contestants(site: Site) -> Turns:
-        folder = Path(tempfile.mkdtemp(dir=site.work))
-        try:
-            with copies(site.corpus.ct, next(site.salt), site.work) as made:
-                bodies = list(stow_bodies(made, each or len(made), folder))
+        with (
+            passing(site.work) as folder,
+            copies(site.corpus.ct, next(site.salt), site.work) as made,
+        ):
+            bodies = list(stow_bodies(made, each or len(made), folder))
 
-                def ask(to: System) -> Taken:
-                    return Taken(clients.stow(f"{to.web}/studies", bodies, to.access), len(made))
+            def ask(to: System) -> Taken:
+                return Taken(clients.stow(f"{to.web}/studies", bodies, to.access), len(made))
 
-                for system in able(site.systems, Ability.WEB):
-                    yield Contestant(system.name, partial(ask, system), system.pid)
-                yield _copied(site, made, 1)
-        finally:
-            shutil.rmtree(folder)
+            for system in able(site.systems, Ability.WEB):
+                yield Contestant(system.name, partial(ask, system), system.pid)
+            yield _copied(site, made, 1)
 
     return contestants
 

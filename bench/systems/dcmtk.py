@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.access import OPEN, Access, certified
 from bench.processes import free_port, server
 from bench.system import Ability, System
 from bench.systems.hilum import DESTINATION
 
 STORESCP, DCMQRSCP = "storescp", "dcmqrscp"
+STORESCP_TLS = f"{STORESCP}, tls"
+"""What TLS costs a plain server in C: nobody can do with less."""
 _PLACES = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
 FOLDER = next((Path(each) for each in _PLACES if Path(each, "storescu").exists()), None)
 """Where its programs are: a virtual environment has slow ones of the same names on the path."""
@@ -35,19 +38,25 @@ def sink() -> Iterator[System]:
 
 
 @contextmanager
-def storescp(folder: Path) -> Iterator[System]:
+def storescp(folder: Path, *, tls: bool = False) -> Iterator[System]:
     """A storescp that writes files; no index."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    command = [program("storescp"), "--fork", "-od", str(folder), str(port)]
+    access, options = OPEN, []
+    if tls:
+        certificate, key = certified(folder)
+        access = Access(certificate=certificate)
+        options = ["--enable-tls", str(key), str(certificate), "--ignore-peer-cert"]
+    command = [program("storescp"), "--fork", *options, "-od", str(folder), str(port)]
     with server(command, (port,), nodelay=True) as pid:
         yield System(
-            name=STORESCP,
+            name=STORESCP_TLS if tls else STORESCP,
             port=port,
             aet=STORESCP.upper(),
             pid=pid,
             durability="files without fsync, no index",
             abilities=frozenset({Ability.STORE, Ability.MANY}),
+            access=access,
         )
 
 

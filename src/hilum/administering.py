@@ -6,10 +6,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from typing import Any
 
+from hilum.config.mounts import DimseMount
 from hilum.config.schema import Settings
+from hilum.core.explained import Question, Route
 from hilum.core.jobs import BackgroundSends
+from hilum.core.policy import Policy
 from hilum.core.records import Tally
 from hilum.frontends.admin.desk import Desk, Line
+from hilum.frontends.admin.trial import Heard, Probes, Proposed
+from hilum.model.errors import BadRequest
+from hilum.model.principal import Principal
 from hilum.service import requests
 from hilum.state.state import State
 
@@ -34,9 +40,11 @@ async def open_desk(  # noqa: PLR0913 - what there is
         tokens=None if state is None else state.tokens,
         echo_peer=_echoing(settings),
         reload=_reloading(settings),
+        explain=_explaining(settings, state),
+        probe=_probing(settings),
         worker=worker,
     )
-    async with desk.health.asking():
+    async with desk.open():
         yield desk
 
 
@@ -57,12 +65,52 @@ def _echoing(settings: Callable[[], Settings]) -> Callable[[str], Awaitable[floa
     return echo
 
 
-def _reloading(settings: Callable[[], Settings]) -> Callable[[], Awaitable[Mapping[str, Any]]]:
-    async def reload() -> Mapping[str, Any]:
+def _reloading(
+    settings: Callable[[], Settings],
+) -> Callable[[Principal], Awaitable[Mapping[str, Any]]]:
+    async def reload(who: Principal) -> Mapping[str, Any]:
         """As `hilum reload` does it: so whoever looks after several workers tells all of them."""
         try:
-            return await asyncio.to_thread(requests.ask, settings().requests)
+            return await asyncio.to_thread(requests.ask, settings().requests, who)
         except requests.NobodyThere as error:
             return {"ok": False, "applied": [], "restart": [], "problems": [str(error)]}
 
     return reload
+
+
+def _explaining(
+    settings: Callable[[], Settings], state: State | None
+) -> Callable[[Question, Policy], Awaitable[Route]]:
+    async def explain(question: Question, policy: Policy) -> Route:
+        from hilum.explaining.route import explained  # noqa: PLC0415 - likewise, of every backend
+
+        issued = None if state is None else state.tokens
+        return await explained(question, settings(), policy, issued)
+
+    return explain
+
+
+def _probing(settings: Callable[[], Settings]) -> Probes:
+    async def probe(name: str, retrieves: bool, heard: Heard) -> Proposed:  # noqa: FBT001 - see Probes
+        from hilum.backends.dimse.probe import Wishes  # noqa: PLC0415 - likewise
+        from hilum.backends.dimse.probe import probe as probed  # noqa: PLC0415
+        from hilum.backends.dimse.proposal import free_name, proposed  # noqa: PLC0415
+        from hilum.backends.dimse.remote import remote, remote_of  # noqa: PLC0415
+
+        now = settings()
+        kind, _, title = name.partition(":")
+        mount = now.mounts.get(title) if kind == "mount" else None
+        if isinstance(mount, DimseMount):
+            to = remote_of(mount, now.server.aet, now.tls)
+        elif kind == "peer" and title in now.peers:
+            to = remote(now.peers[title], now.server.aet, now.tls)
+            title = free_name(to.called, now)
+        else:  # it is gone since
+            raise BadRequest("there is no mount or peer of that name that speaks DIMSE")
+        known = await probed(
+            to, Wishes(retrieves=retrieves), lambda found: heard(found.title, found.text)
+        )
+        found, table = proposed(known, title, to, now.server.aet)
+        return Proposed(title, found, table)
+
+    return probe

@@ -1,6 +1,7 @@
 """How is the audit kept and sent? What the broker and its doors tell becomes lines, and syslog."""
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -23,6 +24,7 @@ from hilum.net.delivery import deliver
 from hilum.state.journal import Journal
 from hilum.state.unsent import Unsent
 
+_log = logging.getLogger(__name__)
 TICK: Final = 0.25  # seconds between two looks at what was gathered
 SYNC: Final = 4  # ticks after which what was written is on the disk
 LAST: Final = 5.0  # seconds, as the service stops, for what was not sent yet
@@ -34,8 +36,9 @@ _GROUPS: Final[Mapping[Kind, str]] = {
     Kind.LOGIN: "security",
     Kind.LOGOUT: "security",
     Kind.NODE: "security",
-    Kind.DENIED: "security",
+    Kind.RESTRICTED: "security",
     Kind.CHANGED: "security",
+    Kind.CONFIGURED: "security",
     Kind.QUERY: "query",
     Kind.BEGUN: "transfer",
     Kind.TRANSFERRED: "transfer",
@@ -99,6 +102,18 @@ def record(settings: Settings, event: Event) -> None:
     journal.close()
     if journal.lost:
         raise CannotAudit(f"{settings.audits}: the audit cannot be written")
+
+
+def recording(settings: Settings) -> Audits:
+    """As `record`; what cannot be written is in the log only."""
+
+    def audits(event: Event) -> None:
+        try:
+            record(settings, event)
+        except CannotAudit as error:
+            _log.error("%s; it was: %s", error, event.why)
+
+    return audits
 
 
 def _journal(settings: Settings) -> Journal:

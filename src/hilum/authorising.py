@@ -49,7 +49,7 @@ def audited(audits: Audits) -> Told:
         who = operation.who
         is_known = who.is_known and not who.has_expired(time.time())
         event = Event(
-            kind=Kind.DENIED if is_known else Kind.LOGIN,
+            kind=Kind.RESTRICTED if is_known else Kind.LOGIN,
             who=who,
             mount=operation.mount,
             request_id=operation.request_id,

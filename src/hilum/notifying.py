@@ -16,7 +16,6 @@ from hilum.config.schema import Settings
 from hilum.core import work
 from hilum.core.broker import Broker
 from hilum.core.detecting import Looks
-from hilum.core.fhir.table import Keys
 from hilum.core.operations import Find
 from hilum.core.queue import SUBSCRIPTION
 from hilum.model.identity import Level
@@ -26,6 +25,7 @@ from hilum.state.state import State
 from hilum.state.tokens import Tokens
 
 if TYPE_CHECKING:
+    from hilum.core.fhir.table import Keys
     from hilum.frontends.fhir.notified import Notifier
     from hilum.frontends.fhir.service import Subscribable
 

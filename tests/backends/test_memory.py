@@ -15,7 +15,8 @@ async def test_two_memories_share_nothing() -> None:
     async with one.open() as session:
         await session.store(made.made().instance())
     async with one.find(Query(Level.STUDY)) as matches:
-        assert [each.dataset().RetrieveAETitle async for each in matches] == ["ONE"]
+        found = [each.decoded() async for each in matches]
+    assert [each["00080054"]["Value"] for each in found] == [["ONE"]]
     async with other.find(Query(Level.STUDY)) as matches:
         assert [each async for each in matches] == []
 
@@ -27,6 +28,6 @@ async def test_an_entity_has_what_all_its_instances_agree_on() -> None:
             one = made.made(1, 1, n, ImageComments=comments, StationName="S")
             assert (await session.store(one.instance())).failure is None
     async with memory.find(Query(Level.SERIES, include_all=True)) as matches:
-        (found,) = [each.dataset() async for each in matches]
-    assert found.StationName == "S"
-    assert "ImageComments" not in found
+        (found,) = [each.decoded() async for each in matches]
+    assert found["00081010"]["Value"] == ["S"]
+    assert "00204000" not in found  # Image Comments

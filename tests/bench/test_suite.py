@@ -56,6 +56,7 @@ def test_every_row_comes_out_with_numbers(tmp_path: Path) -> None:
     page = out.with_name("RESULTS.md").read_text("utf-8")
     assert all(f"| {row.name} |" in page for row in ROWS)
     assert "## What tokens and TLS cost" in page
+    assert rows["archive: C-STORE CT study, 1 association"]["samples"]["storescp, tls"]["values"]
     assert str(tmp_path) not in page
     assert not re.search(r"(?<![\w.])/(home|root|tmp|usr)/", page)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made as it is imported
 from tests import peers
 from tests.browser.chromium import Watched, chromium
 
@@ -50,16 +52,21 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def broker(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Hilum]:
-    """One with an archive, and a PACS and a peer that are down."""
+    """One with an archive, a PACS and a peer that are down, and a scanner that only echoes."""
     assert browser
     port = peers.free_port()
+    with peers.pynetdicom({}, [(Verification, [ImplicitVRLittleEndian])], aet="CT1") as scanner:
+        yield from _broker(tmp_path_factory.mktemp("admin") / "hilum", port, scanner)
+
+
+def _broker(folder: Path, port: int, scanner: int) -> Iterator[peers.Hilum]:
     more = (
         f'[admin]\nenabled = true\nport = {peers.free_port()}\nbase_path = "{BASE}"\n'
         f'# A PACS that is switched off.\n[mounts.PACS]\nbackend = "dimse"\naet = "PACS"\n'
         f'host = "{peers.HOST}"\nport = {port}\ncache = {{ max_size = "20 GB", max_age = "7d" }}\n'
     )
-    text = peers.configuration(peers={"VIEWER": port}, more=more)
-    with peers.hilum(tmp_path_factory.mktemp("admin") / "hilum", text) as running:
+    text = peers.configuration(peers={"VIEWER": port, "CT1": scanner}, more=more)
+    with peers.hilum(folder, text) as running:
         yield running
 
 
@@ -165,4 +172,45 @@ def test_the_configuration_is_edited_looked_at_saved_and_applied(
     assert broker.config.with_name("config.toml.bak").read_text() == before
     page.goto(f"{root}/")
     page.get_by_text("up to 30.0 GB").wait_for()
+    assert watched.complaints == []
+
+
+def test_a_request_is_explained_by_the_keyboard(root: str, watched: Watched, shots: Path) -> None:
+    page = watched.page
+    page.goto(f"{root}/explain")
+    page.get_by_label("Its line").focus()
+    page.keyboard.type("GET /aets/PACS/studies?PatientName=A*")
+    page.keyboard.press("Tab")
+    page.keyboard.type("VIEWER")
+    page.keyboard.press("Enter")
+    page.get_by_text("VIEWER may query on PACS").wait_for()
+    assert "(0010,0010) PatientName = A*" in page.inner_text("pre.sent >> nth=0")
+    look(page, shots, "explain")
+    page.get_by_label("At the mount").select_option("ARCHIVE")
+    page.get_by_label("Its keys").fill("PatientID=7")
+    page.get_by_role("button", name="Explain").nth(1).click()
+    page.get_by_text("answered from the index of the archive").wait_for()
+    assert watched.complaints == []
+    page.get_by_label("Its line").fill("GET /aets/PCAS")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").get_by_text("did you mean PACS?").wait_for()
+
+
+def test_a_peer_is_probed_and_its_mount_goes_to_the_editor(
+    root: str, watched: Watched, shots: Path
+) -> None:
+    page = watched.page
+    page.goto(f"{root}/probe")
+    page.get_by_label("Of the configuration").select_option("CT1")
+    page.get_by_role("button", name="Probe").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("was probed in").wait_for()
+    assert "C-ECHO" in page.inner_text("table")
+    look(page, shots, "probe")
+    page.get_by_role("button", name="Look at it in the configuration").click()
+    page.get_by_text("mounts.CT1_2 (added)").wait_for()
+    page.goto(f"{root}/probe")
+    page.get_by_label("Of the configuration").select_option("VIEWER")
+    page.get_by_role("button", name="Probe").click()
+    page.get_by_text("was not probed to the end: no connection").wait_for()
     assert watched.complaints == []

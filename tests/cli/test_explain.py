@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.cli.explained.told import CONFIG
+from tests.explaining.told import CONFIG
 from typer.testing import CliRunner
 
 from hilum.cli.main import app

@@ -4,7 +4,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from hilum.cli.main import COMMANDS, app
+from hilum.cli.main import COMMANDS, HELP, app, loaded
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -12,6 +12,11 @@ def test_every_command_explains_itself(name: str) -> None:
     done = CliRunner().invoke(app, [name, "--help"])
     assert done.exit_code == 0, done.output
     assert "Usage" in done.output
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
+    assert loaded(name).get_short_help_str(400) == HELP[name]
 
 
 def test_the_commands_are_listed() -> None:
@@ -29,8 +34,9 @@ def test_a_command_carries_only_what_it_needs() -> None:
     script = (
         "import sys\n"
         "from hilum.cli.main import app\n"
-        "try: app(['version'])\n"
-        "except SystemExit: pass\n"
+        "for words in (['version'], ['--help'], ['run', '--help']):\n"
+        "  try: app(words)\n"
+        "  except SystemExit: pass\n"
         "heavy = {'sqlalchemy', 'pydicom', 'starlette', 'httpx'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

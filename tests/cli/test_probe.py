@@ -80,7 +80,7 @@ def test_a_mount_or_a_peer_of_the_configuration_is_called_by_its_name(
         arguments = ("probe", name, "--config", str(config), "--no-retrieve")
         code, out, err = call(*arguments)
         assert (code, err) == (0, "")
-        assert f"[mounts.{'PACS' if name == 'PACS' else 'QUIRKY'}]" in out
+        assert f"[mounts.{'PACS' if name == 'PACS' else 'QUIRKY_2'}]" in out
         assert "calling" not in out
         code, _, err = call(*arguments, "--calling", "OTHER")
         assert (code, "calling AE title not recognized" in err) == (3, True)

@@ -1,10 +1,17 @@
+import contextlib
 import json
 import socket
+import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.cli.process import Broker, configured, free_ports, ran, running
+
+from hilum.cli.cert import made
+from hilum.cli.ready import look
+from hilum.config.schema import Settings
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +38,44 @@ def test_a_broker_that_serves_is_ready_for_who_has_no_login(broker: Broker) -> N
     assert done.stdout.endswith("/pacs: healthy\n")
     told = json.loads(ran("ready", "--config", broker.config, "--json").stdout)
     assert (told["ready"], told["said"]) == (True, "healthy")
+
+
+@pytest.mark.parametrize(
+    ("shows", "wants", "seen"),
+    [
+        ("ours", ssl.CERT_REQUIRED, (True, "it listens, and wants a certificate of who asks more")),
+        ("another", ssl.CERT_NONE, (False, "shows another certificate than tls.certificate")),
+        ("another", ssl.CERT_REQUIRED, (False, "shows another certificate than tls.certificate")),
+    ],
+)
+def test_only_who_shows_our_certificate_is_believed(
+    tmp_path: Path, shows: str, wants: ssl.VerifyMode, seen: tuple[bool, str]
+) -> None:
+    """Whoever gets hold of the port while the service is down has not got its certificate."""
+    for name in ("ours", "another"):
+        public, private = made(["localhost"])
+        (tmp_path / f"{name}.pem").write_bytes(private + public)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / f"{shows}.pem")
+    context.load_verify_locations(tmp_path / "ours.pem")
+    context.verify_mode = wants
+    with socket.create_server(("127.0.0.1", 0)) as listens:
+        said = {"bind": "127.0.0.1", "port": listens.getsockname()[1], "tls": True}
+        tls = {"certificate": tmp_path / "ours.pem", "client_ca": tmp_path / "ours.pem"}
+        found = Settings.model_validate(
+            {"http": said, "tls": {**tls, "client_certificates": "required"}, "mounts": {"A": {}}}
+        )
+        with ThreadPoolExecutor(1) as pool:
+            served = pool.submit(_greeted, listens, context)
+            told = look(found)
+            served.result()
+    assert (told.ready, told.said) == seen
+
+
+def _greeted(listens: socket.socket, context: ssl.SSLContext) -> None:
+    caller, _ = listens.accept()
+    with contextlib.suppress(OSError), context.wrap_socket(caller, server_side=True) as spoken:
+        spoken.recv(1)
 
 
 def test_where_nobody_listens_it_ends_with_3(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_query_is_told_as_the_data_set_that_it_is() -> None:
 
 def test_who_is_refused_is_no_requestor_of_the_alert() -> None:
     event = Event(
-        kind=Kind.DENIED, who=ANN, mount="PACS", outcome=Outcome.MINOR, why='no "rule" <fits>'
+        kind=Kind.RESTRICTED, who=ANN, mount="PACS", outcome=Outcome.MINOR, why='no "rule" <fits>'
     )
     root = told(event)
     assert codes(root, "EventIdentification/EventTypeCode") == ["110132"]

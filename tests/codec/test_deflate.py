@@ -43,3 +43,16 @@ def test_a_stream_without_its_end_is_refused():
     list(inflater.feed(packed(b"abc" * 1000)[:-1]))
     with pytest.raises(BadDataset):
         inflater.close()
+
+
+def test_no_more_is_inflated_than_is_needed() -> None:
+    seen: list[int] = []
+
+    def is_enough(data: bytearray) -> bool:
+        seen.append(len(data))
+        return len(data) > 1_000_000
+
+    data, is_more = inflate(packed(bytes(50_000_000)), is_enough=is_enough)
+    assert is_more
+    assert len(data) < 10_000_000
+    assert len(seen) < 10

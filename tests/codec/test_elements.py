@@ -222,6 +222,17 @@ def test_a_deflated_data_set_is_inflated(monkeypatch):
     assert (len(walked.elements), walked.partial, walked.truncated) == (3, True, False)
 
 
+@pytest.mark.parametrize("first", [0x00061010, 0x7FE00010])
+def test_what_a_bomb_hides_behind_too_long_a_value_is_not_inflated(first):
+    deflater = zlib.compressobj(wbits=-15)
+    begin = explicit(first, "OW", b"", 256 * 1024 * 1024)
+    packed = deflater.compress((CLASS if first > 0x00080016 else b"") + begin + bytes(30_000_000))
+    walked = walk(packed + deflater.flush(), DEFLATED, header=True)
+    assert len(walked.data) < 1_000_000
+    assert (walked.elements[-1][0], walked.partial, walked.truncated) == (first, True, False)
+    assert len(walk(packed, DEFLATED).data) > 20_000_000
+
+
 @pytest.mark.parametrize(
     "data", [b"x", b"\0" * 7, bytes(100), b"\xff" * 100, b"plain text, and nothing else"]
 )

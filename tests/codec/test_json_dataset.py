@@ -8,7 +8,8 @@ import pytest
 from tests import samples
 
 from hilum.codec import part10
-from hilum.codec.dicom_json import from_encoded, to_dataset
+from hilum.codec.dicom_json import from_encoded
+from hilum.codec.json_dataset import to_dataset
 from hilum.model.errors import BadDataset
 
 

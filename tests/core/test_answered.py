@@ -57,7 +57,3 @@ def test_references_to_the_far_side_are_left_out() -> None:
     found = shown({**UIDS, "7FE00010": bulk, **icon})
     assert "7FE00010" not in found
     assert found["00880200"]["Value"] == [{"00280010": {"vr": "US"}}]
-
-
-def test_it_is_a_data_set_too() -> None:
-    assert Answered(UIDS, Level.IMAGE).dataset().SOPInstanceUID == "1.4"

@@ -1,6 +1,8 @@
 """A broker that runs takes another configuration, and what it is just doing comes to its end."""
 
 import asyncio
+import getpass
+import json
 import os
 import queue
 import signal
@@ -161,6 +163,13 @@ def reloaded(broker: peers.Hilum, config: str) -> dict[str, Any]:
     return ask(broker.data / "requests")
 
 
+def configured(broker: peers.Hilum) -> list[dict[str, Any]]:
+    """What the audit tells of reloads."""
+    files = sorted((broker.data / "audit").glob("*.jsonl"))
+    lines = [json.loads(each) for file in files for each in file.read_text().splitlines()]
+    return [each for each in lines if each["event"] == "security configuration"]
+
+
 def status(broker: peers.Hilum, path: str) -> int:
     return httpx.get(broker.root + path, trust_env=False, timeout=60).status_code
 
@@ -270,6 +279,9 @@ def test_new_mounts_and_peers_are_known_at_once(broker: peers.Hilum) -> None:
     more = '[mounts.MORE]\nbackend = "archive"\n[peers.NEW]\naet = "NEW"\nhost = "h"\nport = 1\n'
     said = reloaded(broker, SERVER + more)
     assert said["applied"] == ["mounts.MORE (added)", "peers.NEW (added)"]
+    told = configured(broker)[-1]
+    why = "reload: applied: mounts.MORE (added), peers.NEW (added)"
+    assert (told["outcome"], told["why"]) == (0, why)
     assert echoes(broker, "NEW", "MORE")
     assert status(broker, "/aets/MORE/studies") in {200, 204}
     reloaded(broker, SERVER)
@@ -321,6 +333,10 @@ def test_a_bad_file_changes_nothing_and_is_told(broker: peers.Hilum) -> None:
     told = peers.command("reload", "--config", broker.config)
     assert told.returncode == 1
     assert "mounts.X: " in told.stdout
+    lines = configured(broker)[-len(BAD) - 1 :]
+    for problem, line in zip((*BAD.values(), "mounts.X: "), lines, strict=True):
+        assert (line["outcome"], problem in line["why"]) == (4, True)
+    assert lines[-1]["who_name"] == getpass.getuser()
     broker.config.write_text(SERVER)
 
 

@@ -21,6 +21,7 @@ from hilum.codec.elements import walk
 from hilum.codec.part10 import read_head
 from hilum.imaging import render
 from hilum.imaging.grey import grey_of
+from hilum.imaging.picture import image_of
 from hilum.imaging.pixels import Pixels
 from hilum.imaging.render import shown
 from hilum.imaging.values import Values
@@ -113,7 +114,7 @@ def test_it_looks_as_pydicom_has_it(path: Path, monkeypatch: pytest.MonkeyPatch)
             expected = reference(dataset, frame, pixels)
         except (NotImplementedError, ValueError, AttributeError) as error:
             pytest.skip(f"pydicom does not render it: {error}")
-    image = np.asarray(shown(frame, pixels, header, 0, Wish()))
+    image = np.asarray(image_of(shown(frame, pixels, header, 0, Wish())))
     assert image.dtype == np.uint8
     assert image.shape[:2] == (pixels.rows, pixels.columns)
     if expected is None:
@@ -128,8 +129,9 @@ def test_it_looks_as_pydicom_has_it(path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_what_is_seen_has_the_shape_of_what_was_there() -> None:
     path = next(path for path in FILES if path.name == "color-pl.dcm")  # pixels of 4 to 3
     _, frame, pixels, header = decoded(path)
-    assert shown(frame, pixels, header, 0, Wish()).size == (256, 160)
-    assert shown(frame, pixels, header, 0, Wish(viewport=Viewport(128, 128))).size == (128, 80)
+    assert image_of(shown(frame, pixels, header, 0, Wish())).size == (256, 160)
+    small = shown(frame, pixels, header, 0, Wish(viewport=Viewport(128, 128)))
+    assert image_of(small).size == (128, 80)
 
 
 def test_a_viewport_is_a_box_that_nothing_leaves() -> None:
@@ -142,4 +144,4 @@ def test_a_viewport_is_a_box_that_nothing_leaves() -> None:
         0,
         Wish(viewport=Viewport(64, 64)),
     )
-    assert image.size == (32, 64)
+    assert image_of(image).size == (32, 64)

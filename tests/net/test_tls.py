@@ -3,12 +3,13 @@ import ssl
 from pathlib import Path
 
 import pytest
+import trustme
 
 from hilum.cli.cert import made
 from hilum.config.tls import Identity, TlsSettings
 from hilum.model.errors import BackendFault
 from hilum.net import tls
-from hilum.net.tls import CannotLoad, Renewed, client, server
+from hilum.net.tls import CannotLoad, Renewed, client, ours, server
 
 
 def written(folder: Path, *, name: str = "localhost") -> TlsSettings:
@@ -19,10 +20,10 @@ def written(folder: Path, *, name: str = "localhost") -> TlsSettings:
     return TlsSettings(certificate=certificate, key=key)
 
 
-def handshake(ours: ssl.SSLContext, theirs: ssl.SSLContext, host: str = "localhost") -> str | None:
+def handshake(door: ssl.SSLContext, theirs: ssl.SSLContext, host: str = "localhost") -> str | None:
     """The version on which both agree, spoken in memory."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    here = ours.wrap_bio(incoming, outgoing, server_side=True)
+    here = door.wrap_bio(incoming, outgoing, server_side=True)
     there = theirs.wrap_bio(outgoing, incoming, server_hostname=host)
     for _ in range(10):
         for side in (there, here):
@@ -46,6 +47,28 @@ def test_both_sides_agree(tmp_path: Path) -> None:
     settings = written(tmp_path)
     theirs = client(Identity(), settings.certificate)
     assert handshake(server(settings), theirs) == "TLSv1.3"
+
+
+def test_a_certificate_that_an_authority_has_signed_can_be_believed_alone(tmp_path: Path) -> None:
+    """As that of ourselves: `hilum selftest` knows the certificate, and not who has signed it."""
+    ca = trustme.CA()
+    own, other = ca.issue_cert("localhost"), ca.issue_cert("localhost")
+    own.private_key_and_cert_chain_pem.write_to_path(tmp_path / "own.pem")
+    theirs = client(Identity(), tmp_path / "own.pem")
+    assert handshake(server(TlsSettings(certificate=tmp_path / "own.pem")), theirs) == "TLSv1.3"
+    other.private_key_and_cert_chain_pem.write_to_path(tmp_path / "other.pem")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(server(TlsSettings(certificate=tmp_path / "other.pem")), theirs)
+
+
+def test_what_a_door_shows_is_the_first_certificate_of_its_file(tmp_path: Path) -> None:
+    public, private = made(["localhost"])
+    (tmp_path / "all.pem").write_bytes(private + public + made(["other"])[0])
+    assert ours(tmp_path / "all.pem") == ssl.PEM_cert_to_DER_cert(public.decode())
+    (tmp_path / "none.pem").write_text("nothing")
+    for name in ("none.pem", "absent.pem"):
+        with pytest.raises(CannotLoad, match=name):
+            ours(tmp_path / name)
 
 
 def test_a_stranger_is_not_trusted(tmp_path: Path) -> None:

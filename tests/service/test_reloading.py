@@ -16,10 +16,13 @@ from hilum.config.schema import (
     ServerSettings,
     Settings,
 )
+from hilum.model import audit
+from hilum.model.audit import Event, Kind
+from hilum.model.principal import NOBODY, Principal, Proof
 from hilum.service import logging as lines
 from hilum.service import systemd
 from hilum.service.beside import beside
-from hilum.service.reloading import CannotChange, Outcome, Reloading
+from hilum.service.reloading import LONGEST, CannotChange, Outcome, Reloading
 
 pytestmark = pytest.mark.anyio
 OLD = Settings(mounts={"A": ArchiveMount()})
@@ -108,6 +111,23 @@ async def test_a_bad_file_changes_nothing(
     assert serving.settings is OLD
     assert "READY=1" in told
     assert "unknown key" in caplog.text
+
+
+async def test_the_audit_is_told_who_wanted_it_and_what_changed_by_its_name() -> None:
+    told: list[Event] = []
+    wanted = [peer("GOOD"), peer("BAD")]
+    reloading = Reloading(OLD, lambda: wanted.pop(0), told.append)
+    reloading.serves(Serving().prepared)
+    ann = Principal("ann", Proof.ADMITTED, address="10.0.0.1")
+    await reloading.reload(ann)
+    await reloading.reload()
+    assert [(each.kind, each.who, each.outcome) for each in told] == [
+        (Kind.CONFIGURED, ann, audit.Outcome.SUCCESS),
+        (Kind.CONFIGURED, NOBODY, audit.Outcome.MINOR),
+    ]
+    assert told[0].why == "reload: applied: peers.GOOD (added)"
+    assert told[1].why.startswith("reload: peers.BAD: cannot be; nothing was changed")
+    assert len(Outcome(problems=("x" * 10**4,)).event(ann).why) <= LONGEST + 1
 
 
 @pytest.mark.parametrize(

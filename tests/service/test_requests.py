@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hilum.model.principal import NOBODY, Principal, Proof
 from hilum.service.beside import beside
 from hilum.service.requests import NobodyThere, answer, ask
 from hilum.state.lock import Lock
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_who_asks_is_answered(tmp_path: Path) -> None:
-    async def do() -> dict[str, Any]:
+    async def do(_who: Principal) -> dict[str, Any]:
         return {"ok": True, "said": "ä"}
 
     folder = tmp_path / "data" / "requests"
@@ -40,7 +41,7 @@ async def test_a_request_that_its_author_still_has_open_is_taken_later(
             raise PermissionError
         unlink(path, missing_ok=missing_ok)
 
-    async def do() -> dict[str, Any]:
+    async def do(_who: Principal) -> dict[str, Any]:
         return {"ok": True}
 
     monkeypatch.setattr(Path, "unlink", unlink_later)
@@ -49,6 +50,25 @@ async def test_a_request_that_its_author_still_has_open_is_taken_later(
             await asyncio.sleep(0.01)
         assert await asyncio.to_thread(ask, tmp_path) == {"ok": True}
     assert refused
+
+
+async def test_for_whom_it_is_asked_is_told(tmp_path: Path) -> None:
+    told = []
+
+    async def do(who: Principal) -> dict[str, Any]:
+        told.append(who)
+        return {}
+
+    ann = Principal("ann", Proof.ADMITTED, address="10.0.0.1")
+    async with beside(answer(tmp_path, do)):
+        while not (tmp_path / "lock").exists():  # noqa: ASYNC110 - told by nobody
+            await asyncio.sleep(0.01)
+        for who in (ann, Principal(address="10.0.0.2")):
+            await asyncio.to_thread(ask, tmp_path, who)
+        (tmp_path / "1.ask").touch()  # of a script
+        while not (tmp_path / "1.json").exists():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+    assert told == [ann, Principal(address="10.0.0.2"), NOBODY]
 
 
 def test_where_nobody_ever_ran_nothing_is_made(tmp_path: Path) -> None:
@@ -73,7 +93,7 @@ async def test_a_folder_that_cannot_be_made_is_told_in_the_log(
 ) -> None:
     (tmp_path / "data").touch()
 
-    async def do() -> dict[str, Any]:
+    async def do(_who: Principal) -> dict[str, Any]:
         return {}
 
     await answer(tmp_path / "data" / "requests", do)

@@ -18,12 +18,12 @@ def test_a_file_by_its_path() -> None:
     head = read_head(data, complete=True)
     assert head is not None
     file = (str(CT), head.offset, len(data) - head.offset, head.transfer_syntax_uid)
-    made = rendered(*file, head.sop_class_uid, None, Wish(), ("image/png",))
+    made = rendered(*file, head.sop_class_uid, None, Wish(), ("image/png",), 1)
     assert Image.open(BytesIO(made.body)).size == (128, 128)
     small = thumbnail(*file, None, Viewport(32, 32))
     assert Image.open(BytesIO(small.body)).size == (32, 32)
     with pytest.raises(NotAcceptable):
-        rendered(*file[:2], 1000, file[3], head.sop_class_uid, None, Wish(), ("*/*",))
+        rendered(*file[:2], 1000, file[3], head.sop_class_uid, None, Wish(), ("*/*",), 1)
 
 
 def test_an_empty_file(tmp_path: Path) -> None:

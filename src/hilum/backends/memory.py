@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any, Final
 
-from pydicom import Dataset
-
 from hilum.backends.memory_matching import Attributes, all_hold, check, number
 from hilum.codec import dicom_json
 from hilum.codec.deflate import inflate
@@ -225,7 +223,8 @@ class Memory:
         data, syntax = found[0].data, found[0].transfer_syntax_uid
         text = "/".join(f"{part:08X}" if not at % 2 else f"{part}" for at, part in enumerate(path))
         offset, length, vr, encapsulated = dicom_json.bulk_at(data, syntax, text)
-        value = (inflate(data)[0] if syntax_of(syntax).deflated else data)[offset:][:length]
+        plain = inflate(data)[0] if syntax_of(syntax).deflated else data
+        value = bytes(plain[offset : offset + length])
         if syntax_of(syntax).big and not encapsulated and vr in WORD:
             value = swapped(value, WORD[vr])
         yield BulkData(syntax, len(value), _chunks(value), encapsulated)
@@ -310,7 +309,3 @@ class _Match:
     def decoded(self) -> Attributes:
         """See `model.match.Match`."""
         return dicom_json.loads(self.dicom_json())
-
-    def dataset(self) -> Dataset:
-        """See `model.match.Match`."""
-        return dicom_json.to_dataset(self.decoded())

@@ -5,8 +5,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydicom.datadict import dictionary_VR
-
+from hilum.model.dictionary import vr_of
 from hilum.model.errors import BadQuery
 from hilum.model.query import Path
 
@@ -19,9 +18,8 @@ _BINARY = frozenset("OB OD OF OL OV OW UN SQ".split())  # noqa: SIM905 - as abov
 
 def check(path: Path, value: str) -> None:
     """Raise BadQuery for what cannot be matched."""
-    try:
-        vr = dictionary_VR(path[-1])[:2]
-    except KeyError:
+    vr = vr_of(path[-1])[:2]
+    if not vr:
         return
     parts = [part for part in value.split("\\") if part]
     if vr in _BINARY:

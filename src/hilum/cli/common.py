@@ -1,14 +1,15 @@
-"""What several commands share: the option --config, and how a failure is said."""
+"""What several commands share: the options --config and --json, and what `found` has."""
 
-import os
-import sys
+import getpass
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from hilum.config.load import ConfigError, load
-from hilum.config.schema import Settings
+from hilum.cli.found import fail, reachable, settings
+from hilum.model.principal import NOBODY, Principal, Proof
+
+__all__ = ["ConfigOption", "JsonOption", "fail", "reachable", "settings", "whoever"]
 
 ConfigOption = Annotated[
     Path | None,
@@ -22,21 +23,9 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def fail(*lines: str) -> NoReturn:
-    """Say what is wrong on standard error, one thing a line, and end with 1."""
-    for line in lines:
-        print(line, file=sys.stderr)
-    raise typer.Exit(1)
-
-
-def settings(config: Path | None) -> Settings:
-    """The settings, or the end with all that is wrong with them."""
+def whoever() -> Principal:
+    """Who is logged in at this machine, for the audit."""
     try:
-        return load(config, os.environ)
-    except ConfigError as error:
-        fail(*error.problems)
-
-
-def reachable(bind: str) -> str:
-    """The address by which this machine reaches what listens at `bind`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - read, not bound
+        return Principal(getpass.getuser(), Proof.ADMITTED)
+    except (OSError, KeyError):  # a user without a name
+        return NOBODY

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,37 +10,17 @@ import typer
 
 from hilum.cli import complete
 from hilum.cli.common import ConfigOption, JsonOption, settings
-from hilum.cli.explained.allowed import allowed
-from hilum.cli.explained.far import opened
-from hilum.cli.explained.finding import Way, finding, limits
-from hilum.cli.explained.moving import moving
-from hilum.cli.explained.request import Request, of_keys, of_line
 from hilum.cli.scu.asked import KeysOption, LevelOption, ModelOption, RelationalOption, asked
 from hilum.cli.scu.ending import MISUSE, Misuse, end, printable, run
-from hilum.codec import qido
 from hilum.config.schema import Settings
+from hilum.core.explained import Route, Way
+from hilum.explaining.beside import allowed_beside
+from hilum.explaining.request import Request, of_keys, of_line
+from hilum.explaining.route import route
+from hilum.model.errors import BadRequest, HilumError
 from hilum.model.identity import Level
 
 command = typer.Typer(add_completion=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where a request goes.
-
-    Attributes:
-        backend: what stands behind the mount, and where.
-        notes: what holds for every way.
-        allowed: by what the caller may do it, where one is named.
-    """
-
-    request: str
-    operation: str
-    mount: str
-    backend: str
-    ways: list[Way]
-    notes: list[str]
-    allowed: list[str] = field(default_factory=list)
 
 
 @command.command()
@@ -93,15 +73,15 @@ def explain(  # noqa: PLR0913 - a command line has that many options
         if request is not None:
             what = of_line(request, told)
         else:
-            found = asked(keys, level, model, Level.STUDY)
-            what = of_keys(found, mount, told, relational=relational)
-    except Misuse as error:
+            wanted = asked(keys, level, model, Level.STUDY)
+            what = of_keys(wanted, mount, told, relational=relational)
+    except (BadRequest, Misuse) as error:
         end(MISUSE, str(error), as_json=as_json)
-    route = run(_route(what, told, who, token), as_json=as_json)
+    found = run(_route(what, told, who, token), as_json=as_json)
     if as_json:
-        print(json.dumps(asdict(route)))
+        print(json.dumps(asdict(found)))
         return
-    for line in _lines(route):
+    for line in _lines(found):
         print(printable(line))
 
 
@@ -111,24 +91,28 @@ async def _route(request: Request, told: Settings, who: str | None, token: Path 
     Raises:
         Misuse: it would be refused.
     """
-    named = who is not None or token is not None
-    by = await allowed(request, told, who, token) if named else []
-    ways: list[Way] = []
-    notes = list(request.warnings)
-    async with opened(told, request.mount) as far:
-        if request.query is not None and request.operation == "find":
-            ways += finding(qido.one_more(request.query), far)
-            notes += limits(request.query, far)
-        elif request.query is not None:
-            ways += finding(request.query, far)
-        if request.operation != "find":
-            ways += moving(request, far, told)
-        return Route(request.text, request.operation, request.mount, far.named, ways, notes, by)
+    try:
+        by = []
+        if who is not None or token is not None:
+            shown = None if token is None else _read(token)
+            by = await allowed_beside(request, told, who or "", shown)
+        return await route(request, told, by)
+    except HilumError as error:
+        raise Misuse(str(error)) from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        raise Misuse(f"{path}: cannot be read as a token") from None
 
 
 def _lines(route: Route) -> Iterator[str]:
     yield f"{route.request}: {route.operation}"
-    yield f"mount {route.mount} ({route.backend})"
+    yield f"door {route.door}"
+    if route.mount:
+        yield f"mount {route.mount}{f' ({route.backend})' if route.backend else ''}"
     yield from route.allowed
     for way in route.ways:
         yield ""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydicom._uid_dict import UID_dictionary  # the table that pydicom.uid is made from
 
 from hilum.backends.dimse import contexts
 from hilum.backends.dimse import retrieve as dimse
@@ -37,6 +36,7 @@ from hilum.codec.sop_class import (
     STUDY_ROOT_FIND,
     STUDY_ROOT_GET,
 )
+from hilum.model.dictionary import UIDS
 from hilum.model.errors import HilumError
 from hilum.model.identity import is_uid
 from hilum.model.instance import Listed
@@ -124,7 +124,7 @@ def _class(name: str) -> str:
     """A SOP Class by its UID, or by its keyword."""
     if is_uid(name):
         return name
-    for uid, entry in UID_dictionary.items():
+    for uid, entry in UIDS.items():
         if entry[4].lower() == name.lower():
             return uid
     raise Misuse(f"{name} is neither a UID nor the keyword of one")

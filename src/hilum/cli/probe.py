@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hilum.backends.dimse.findings import Finding, Known, block, mount_name
+from hilum.backends.dimse.findings import Finding, Known
 from hilum.backends.dimse.probe import DEADLINE, Wishes, probe
+from hilum.backends.dimse.proposal import free_name, mount_name, proposed
 from hilum.backends.dimse.remote import remote_of
 from hilum.backends.dimse.trial.moving import Door
 from hilum.cli import complete
@@ -87,10 +88,7 @@ def probe_(  # noqa: PLR0913 - a command line has that many options
         end(MISUSE, *str(error).splitlines(), as_json=as_json)
     known = run(_probe(to, Wishes(timeout, retrieve, door)), as_json=as_json)
     own = settings.server.aet if settings else CALLING
-    found = known.settings
-    if found.get("receivers") == [own]:
-        del found["receivers"]  # as it is anyway
-    table = block(name, to, found, calling=to.calling if to.calling != own else None)
+    _, table = proposed(known, name, to, own)
     if as_json:
         _print_json(known, to, table)
     else:
@@ -135,7 +133,7 @@ def _whom(
     mount = settings.mounts.get(peer) if settings else None
     if settings is None or not isinstance(mount, DimseMount):
         to = whom(peer, config, called, calling)
-        return mount_name(to.called), to
+        return free_name(to.called, settings) if settings else mount_name(to.called), to
     to = remote_of(mount, settings.server.aet, settings.tls)
     try:
         ours, theirs = ae_title(calling or to.calling), ae_title(called or to.called)

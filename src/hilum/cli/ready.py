@@ -55,8 +55,9 @@ def ready(
 ) -> None:
     """Ask the broker that runs with this configuration whether it serves.
 
-    Its HTTP door is asked for /readyz, from this machine and without a login. Ends with 0 when it
-    serves, 1 when it says that it cannot, 3 when nobody listens.
+    Its HTTP door is asked for /readyz, from this machine and without a login; with TLS it must
+    show the certificate of the configuration. Ends with 0 when it serves, 1 when it says that it
+    cannot, or another one listens there, 3 when nobody does.
     """
     found = settings(config)
     try:
@@ -98,20 +99,17 @@ def look(found: Settings) -> Seen:
 
 def _web(found: Settings) -> Seen:
     host, port = reachable(found.http.bind), found.http.port
+    shown = f"[{host}]" if ":" in host else host
+    at = f"{'https' if found.http.tls else 'http'}://{shown}:{port}{found.http.base_path}"
     asked = (
-        # It is ourselves, at an address that the certificate need not name.
-        http.client.HTTPSConnection(
-            host,
-            port,
-            timeout=_PATIENCE,
-            context=ssl._create_unverified_context(),  # noqa: S323, SLF001
-        )
+        http.client.HTTPSConnection(host, port, timeout=_PATIENCE, context=_pinned())
         if found.http.tls
         else http.client.HTTPConnection(host, port, timeout=_PATIENCE)
     )
-    shown = f"[{host}]" if ":" in host else host
-    at = f"{'https' if found.http.tls else 'http'}://{shown}:{port}{found.http.base_path}"
     try:
+        asked.connect()
+        if not _is_ours(asked, found):
+            return Seen(ready=False, at=at, said="shows another certificate than tls.certificate")
         asked.request("GET", f"{found.http.base_path}/readyz")
         answer = asked.getresponse()
         body = answer.read(_MOST)
@@ -124,6 +122,29 @@ def _web(found: Settings) -> Seen:
     finally:
         asked.close()
     return Seen(ready=answer.status == http.client.OK, at=at, said=_status(answer.status, body))
+
+
+def _pinned() -> ssl.SSLContext:
+    """Speaks with anybody: `_is_ours` looks whose certificate it is.
+
+    It is ourselves, at an address that the certificate need not name, by whomever it is signed.
+    With TLS 1.3 a door that wants a certificate shows its own first.
+    """
+    context = ssl._create_unverified_context()  # noqa: S323, SLF001
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
+def _is_ours(asked: http.client.HTTPConnection, found: Settings) -> bool:
+    """Whether it is our broker that answers: it has the very certificate of the configuration."""
+    if not isinstance(asked.sock, ssl.SSLSocket) or found.tls.certificate is None:
+        return not found.http.tls
+    from hilum.net import tls  # noqa: PLC0415 - only where TLS is spoken
+
+    try:
+        return asked.sock.getpeercert(binary_form=True) == tls.ours(found.tls.certificate)
+    except tls.CannotLoad:
+        return False
 
 
 def _status(status: int, body: bytes) -> str:

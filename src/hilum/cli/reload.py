@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from hilum.cli.common import ConfigOption, JsonOption, fail
+from hilum.cli.common import ConfigOption, JsonOption, fail, whoever
 from hilum.config.load import ConfigError, find, load, read
 from hilum.config.schema import ServerSettings, Settings
 from hilum.service import requests
@@ -25,7 +25,7 @@ def reload(*, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """
     try:
         folder = _folder(find(config, os.environ), config)
-        outcome = Outcome.of(requests.ask(folder))
+        outcome = Outcome.of(requests.ask(folder, whoever()))
     except ConfigError as error:
         outcome = Outcome(problems=tuple(error.problems))
     except requests.NobodyThere as error:

@@ -1,7 +1,6 @@
 """`hilum token`: give tokens out, look at them, take them back. Beside a running broker too."""
 
 import asyncio
-import getpass
 import json
 import sys
 import time
@@ -16,14 +15,14 @@ from rich.table import Table
 
 from hilum.auditing import CannotAudit, record
 from hilum.cli import complete
-from hilum.cli.common import ConfigOption, JsonOption, fail, settings
+from hilum.cli.common import ConfigOption, JsonOption, fail, settings, whoever
 from hilum.cli.scu.table import WIDTH
 from hilum.config import units
 from hilum.config.schema import Settings
 from hilum.model.audit import Event, Kind
 from hilum.model.errors import HilumError
 from hilum.model.issued import LONGEST_NAME, IssuedToken, may_be_named
-from hilum.model.principal import NOBODY, Grant, Principal, Proof, Right
+from hilum.model.principal import Grant, Right
 from hilum.state.state import open_beside
 from hilum.state.tokens import Tokens
 
@@ -127,11 +126,7 @@ def _with(folder: Path, work: Callable[[Tokens], Awaitable[T]]) -> T:
 def _told(found: Settings, what: str) -> None:
     """One line in the audit, by who is logged in at this machine."""
     try:
-        who = Principal(getpass.getuser(), Proof.ADMITTED)
-    except (OSError, KeyError):  # a user without a name
-        who = NOBODY
-    try:
-        record(found, Event(kind=Kind.CHANGED, who=who, why=what))
+        record(found, Event(kind=Kind.CHANGED, who=whoever(), why=what))
     except CannotAudit as error:
         print(f"This is done, but not in the audit: {error}", file=sys.stderr)
 

@@ -8,8 +8,6 @@ from struct import Struct, pack
 from struct import error as StructError  # noqa: N812 - it is a class
 from typing import Any
 
-from pydicom.valuerep import format_number_as_ds
-
 from hilum.codec import header
 from hilum.codec.identifier import (
     INSTANCE_AVAILABILITY,
@@ -238,5 +236,12 @@ def _text(vr: str, value: Any) -> str:  # noqa: ANN401 - a JSON value
         return "=".join(groups).rstrip("=")
     if vr == "DS" and not isinstance(value, str):
         text = f"{value}"
-        return text if len(text) <= _MAX_DS else format_number_as_ds(float(value))
+        return text if len(text) <= _MAX_DS else _shortened(float(value))
     return str(value)
+
+
+def _shortened(value: float) -> str:
+    """A number in as many characters as a DS may have."""
+    from pydicom.valuerep import format_number_as_ds  # noqa: PLC0415 - see model.dictionary
+
+    return format_number_as_ds(value)

@@ -3,8 +3,8 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from html import escape  # that of xml.sax carries an HTTP client along
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
 
 from hilum.codec import question
 from hilum.codec.audit_line import moment
@@ -25,8 +25,9 @@ _EVENTS: Final[Mapping[Kind, tuple[Code, Code | None]]] = {
     Kind.LOGIN: (("110114", "User Authentication"), ("110122", "Login")),
     Kind.LOGOUT: (("110114", "User Authentication"), ("110123", "Logout")),
     Kind.NODE: (_ALERT, ("110126", "Node Authentication")),
-    Kind.DENIED: (_ALERT, ("110132", "Use of Restricted Function")),
+    Kind.RESTRICTED: (_ALERT, ("110132", "Use of Restricted Function")),
     Kind.CHANGED: (_ALERT, ("110137", "User Security Attributes Changed")),
+    Kind.CONFIGURED: (_ALERT, ("110129", "Security Configuration")),
     Kind.LOST: (_ALERT, ("110133", "Audit Recording Stopped")),
     Kind.QUERY: (("110112", "Query"), None),
     Kind.BEGUN: (("110102", "Begin Transferring DICOM Instances"), None),
@@ -40,7 +41,9 @@ _RUNS: Final = ("110150", "Application")
 _SOURCE: Final = ("110153", "Source Role ID")
 _DESTINATION: Final = ("110152", "Destination Role ID")
 _OF_STUDIES: Final = frozenset((Kind.BEGUN, Kind.TRANSFERRED, Kind.ACCESSED, Kind.DELETED))
-_OF_ALERTS: Final = frozenset((Kind.NODE, Kind.DENIED, Kind.CHANGED, Kind.LOST))
+_OF_ALERTS: Final = frozenset(
+    (Kind.NODE, Kind.RESTRICTED, Kind.CHANGED, Kind.CONFIGURED, Kind.LOST)
+)
 _STUDY_UID: Final = ("110180", "Study Instance UID")
 _CLASS_UID: Final = ("110181", "SOP Class UID")
 _NODE_ID: Final = ("110182", "Node ID")
@@ -78,11 +81,11 @@ def _element(name: str, attributes: Mapping[str, str], *, empty: bool = False) -
 
 
 def _quoted(text: str) -> str:
-    return quoteattr(_ILLEGAL.sub("?", " ".join(text.split())))
+    return f'"{escape(_ILLEGAL.sub("?", " ".join(text.split())))}"'
 
 
 def _text(name: str, text: str) -> str:
-    return f"<{name}>{escape(_ILLEGAL.sub('?', text))}</{name}>"
+    return f"<{name}>{escape(_ILLEGAL.sub('?', text), quote=False)}</{name}>"
 
 
 def _coded(name: str, code: Code, system: str = "DCM") -> str:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from pydicom.charset import CODES_TO_ENCODINGS, python_encoding
+from hilum.model.charsets import ENCODINGS
 
 TEXT_VRS: Final = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 """VRs that Specific Character Set (0008,0005) says something about."""
@@ -17,7 +17,7 @@ _DEFAULT = ("", "ISO_IR 6", "ISO 2022 IR 6")
 _ENCODINGS = MappingProxyType(
     {
         term: encoding if encoding != "iso_ir_58" else "gb2312"
-        for term, encoding in python_encoding.items()
+        for term, encoding in ENCODINGS.items()
     }
     | {"ISO_IR 203": "iso8859_15", "ISO 2022 IR 203": "iso8859_15"}
     | dict.fromkeys(_DEFAULT, _ASCII)
@@ -25,16 +25,28 @@ _ENCODINGS = MappingProxyType(
 _NICKNAMES = MappingProxyType(
     {"UTF8": "ISO_IR 192", "ISO2022GBK": "GBK", "GB2312": "ISO 2022 IR 58", "LATIN1": "ISO_IR 100"}
 )
-_ESCAPES = MappingProxyType(  # without the ESC, longest first
-    dict(
-        sorted(
-            (
-                {code[1:]: name for code, name in CODES_TO_ENCODINGS.items()}
-                | {b"(B": _ASCII, b"$)A": "gb2312", b"$@": "iso2022_jp", b"-b": "iso8859_15"}
-            ).items(),
-            key=lambda entry: -len(entry[0]),
-        )
-    )
+_ESCAPES = MappingProxyType(  # without the ESC, longest first (PS3.3 Tables C.12-3 and C.12-4)
+    {
+        b"$)C": "euc_kr",
+        b"$(D": "iso2022_jp_2",
+        b"$)A": "gb2312",
+        b"(B": _ASCII,
+        b"-A": "latin_1",
+        b")I": "shift_jis",
+        b"(J": "shift_jis",
+        b"$B": "iso2022_jp",
+        b"-B": "iso8859_2",
+        b"-C": "iso8859_3",
+        b"-D": "iso8859_4",
+        b"-F": "iso_ir_126",
+        b"-G": "iso_ir_127",
+        b"-H": "iso_ir_138",
+        b"-L": "iso_ir_144",
+        b"-M": "iso_ir_148",
+        b"-T": "iso_ir_166",
+        b"$@": "iso2022_jp",
+        b"-b": "iso8859_15",
+    }
 )
 _SHIFTING = ("iso2022_jp", "iso2022_jp_2")  # their codecs want to see the escape sequence
 _TERM = re.compile(r"ISO(2022)?IR(\d+)")

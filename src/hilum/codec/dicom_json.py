@@ -19,7 +19,6 @@ from hilum.codec.header import (
     settled,
     swapped,
 )
-from hilum.codec.json_dataset import to_dataset
 from hilum.codec.remembered import Remembered, beginning
 from hilum.codec.walked import FRAGMENTS, LITTLE, PLAIN, Element, Walked
 from hilum.model.errors import BadDataset, NotFound
@@ -32,7 +31,6 @@ __all__ = [
     "from_encoded",
     "from_walked",
     "loads",
-    "to_dataset",
 ]
 
 Attributes: TypeAlias = dict[str, dict[str, Any]]
@@ -99,7 +97,7 @@ def from_encoded(
         attributes = flat(buffer)
         if attributes is not None:
             return Described(attributes, [], [], truncated=False)
-    walked = walk(buffer, transfer_syntax_uid)
+    walked = walk(buffer, transfer_syntax_uid, header=True)
     forced = charset_of(charset.encode("latin-1", "replace")) if charset is not None else None
     return from_walked(walked, inline_limit, forced, remembered)
 

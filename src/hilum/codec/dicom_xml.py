@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from pydicom.datadict import keyword_for_tag
-
 from hilum.codec.dicom_xml_reader import MAX_XML, loads
 from hilum.codec.elements import MAX_DEPTH
+from hilum.model.dictionary import keyword_of
 from hilum.model.errors import BadDataset
 
 __all__ = ["MAX_XML", "NAMESPACE", "dumps", "loads"]
@@ -91,7 +90,7 @@ def _names(tag: str, creators: Mapping[str, tuple[str, bool]]) -> str:
 
 @lru_cache(maxsize=8192)
 def _keyword(tag: str) -> str:
-    return "" if _is_private(tag) else keyword_for_tag(int(tag, 16))
+    return "" if _is_private(tag) else keyword_of(int(tag, 16))
 
 
 def _content(vr: str, attribute: Mapping[str, Any], depth: int) -> Iterator[str]:

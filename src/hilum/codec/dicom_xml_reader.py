@@ -7,12 +7,11 @@ from math import isfinite
 from typing import Any, Final
 from xml.parsers import expat
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
-
 from hilum.codec import value
 from hilum.codec.elements import MAX_DEPTH, MAX_ELEMENTS
 from hilum.codec.flat import LEFT_OUT, READERS
 from hilum.codec.header import LONG, SHORT_VRS, settled
+from hilum.model import dictionary
 from hilum.model.errors import BadDataset, TooLarge
 
 MAX_XML: Final = 16 * 1024 * 1024
@@ -251,17 +250,14 @@ def _tag(given: Mapping[str, str]) -> int:
     if _TAG.fullmatch(text):
         return int(text, 16)
     keyword = given.get("keyword", "").strip()
-    known = tag_for_keyword(keyword) if keyword and not text else None
+    known = dictionary.keywords().get(keyword) if keyword and not text else None
     if known is None:
         raise BadDataset("an attribute has neither a tag nor a keyword that is known")
-    return int(known)
+    return known
 
 
 def _vr(tag: int) -> str:
-    try:
-        return settled(dictionary_VR(tag), 0, signed=False)
-    except KeyError:
-        return "UN"
+    return settled(dictionary.vr_of(tag) or "UN", 0, signed=False)
 
 
 def _written(attribute: _Attribute) -> dict[str, Any]:

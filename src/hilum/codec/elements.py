@@ -1,11 +1,13 @@
 """Where in an encoded data set each element lies: one pass, nothing decoded (PS3.5 §7)."""
 
 from dataclasses import dataclass
+from functools import partial
 from struct import Struct
 from typing import Final
 
-from hilum.codec.deflate import inflate
+from hilum.codec import deflate
 from hilum.codec.header import (
+    EXPLICIT_LITTLE,
     ITEM,
     ITEM_END,
     ITEM_STARTS,
@@ -38,7 +40,9 @@ _BINARY = frozenset(("OB", "OW", "OF", "OD", "OL", "OV", "OB or OW", "US or OW",
 _SQ_AS_UN = "UN SQ"  # written as UN, known to be a sequence
 
 
-def walk(buffer: Buffer, transfer_syntax_uid: str, most: int | None = None) -> Walked:
+def walk(
+    buffer: Buffer, transfer_syntax_uid: str, most: int | None = None, *, header: bool = False
+) -> Walked:
     """All elements of an encoded data set, without its File Meta Information.
 
     Takes what the field sends: undefined lengths anywhere, missing delimiters, headers in the
@@ -49,6 +53,8 @@ def walk(buffer: Buffer, transfer_syntax_uid: str, most: int | None = None) -> W
         transfer_syntax_uid: as announced; another uncompressed one is taken, with a note,
             where the first elements make sense in that one only.
         most: bytes of a deflated data set that are looked at; None: `deflate.MAX_INFLATED`.
+        header: of a deflated data set, a value at its root that ends behind those is not
+            inflated at all: nothing that follows it could be read.
 
     Raises:
         BadDataset: not one element could be read; or nested deeper than `MAX_DEPTH`, or more
@@ -57,7 +63,9 @@ def walk(buffer: Buffer, transfer_syntax_uid: str, most: int | None = None) -> W
     syntax = syntax_of(transfer_syntax_uid)
     walked = Walked(buffer)
     if syntax.deflated:
-        walked.data, walked.partial = inflate(buffer, most)
+        most = most or deflate.MAX_INFLATED
+        ends = partial(_leads_beyond, most) if header else None
+        walked.data, walked.partial = deflate.inflate(buffer, most, ends)
         if walked.partial:
             walked.warn("deflated data set is too long to be looked at as a whole")
     announced, syntax = syntax, true_syntax(walked.data, syntax)
@@ -71,6 +79,29 @@ def walk(buffer: Buffer, transfer_syntax_uid: str, most: int | None = None) -> W
     if walked.partial:
         walked.truncated = False
     return walked
+
+
+def length_of(walked: Walked, element: Element) -> int | None:
+    """What the header of an element says of its length; None: a short one, or none at all."""
+    _, vr, start, _, _, kind = element
+    written = bytes(walked.data[start - 4 : start])
+    if kind == FRAGMENTS or (vr not in LONG and " " not in vr and written[:2] == vr.encode()):
+        return None
+    length = int.from_bytes(written, "big" if walked.big else "little")
+    return None if length == UNDEFINED else length
+
+
+def _leads_beyond(most: int, data: bytearray) -> bool:
+    """Whether the data set that begins so has a value at its root that ends behind `most`."""
+    try:
+        walked = walk(data, EXPLICIT_LITTLE)
+    except BadDataset:  # said once all of it is there
+        return False
+    if not walked.elements:
+        return False
+    last = walked.elements[-1]
+    length = length_of(walked, last) if last[2] in walked.cut else None
+    return length is not None and last[2] + length > most
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from struct import Struct
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary  # a call per tag is too slow
-from pydicom.datadict import private_dictionary_VR
+from hilum.model import dictionary
 
 Buffer: TypeAlias = bytes | bytearray | memoryview | mmap.mmap
 """What a data set may lie in: anything with a length, slices and the buffer protocol."""
@@ -53,23 +52,13 @@ WORD: Final[Mapping[str, int]] = MappingProxyType(
 """VR -> bytes in the words that are swapped between byte orders (PS3.5 §7.3); others: none."""
 
 TAGS: Final[dict[int, str]] = {
-    tag: str(entry[0]) for tag, entry in DicomDictionary.items() if entry[0] != "NONE"
+    tag: str(entry[0]) for tag, entry in dictionary.TAGS.items() if entry[0] != "NONE"
 }
 """Tag -> VR of the dictionary of PS3.6, without repeating groups. A dict, for the same reason."""
 _EXPLICIT = {"<": Struct("<HH2sH"), ">": Struct(">HH2sH")}
 _IMPLICIT_HEADERS = {"<": Struct("<HHL"), ">": Struct(">HHL")}
 _LONG_LENGTH = {"<": Struct("<L"), ">": Struct(">L")}
 _ARRAY_TYPES = {array(code).itemsize: code for code in "HIQ"}
-_REPEATING: dict[int, list[tuple[int, int, str]]] = {}
-"""First byte of a group -> bits that count in a tag, what they are, VR (PS3.5 §7.6)."""
-for _mask, _entry in RepeatersDictionary.items():
-    _REPEATING.setdefault(int(_mask[:2], 16), []).append(
-        (
-            int("".join("0" if digit == "x" else "F" for digit in _mask), 16),
-            int(_mask.replace("x", "0"), 16),
-            str(_entry[0]),
-        )
-    )
 _HIGHEST = 0x7FE00010  # a tag that may stand among the first ones
 _SURE = 3  # elements read before a guess is believed
 _SANE = 1024 * 1024  # bytes, the most for a value among the first elements
@@ -119,15 +108,12 @@ def _looked_up(tag: int, creator: str) -> str:
     number = tag & 0xFFFF
     if number == 0:
         return "UL"  # group length
-    try:
-        if not tag & 0x10000:
-            masks = _REPEATING.get(tag >> 24, ())
-            return next((vr for mask, base, vr in masks if tag & mask == base), "UN")
-        if 0x10 <= number <= 0xFF:  # noqa: PLR2004 - PS3.5 §7.8.1
-            return "LO"
-        return private_dictionary_VR(tag, creator) if creator else "UN"
-    except KeyError:
-        return "UN"
+    if not tag & 0x10000:
+        entry = dictionary.repeating(tag)
+        return entry[0] if entry else "UN"
+    if 0x10 <= number <= 0xFF:  # noqa: PLR2004 - PS3.5 §7.8.1
+        return "LO"
+    return dictionary.private_vr_of(tag, creator) or "UN" if creator else "UN"
 
 
 def settled(vr: str, length: int, *, signed: bool) -> str:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is a class
 
-from pydicom.datadict import keyword_for_tag
-
 from hilum.codec import elements, header
 from hilum.codec.charset import TEXT_VRS, Charset, charset_of
 from hilum.codec.walked import LITTLE, Element
+from hilum.model.dictionary import keyword_of
 from hilum.model.errors import BadDataset, BadQuery
 from hilum.model.identity import Level, Ref, is_uid
 from hilum.model.query import Path, Query
@@ -147,7 +146,7 @@ def _plain(vr: str, raw: bytes, *, big: bool) -> str:
 
 
 def _name(path: Path) -> str:
-    return ".".join(keyword_for_tag(tag) or f"{tag:08X}" for tag in path)
+    return ".".join(keyword_of(tag) or f"{tag:08X}" for tag in path)
 
 
 def _levels(*, patient_root: bool) -> list[Level]:

@@ -79,7 +79,7 @@ def _values(
     buffer: memoryview, transfer_syntax_uid: str, tags: Collection[int], *, complete: bool
 ) -> dict[int, str] | None:
     try:
-        walked = walk(buffer, transfer_syntax_uid, _INFLATED)
+        walked = walk(buffer, transfer_syntax_uid, _INFLATED, header=True)
     except BadDataset:
         if complete:
             raise

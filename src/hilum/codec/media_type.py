@@ -19,6 +19,9 @@ ZIP = "application/zip"
 DICOM_PARTS = f'{RELATED}; type="{DICOM}"'
 XML_PARTS = f'{RELATED}; type="{DICOM_XML}"'
 
+METADATA = frozenset((DICOM_JSON, DICOM_XML))
+"""What attributes come in whose bulk data is elsewhere."""
+
 MAX_RANGES = 100  # of one Accept; who lists more is not read to the end
 
 _OLD_NAMES = {"image/x-dicom-rle": "image/dicom-rle"}

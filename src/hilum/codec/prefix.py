@@ -5,11 +5,10 @@ from typing import Final
 
 from hilum.codec import dicom_json
 from hilum.codec.dicom_json import MAX_TEXT, Described
-from hilum.codec.elements import walk
+from hilum.codec.elements import length_of, walk
 from hilum.codec.header import (
     EXPLICIT_LITTLE,
     ITEM,
-    LONG,
     PIXELS,
     SEQUENCE_END,
     UNDEFINED,
@@ -188,13 +187,10 @@ def _long_of(walked: Walked, element: Element) -> Long | None:
     big = walked.big and kind != LITTLE
     if kind == FRAGMENTS:
         return Long(tag, "OB" if " " in vr else vr, None, big=False)
-    written = bytes(walked.data[start - 4 : start])
-    if vr not in LONG and " " not in vr and written[:2] == vr.encode():
-        return None  # a length of 16 bits
-    size = int.from_bytes(written, "big" if walked.big else "little")
-    vr = settled(vr, size, signed=False)
-    if size == UNDEFINED or size <= length:
+    size = length_of(walked, element)
+    if size is None or size <= length:
         return None
+    vr = settled(vr, size, signed=False)
     if tag in PIXELS or vr in _BINARY or size > MAX_TEXT:
         return Long(tag, vr, size, big=big)
     return None

@@ -5,14 +5,9 @@ import re
 from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
-from pydicom.datadict import (
-    dictionary_has_tag,
-    dictionary_VR,
-    keyword_dict,
-    keyword_for_tag,
-)
-
+from hilum.model.dictionary import keyword_of, keywords, vr_of
 from hilum.model.errors import BadQuery
 from hilum.model.identity import Level, is_uid
 from hilum.model.query import Path, Query
@@ -25,9 +20,6 @@ _NO_GROUPS = frozenset({0x0000, 0x0002, 0xFFFE})  # commands, File Meta Informat
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _NUMBER = re.compile(r"[0-9]+")
 _HOUSEKEEPING = frozenset({"accept", "charset"})  # PS3.18 §8.3.3: of all transactions
-_KEYWORDS: Mapping[str, str] = {each.lower(): each for each in keyword_dict if each}
-_SORTED = sorted(_KEYWORDS)
-_BACKWARDS = sorted(each[::-1] for each in _KEYWORDS)
 _BESIDE = 40  # words before, and after, that are held against one that is not known
 
 STUDY: frozenset[Path] = frozenset(
@@ -208,7 +200,7 @@ def _included(level: Level, reading: _Reading, within: Mapping[int, str]) -> fro
 
 def _key(reading: _Reading, name: str, value: str) -> None:
     path = path_of(name, hint=True)
-    vr = _vr(path[-1])
+    vr = vr_of(path[-1])
     if path == (_CHARSET,):  # "is never matched" (PS3.4 §C.2.2.2), and a URL is UTF-8
         return
     if vr == "SQ":
@@ -248,7 +240,7 @@ def _narrow(reading: _Reading, within: Mapping[int, str]) -> None:
     for tag, uid in within.items():
         asked = reading.match.get((tag,))
         if asked is not None and uid not in asked.split("\\"):
-            raise BadQuery(f"{keyword_for_tag(tag)} contradicts the path")
+            raise BadQuery(f"{keyword_of(tag)} contradicts the path")
         reading.match[(tag,)] = uid
 
 
@@ -273,39 +265,42 @@ def path_of(name: str, *, hint: bool = False) -> Path:
             raise BadQuery(f"{_printable(name)} is neither a parameter nor an attribute{nearest}")
         tags.append(tag)
     for tag in tags[:-1]:
-        if _vr(tag) not in {"SQ", ""}:
-            raise BadQuery(f"{_printable(name)}: {keyword_for_tag(tag)} is not a sequence")
+        if vr_of(tag) not in {"SQ", ""}:
+            raise BadQuery(f"{_printable(name)}: {keyword_of(tag)} is not a sequence")
     return tuple(tags)
 
 
 def _tag(part: str) -> int | None:
     """The tag that a keyword or eight hexadecimal digits mean, if it can be in a data set."""
-    if _TAG.fullmatch(part):
-        tag = int(part, 16)
-    elif part.lower() in _KEYWORDS:
-        tag = keyword_dict[_KEYWORDS[part.lower()]]
-    else:
-        return None
+    tag = int(part, 16) if _TAG.fullmatch(part) else _keywords().get(part.lower(), 0)
     return None if tag >> 16 in _NO_GROUPS else tag
+
+
+@cache
+def _keywords() -> Mapping[str, int]:
+    """Tags by keyword in lower case."""
+    return {keyword.lower(): tag for keyword, tag in keywords().items()}
+
+
+@cache
+def _sorted() -> tuple[Sequence[str], Sequence[str]]:
+    """The keywords in lower case, in order; and the same from their ends."""
+    return sorted(_keywords()), sorted(each[::-1] for each in _keywords())
 
 
 def _nearest(part: str) -> str:
     """The keyword that was perhaps meant, or ""."""
     text = part[:64].lower()
-    near = [*_around(text, _SORTED), *(each[::-1] for each in _around(text[::-1], _BACKWARDS))]
+    words, backwards = _sorted()
+    near = [*_around(text, words), *(each[::-1] for each in _around(text[::-1], backwards))]
     nearest = difflib.get_close_matches(text, near, n=1, cutoff=0.75)
-    return _KEYWORDS[nearest[0]] if nearest else ""
+    return keyword_of(_keywords()[nearest[0]]) if nearest else ""
 
 
 def _around(text: str, words: Sequence[str]) -> Sequence[str]:
     """The words that it would stand among: to look at all would take a tenth of a second."""
     at = bisect(words, text)
     return words[max(at - _BESIDE, 0) : at + _BESIDE]
-
-
-def _vr(tag: int) -> str:
-    """The VR in the dictionary; "" for tags that it does not have."""
-    return dictionary_VR(tag) if dictionary_has_tag(tag) else ""
 
 
 def _printable(name: str) -> str:
@@ -337,7 +332,7 @@ def name_of(path: Sequence[int]) -> str:
 
 
 def _written(path: Path, value: str) -> str:
-    return value.replace("\\", ",") if _vr(path[-1]) == "UI" else value
+    return value.replace("\\", ",") if vr_of(path[-1]) == "UI" else value
 
 
 def one_more(query: Query) -> Query:

@@ -5,9 +5,6 @@ from dataclasses import dataclass, field
 from struct import Struct, pack
 from struct import error as StructError  # noqa: N812 - it is a class
 
-from pydicom import charset
-from pydicom.datadict import keyword_for_tag
-
 from hilum.codec import header
 from hilum.codec.identifier import (
     QUERY_RETRIEVE_LEVEL,
@@ -15,6 +12,8 @@ from hilum.codec.identifier import (
     UNIQUE_KEYS,
 )
 from hilum.codec.sop_class import EXPLICIT_BE, IMPLICIT_LE
+from hilum.model.charsets import ENCODINGS
+from hilum.model.dictionary import keyword_of
 from hilum.model.errors import BadQuery
 from hilum.model.identity import Level, Ref
 from hilum.model.query import Path
@@ -77,7 +76,7 @@ def encode(
 def _charset(encoding: str, values: Iterable[str]) -> tuple[str, str]:
     text = "".join(values)
     if encoding:
-        codec = charset.python_encoding.get(encoding, "")
+        codec = ENCODINGS.get(encoding, "")
         if not codec:
             raise BadQuery(f"{encoding[:16]!r} is no Specific Character Set that can be written")
         try:
@@ -145,4 +144,4 @@ class _Writer:
 
 
 def _name(tag: int) -> str:
-    return keyword_for_tag(tag) or f"{tag:08X}"
+    return keyword_of(tag) or f"{tag:08X}"

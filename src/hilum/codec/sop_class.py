@@ -1,6 +1,6 @@
 """Which service a SOP Class belongs to, and the transfer syntaxes everybody speaks."""
 
-from pydicom._uid_dict import UID_dictionary  # the table that pydicom.uid is made from
+from hilum.model.dictionary import UIDS
 
 VERIFICATION = "1.2.840.10008.1.1"
 PATIENT_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
@@ -28,7 +28,7 @@ def is_storage(uid: str) -> bool:
 
     What the standard's dictionary does not know is private, and taken for a storage class.
     """
-    entry = UID_dictionary.get(uid)
+    entry = UIDS.get(uid)
     if entry is None:
         return True
     name, kind = entry[0], entry[1]

@@ -51,8 +51,8 @@ class AuditSettings(Identity):
     """Where it is sent as well, as XML: `tls://HOST:6514`. With `tcp://` or `udp://` anybody on
     the way can read it, and with `udp://` nobody knows whether it arrives."""
     ca_file: Certificates | None = None
-    """A file with the certificates (PEM) of the authority that has signed that server's
-    certificate; by default those that the system trusts."""
+    """A file with the certificates (PEM) of the authorities that are believed for that server; by
+    default those of the system. Where it is set nobody else is."""
     check_host: bool = True
     """Whether its certificate must name the host."""
 

@@ -62,8 +62,8 @@ class TokenSettings(Section):
     jwks_url: Url | None = None
     """The URL of a JSON Web Key Set, where there is no discovery."""
     ca_file: Certificates | None = None
-    """A file with the certificates (PEM) of the authority that has signed that server's
-    certificate; by default those that the system trusts."""
+    """A file with the certificates (PEM) of the authorities that are believed for that server; by
+    default those of the system. Where it is set nobody else is."""
     public_key: File | None = None
     """A file with the public key or certificate (PEM) that verifies it."""
     secret: Secret | None = None

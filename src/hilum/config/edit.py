@@ -88,7 +88,7 @@ def masked(path: Path, text: str) -> str:
     Raises:
         ConfigError: it is no TOML.
     """
-    document = _parsed(path, text)
+    document = parsed(path, text)
     for table, name in [*_secrets(document)]:
         table[name] = MASK
     return str(document.as_string())
@@ -100,7 +100,7 @@ def unmasked(path: Path, text: str, before: File) -> str:
     Raises:
         ConfigError: it is no TOML, or the file has none there.
     """
-    document, former = _parsed(path, text), _parsed(path, before.text)
+    document, former = parsed(path, text), parsed(path, before.text)
     problems = []
     for place, table, name in [*_values(document, ())]:
         if table[name] != MASK:
@@ -181,7 +181,12 @@ def _copied(like: Path, to: Path, content: bytes) -> None:
         raise
 
 
-def _parsed(path: Path, text: str) -> Any:  # noqa: ANN401 - a document of tomlkit
+def parsed(path: Path, text: str) -> Any:  # noqa: ANN401 - a document of tomlkit
+    """What keeps comments and layout where it is changed.
+
+    Raises:
+        ConfigError: it is no TOML.
+    """
     from tomlkit import parse  # noqa: PLC0415 - 20 ms that only those wait for who edit
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - likewise
 

@@ -46,7 +46,8 @@ class SubscriptionSettings(Section):
     allow: Annotated[Origins, AfterValidator(_named)] = ()
     """The servers that notifications may be sent to, such as `https://hooks.example.org`."""
     ca_file: Certificates | None = None
-    """A file with the certificates (PEM) of a private certification authority of theirs."""
+    """A file with the certificates (PEM) of the authorities that are believed for those servers;
+    by default those of the system. Where it is set nobody else is."""
     timeout: Seconds = 30.0
     """How long they may be silent in answering."""
     max_age: Seconds = 24 * 3600.0

@@ -16,9 +16,9 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
 )
-from pydicom.charset import python_encoding
 
 from hilum.config import units
+from hilum.model.charsets import ENCODINGS
 from hilum.model.identity import is_uid
 
 LEAST_PDU = 64  # bytes of a P-DATA-TF; smaller ones are nothing but headers
@@ -115,8 +115,8 @@ def _charset(text: str) -> str:
     if terms == [""]:
         raise ValueError('a Specific Character Set is not empty; "ISO_IR 6" is the default one')
     for term in terms:
-        if term not in python_encoding:
-            near = get_close_matches(term.upper(), [each for each in python_encoding if each], n=1)
+        if term not in ENCODINGS:
+            near = get_close_matches(term.upper(), [each for each in ENCODINGS if each], n=1)
             hint = f'; did you mean "{near[0]}"?' if near else ""
             raise ValueError(f'"{term}" is no Specific Character Set{hint}')
     return "\\".join(terms)

@@ -30,8 +30,8 @@ class OAuth(Section):
     parameters: dict[str, str] = Field(default={})
     """More parameters of the request."""
     ca_file: Certificates | None = None
-    """A file with the certificates (PEM) of the authority that has signed that server's
-    certificate; by default those that the system trusts."""
+    """A file with the certificates (PEM) of the authorities that are believed for that server; by
+    default those of the system. Where it is set nobody else is."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

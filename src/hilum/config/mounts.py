@@ -181,7 +181,8 @@ class Web(Identity):
     headers: Headers = Field(default={})
     """More headers of every request."""
     ca_file: Certificates | None = None
-    """A file with the certificates (PEM) of a private certification authority."""
+    """A file with the certificates (PEM) of the authorities that are believed for its servers, or
+    their own; by default those of the system. Where it is set nobody else is."""
     check_host: bool = True
     """Whether its certificate must name the host of the URL."""
     proxy: Url | None = None

@@ -58,7 +58,8 @@ class TlsPeer(Identity):
     tls: bool = False
     """Whether it is spoken to by TLS."""
     ca_file: Certificates | None = None
-    """A file with the certificates (PEM) of a private certification authority, or its own."""
+    """A file with the certificates (PEM) of the authorities that are believed for it, or its own;
+    by default those of the system. Where it is set nobody else is."""
     check_host: bool = True
     """Whether its certificate must name `host`. Many modalities have one that does not."""
 

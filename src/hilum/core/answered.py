@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from pydicom import Dataset
-
 from hilum.codec import dicom_json
 from hilum.codec.dicom_json import Attributes
 from hilum.core.levels import UNIQUE
@@ -60,10 +58,6 @@ class Answered:
     def decoded(self) -> Attributes:
         """See `model.match.Match`."""
         return self._attributes
-
-    def dataset(self) -> Dataset:
-        """See `model.match.Match`."""
-        return dicom_json.to_dataset(dicom_json.loads(self.dicom_json()))
 
     def _url(self, root: str) -> str:
         """The resource of the answer; "" for a patient, and where a UID is not told."""

@@ -22,8 +22,10 @@ MOST: Final = 10_000  # kinds, callers and studies that are told apart at a time
 MOST_REFUSED: Final = 500
 """Callers whose refusals are told apart at a time: who is refused may be anybody, from anywhere."""
 
-_ALERTS: Final = frozenset((Kind.LOGIN, Kind.NODE, Kind.DENIED))
-_ALONE: Final = frozenset((Kind.START, Kind.STOP, Kind.CHANGED, Kind.LOST, Kind.DELETED))
+_ALERTS: Final = frozenset((Kind.LOGIN, Kind.NODE, Kind.RESTRICTED))
+_ALONE: Final = frozenset(
+    (Kind.START, Kind.STOP, Kind.CHANGED, Kind.CONFIGURED, Kind.LOST, Kind.DELETED)
+)
 _REFUSED: Final = "refused"
 _Key = tuple[object, ...]
 

@@ -7,8 +7,6 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from pydicom.datadict import dictionary_VR
-
 from hilum.core import names
 from hilum.core.wanted import (
     Moments,
@@ -23,6 +21,7 @@ from hilum.core.wanted import (
     parse,
     time_ends,
 )
+from hilum.model import dictionary
 from hilum.model.errors import BadQuery
 
 Wish = str | Mapping[str, "Wish"]
@@ -83,10 +82,7 @@ def _items(items: list[Any], wish: Mapping[str, Wish]) -> Verdict:
 @lru_cache(maxsize=1024)
 def vr_of(tag: str) -> str:
     """The VR of the dictionary, the first where it has several; "" if it has none."""
-    try:
-        return dictionary_VR(int(tag, 16)).partition(" ")[0]
-    except KeyError:
-        return ""
+    return dictionary.vr_of(int(tag, 16)).partition(" ")[0]
 
 
 def combined_holds(date: Any, time: Any, dates: str, times: str) -> bool:  # noqa: ANN401 - JSON

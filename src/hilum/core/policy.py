@@ -76,6 +76,11 @@ class Decision:
     by: str
 
 
+# Made once, as every request needs some.
+_ANYBODY: Final = Decision(allowed=True, by="there is no [auth]: everybody may")
+_GRANTED: Final = {each: Decision(allowed=True, by=f"granted by its {each}") for each in Proof}
+_NEEDS: Final = {kind: frozenset((right,)) for kind, right in RIGHTS.items()}
+
 Told = Callable[[ops.Operation, Decision], None]
 
 
@@ -127,16 +132,21 @@ class Policy:
 
     def decision(self, operation: ops.Operation) -> Decision:
         """Whether an operation may be; nobody is told."""
-        decisions = (
-            self.decide(operation.who, right, operation.mount) for right in sorted(needs(operation))
-        )
-        first = next(decisions)
-        return next((each for each in (first, *decisions) if each.allowed), first)
+        if self._anybody:
+            return _ANYBODY
+        first = None
+        for right in sorted(needs(operation)):
+            decision = self.decide(operation.who, right, operation.mount)
+            if decision.allowed:
+                return decision
+            first = first or decision
+        assert first is not None  # noqa: S101 - every operation needs a right
+        return first
 
     def decide(self, principal: Principal, right: Right, mount: str) -> Decision:
         """Whether `principal` has that right on that mount."""
         if self._anybody:
-            return Decision(allowed=True, by="there is no [auth]: everybody may")
+            return _ANYBODY
         if principal.proof is Proof.ADMITTED:
             return Decision(allowed=True, by="it was authorised when it began")
         if self._anonymous is not None and self._anonymous.covers(right, mount):
@@ -149,8 +159,9 @@ class Policy:
 
     def _known(self, principal: Principal, right: Right, mount: str) -> Decision:
         """Whether one that has proved something has it."""
-        if any(grant.covers(right, mount) for grant in principal.grants):
-            return Decision(allowed=True, by=f"granted by its {principal.proof}")
+        for grant in principal.grants:
+            if grant.covers(right, mount):
+                return _GRANTED[principal.proof]
         near = ""
         for rule in self._rules:
             if not rule.fits(principal):
@@ -165,9 +176,7 @@ class Policy:
 
 def needs(operation: ops.Operation) -> frozenset[Right]:
     """The rights of which an operation needs one."""
-    if isinstance(operation, ops.Come):
-        return operation.any_of
-    return frozenset((RIGHTS[type(operation)],))
+    return operation.any_of if isinstance(operation, ops.Come) else _NEEDS[type(operation)]
 
 
 def _matches(text: str, patterns: Iterable[str]) -> bool:

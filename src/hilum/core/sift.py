@@ -3,14 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydicom.datadict import keyword_for_tag
-
 from hilum.codec.dicom_json import Attributes
 from hilum.core.backend import Replies
 from hilum.core.levels import MODALITIES, PATIENT_ID
 from hilum.core.matching import Verdict, Wish, combined_holds, verdict
 from hilum.core.plan import Checks
 from hilum.core.wanted import parse
+from hilum.model.dictionary import keyword_of
 from hilum.model.errors import BadQuery
 from hilum.model.query import Path, Query
 
@@ -66,7 +65,7 @@ class Remarks:
 
 def named(path: Path) -> str:
     """A path in keywords."""
-    return ".".join(keyword_for_tag(tag) or f"{tag:08X}" for tag in path)
+    return ".".join(keyword_of(tag) or f"{tag:08X}" for tag in path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from pydicom.uid import UID
-
 from hilum.imaging.values import Values
+from hilum.model.dictionary import name_of
 from hilum.model.errors import NotAcceptable
 
 HTML: Final = "text/html"
@@ -99,7 +98,7 @@ def _value(item: Values) -> str:
         return _READERS[kind](item)
     reference = item.item(_REFERENCES)
     if reference is not None:
-        name = UID(reference.text(_CLASS)).name
+        name = name_of(reference.text(_CLASS))
         frames = ", ".join(f"{each:g}" for each in reference.numbers(0x00081160))
         of = f", frames {frames}" if frames else ""
         return f"{name} {reference.text(_INSTANCE)}{of}"

@@ -1,7 +1,6 @@
 """Which shade of grey has a stored value? From Modality LUT to P-Values (PS3.4 §N.2)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -15,8 +14,6 @@ from hilum.imaging.window import FUNCTIONS, LINEAR, Floats, Window, spanning
 BYTE = 8  # bits
 WORD = 16  # bits; up to here a table of all values is made
 TABLES = 64  # kept; 64 KiB each
-BLOCK = 1024 * 1024  # pixels that are worked on at a time
-_LOW, _HIGH = 0.005, 0.995  # where there is no window: the part of the pixels that it takes in
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ def _padding(header: Values, pixels: Pixels) -> tuple[float, float] | None:
         return None
     ends = [first, first if last is None else last]
     if pixels.tag == _PIXEL_DATA:  # its VR does not always fit Pixel Representation
-        ends = [float(_plain(np.array(int(each)), pixels.stored, pixels.signed)) for each in ends]
+        ends = [float(plain(np.array(int(each)), pixels.stored, pixels.signed)) for each in ends]
     return min(ends), max(ends)
 
 
@@ -144,64 +141,19 @@ def _full(header: Values, pixels: Pixels) -> int | None:
     return (1 << pixels.stored) - 1 if pixels.stored <= BYTE and not pixels.signed else None
 
 
-def shaded(frame: NDArray[np.generic], grey: Grey) -> NDArray[np.uint8]:
-    """The frame in 8 bits, 0 black.
-
-    Args:
-        frame: stored values of any type and shape.
-        grey: how they are to be shown.
-    """
-    if grey.voi is None:
-        grey = replace(grey, voi=automatic(frame, grey))
-    if grey.stored and frame.dtype.itemsize * BYTE <= WORD:
-        return _looked_up(table(grey, frame.dtype.itemsize * BYTE), _unsigned(frame))
-    return _shades(_plain(frame, grey.stored, grey.signed), grey)
-
-
-def _looked_up(shades: NDArray[np.uint8], frame: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """The shade of each pixel; some at a time, as numpy makes 8 bytes of each on the way."""
-    result = np.empty(frame.shape, np.uint8)
-    flat = result.reshape(-1)
-    for at, values in _blocks(frame):  # "clip": all are in the table, so nobody looks first
-        np.take(shades, values, out=flat[at : at + BLOCK], mode="clip")
-    return result
-
-
-def _blocks(frame: NDArray[np.uint16]) -> Iterator[tuple[int, NDArray[np.uint16]]]:
-    """The pixels, `BLOCK` at a time, and where each block begins."""
-    flat = frame.reshape(-1)
-    return ((at, flat[at : at + BLOCK]) for at in range(0, flat.size, BLOCK))
-
-
-def automatic(frame: NDArray[np.generic], grey: Grey) -> Window:
-    """The window for pixels that come without one: nearly all of them, but no padding."""
-    if grey.full is not None:
-        ends = np.array([0.0, grey.full])
-    elif grey.stored and frame.dtype.itemsize * BYTE <= WORD:
-        ends = _ends_counted(_unsigned(frame), grey)
-    else:
-        values = _plain(frame, grey.stored, grey.signed)
-        values = values[np.isfinite(values)]
-        if grey.padding is not None:
-            values = values[(values < grey.padding[0]) | (values > grey.padding[1])]
-        ends = _ends(values)
-    low, high = sorted(float(each) for each in _modal(ends, grey))
-    return spanning(low, high)
-
-
 @lru_cache(maxsize=TABLES)
 def table(grey: Grey, bits: int) -> NDArray[np.uint8]:
     """The shade of each of the values that `bits` can write, read as unsigned."""
     values = np.arange(1 << bits, dtype=np.int64)
-    return _shades(_plain(values, grey.stored, grey.signed), grey)
+    return shades_of(plain(values, grey.stored, grey.signed), grey)
 
 
-def _shades(values: Floats, grey: Grey) -> NDArray[np.uint8]:
+def shades_of(values: Floats, grey: Grey) -> NDArray[np.uint8]:
     """Shades of true stored values."""
     voi = grey.voi
     if voi is None:  # only where somebody asks for a table without one
         voi = spanning(0, (1 << grey.stored) - 1)
-    shades = voi.shades(_modal(np.nan_to_num(values, posinf=1e300, neginf=-1e300), grey))
+    shades = voi.shades(modal(np.nan_to_num(values, posinf=1e300, neginf=-1e300), grey))
     if grey.presentation is not None:
         last = len(grey.presentation.entries) - 1
         shades = grey.presentation.shades(shades * last + grey.presentation.first)
@@ -213,19 +165,14 @@ def _shades(values: Floats, grey: Grey) -> NDArray[np.uint8]:
     return result
 
 
-def _modal(values: Floats, grey: Grey) -> Floats:
+def modal(values: Floats, grey: Grey) -> Floats:
     """What the Modality LUT gives."""
     if grey.modality is not None:
         return grey.modality.values(values)
     return values * grey.slope + grey.intercept
 
 
-def _unsigned(frame: NDArray[np.generic]) -> NDArray[np.uint16]:
-    """The bits of whole numbers; of up to 16 bits."""
-    return frame.view(np.uint8 if frame.dtype.itemsize == 1 else np.uint16)
-
-
-def _plain(frame: NDArray[np.generic], stored: int, signed: bool) -> Floats:  # noqa: FBT001 - as in the header
+def plain(frame: NDArray[np.generic], stored: int, signed: bool) -> Floats:  # noqa: FBT001 - as in the header
     """Stored values without the bits above them, with their sign (PS3.5 §8.1.1)."""
     if frame.dtype.kind == "f" or not 0 < stored < 64:  # noqa: PLR2004 - bits of a word
         return frame.astype(np.float64)
@@ -234,31 +181,3 @@ def _plain(frame: NDArray[np.generic], stored: int, signed: bool) -> Floats:  # 
     if signed:
         values = values - ((values >> (stored - 1)) << stored)
     return values.astype(np.float64)
-
-
-def _ends_counted(frame: NDArray[np.uint16], grey: Grey) -> Floats:
-    """As `_ends`, of up to 16 bits: by counting how often each value is there."""
-    bits = frame.dtype.itemsize * BYTE
-    counts = np.zeros(1 << bits, np.int64)
-    for _, block in _blocks(frame):
-        counts += np.bincount(block, minlength=1 << bits)
-    values = _plain(np.arange(1 << bits), grey.stored, grey.signed)
-    there = np.flatnonzero(counts)
-    values, counts = values[there], counts[there]
-    if grey.padding is not None:
-        kept = (values < grey.padding[0]) | (values > grey.padding[1])
-        values, counts = values[kept], counts[kept]
-    if not len(values):
-        return np.zeros(2)
-    order = np.argsort(values)
-    values, sums = values[order], np.cumsum(counts[order])
-    ends = values[np.searchsorted(sums, [sums[-1] * _LOW, sums[-1] * _HIGH])]
-    return ends if ends[0] < ends[1] else values[[0, -1]]
-
-
-def _ends(values: Floats) -> Floats:
-    """Between which values nearly all of them lie."""
-    if not values.size:
-        return np.zeros(2)
-    ends = np.quantile(values, [_LOW, _HIGH])
-    return ends if ends[0] < ends[1] else np.array([values.min(), values.max()])

@@ -3,9 +3,14 @@
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from struct import pack
-from typing import Final
+from typing import Final, TypeAlias
 
+import numpy as np
 from PIL import GifImagePlugin, Image, features
+
+from hilum.imaging import jpeg
+from hilum.imaging.jpeg import ALONE, Hands
+from hilum.imaging.shades import Shades
 
 JPEG: Final = "image/jpeg"
 PNG: Final = "image/png"
@@ -17,18 +22,31 @@ MOVING: Final = (GIF,)
 """Media types of several frames in one."""
 
 _LEVEL = 1  # of a PNG's compression: six times as fast as the default, a fifth larger
-_FINE = 90  # quality of a JPEG from which its colours are as sharp as its light
 _QUICKEST = 2  # hundredths of a second; what is shorter, browsers show slowly
 _LONGEST = 0xFFFF  # hundredths of a second
 _GREYS = b"\xf7\0\0" + bytes(level for level in range(256) for _ in range(3))
 
 
-def written(image: Image.Image, kind: str, quality: int, profile: bytes = b"") -> bytes:
-    """One image, grey or RGB, in one of the media types of `STILL`."""
+Picture: TypeAlias = Image.Image | Shades
+"""Grey or RGB."""
+
+
+def written(
+    picture: Picture, kind: str, quality: int, profile: bytes = b"", hands: Hands = ALONE
+) -> bytes:
+    """One picture in one of the media types of `STILL`.
+
+    Raises:
+        NotAcceptable: it is larger than a JPEG can be.
+    """
+    if kind == JPEG and not profile:
+        rows = np.asarray(picture) if isinstance(picture, Image.Image) else picture
+        return jpeg.written(rows, quality, hands)
+    image = image_of(picture)
     buffer = BytesIO()
     icc = profile or None
     if kind == JPEG:
-        subsampling = 0 if quality >= _FINE else 2
+        subsampling = 0 if quality >= jpeg.FINE else 2
         image.save(buffer, "JPEG", quality=quality, subsampling=subsampling, icc_profile=icc)
     elif kind == PNG:
         image.save(buffer, "PNG", compress_level=_LEVEL, icc_profile=icc)
@@ -37,6 +55,11 @@ def written(image: Image.Image, kind: str, quality: int, profile: bytes = b"") -
     else:
         image.save(buffer, "GIF")
     return buffer.getvalue()
+
+
+def image_of(picture: Picture) -> Image.Image:
+    """The whole of it."""
+    return picture if isinstance(picture, Image.Image) else Image.fromarray(picture[:])
 
 
 def animated(images: Iterator[Image.Image], delays: Sequence[float]) -> Iterator[bytes]:

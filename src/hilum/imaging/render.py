@@ -9,9 +9,11 @@ from PIL import Image
 from hilum.imaging import annotation
 from hilum.imaging.aspect import height_of_pixel
 from hilum.imaging.colour import red_green_blue
-from hilum.imaging.grey import Grey, grey_of, shaded
+from hilum.imaging.grey import Grey, grey_of
 from hilum.imaging.palette import coloured, palette_of
+from hilum.imaging.picture import Picture, image_of
 from hilum.imaging.pixels import Pixels
+from hilum.imaging.shades import Shades, shaded
 from hilum.imaging.values import Values
 from hilum.imaging.viewport import WHOLE, seen
 from hilum.imaging.window import Window
@@ -23,8 +25,8 @@ _PALETTE = "PALETTE COLOR"
 
 def shown(
     frame: NDArray[np.generic], pixels: Pixels, header: Values, number: int, wish: Wish
-) -> Image.Image:
-    """The image of one frame, grey or RGB, cut, scaled and annotated as it is wished.
+) -> Picture:
+    """The picture of one frame, grey or RGB, cut, scaled and annotated as it is wished.
 
     Args:
         frame: rows, columns and perhaps samples, decoded.
@@ -42,18 +44,22 @@ def shown(
         frame = frame[..., 0]
     grey: Grey | None = None
     if frame.ndim == _COLOURS:
-        image = Image.fromarray(red_green_blue(frame, pixels.photometric, pixels.stored))
+        colours = red_green_blue(frame, pixels.photometric, pixels.stored)
+        picture: Picture = Image.fromarray(colours)
     elif pixels.photometric == _PALETTE:
-        image = Image.fromarray(coloured(frame, palette_of(header)))
+        picture = Image.fromarray(coloured(frame, palette_of(header)))
     else:
         grey = grey_of(header, pixels, number)
         if wish.window is not None:
             grey = replace(grey, voi=wish.window)
-        image = Image.fromarray(shaded(frame, grey))
+        shades = shaded(frame, grey)
+        picture = shades if isinstance(shades, Shades) else Image.fromarray(shades)
     pixel = height_of_pixel(header, number)
     if wish.viewport is not None or pixel != 1:
-        image = seen(image, wish.viewport or WHOLE, pixel)
-    return _annotated(image, header, pixels, number, grey, wish) if wish.annotations else image
+        picture = seen(image_of(picture), wish.viewport or WHOLE, pixel)
+    if wish.annotations:
+        return _annotated(image_of(picture), header, pixels, number, grey, wish)
+    return picture
 
 
 def _annotated(  # noqa: PLR0913, PLR0917 - all that a text can tell of

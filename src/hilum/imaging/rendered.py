@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from pickle import PickleBuffer
+from typing import Final, Self
 
 from PIL import Image
 
@@ -11,13 +12,24 @@ from hilum.codec.header import Buffer
 from hilum.imaging import document, kinds
 from hilum.imaging.cine import delays
 from hilum.imaging.decode import decode
-from hilum.imaging.grey import automatic, grey_of
+from hilum.imaging.grey import grey_of
 from hilum.imaging.index import FrameIndex, frame
-from hilum.imaging.picture import GIF, JPEG, MOVING, STILL, animated, written
+from hilum.imaging.jpeg import ALONE, Hands
+from hilum.imaging.picture import (
+    GIF,
+    JPEG,
+    MOVING,
+    STILL,
+    Picture,
+    animated,
+    image_of,
+    written,
+)
 from hilum.imaging.pixels import Pixels
 from hilum.imaging.profile import in_space, profile_of
 from hilum.imaging.read import found
 from hilum.imaging.render import shown
+from hilum.imaging.shades import automatic
 from hilum.imaging.values import Values
 from hilum.imaging.viewport import MOST_PIXELS, fitting
 from hilum.imaging.window import Window
@@ -46,6 +58,10 @@ class Rendered:
     body: bytes = b""
     spans: tuple[tuple[int, int], ...] = ()
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str, PickleBuffer, object]]:
+        """Its bytes need not be copied into a pickle."""
+        return type(self), (self.kind, PickleBuffer(self.body), self.spans)
+
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
@@ -65,6 +81,7 @@ def rendered(  # noqa: PLR0913, PLR0917 - what is rendered, and how
     number: int | None,
     wish: Wish,
     ranges: tuple[str, ...],
+    hands: Hands = ALONE,
 ) -> Rendered:
     """An instance, or one frame of it, as the client accepts it (PS3.18 §10.4.1.1.3).
 
@@ -77,6 +94,7 @@ def rendered(  # noqa: PLR0913, PLR0917 - what is rendered, and how
         number: of the frame, from 0; None: the instance.
         wish: how it is to look.
         ranges: media types that are accepted, perhaps with `*`, the best first.
+        hands: who works on it.
 
     Raises:
         NotAcceptable: not in these media types, or in none.
@@ -99,9 +117,11 @@ def rendered(  # noqa: PLR0913, PLR0917 - what is rendered, and how
         return _stored(opened, kind)
     if kind in MOVING and number is None and opened.pixels.frames > 1:
         return Rendered(kind, _animation(opened, wish))
-    image = _image(opened, number or 0, wish)
-    image, profile = in_space(image, profile_of(opened.header), wish.profile)
-    return Rendered(kind, written(image, kind, wish.quality, profile))
+    picture = _picture(opened, number or 0, wish)
+    profile = b""
+    if isinstance(picture, Image.Image):
+        picture, profile = in_space(picture, profile_of(opened.header), wish.profile)
+    return Rendered(kind, written(picture, kind, wish.quality, profile, hands))
 
 
 def thumbnail(
@@ -118,12 +138,12 @@ def thumbnail(
         raise NotFound("there is no thumbnail of this")
     number = (opened.pixels.frames - 1) // 2 if number is None else number
     try:
-        image = _image(opened, number, Wish(viewport=viewport))
+        picture = _picture(opened, number, Wish(viewport=viewport))
     except BadPixels:
         raise
     except NotAcceptable as error:
         raise NotFound("there is no thumbnail of this") from error
-    return Rendered(JPEG, written(image, JPEG, QUALITY))
+    return Rendered(JPEG, written(picture, JPEG, QUALITY))
 
 
 def _opened(data: Buffer, transfer_syntax_uid: str) -> _Opened:
@@ -135,9 +155,9 @@ def _opened(data: Buffer, transfer_syntax_uid: str) -> _Opened:
     return _Opened(walked.data, Values(walked), pixels, index, inflated=walked.data is not data)
 
 
-def _image(
+def _picture(
     opened: _Opened, number: int, wish: Wish, automatic_window: list[Window] | None = None
-) -> Image.Image:
+) -> Picture:
     """One frame as it is wished.
 
     Args:
@@ -152,7 +172,9 @@ def _image(
         raise NotAcceptable("this has no pixels")
     if pixels.rows * pixels.columns > MOST_PIXELS:
         raise NotAcceptable(f"frames of more than {MOST_PIXELS} pixels are not rendered")
-    decoded = decode(frame(opened.data, index, number), pixels, index.bit(number), rgb=True)
+    as_it_is = pixels.samples == 1 and pixels.photometric.startswith("MONOCHROME")
+    data = frame(opened.data, index, number)
+    decoded = decode(data, pixels, index.bit(number), rgb=True, whole=as_it_is)
     pixels = replace(pixels, photometric=decoded.photometric)
     if automatic_window is not None and wish.window is None and decoded.array.ndim == 2:  # noqa: PLR2004 - grey
         grey = grey_of(opened.header, pixels, number)
@@ -181,7 +203,7 @@ def _frames(opened: _Opened, count: int, wish: Wish) -> Iterator[Image.Image]:
     shared: list[Window] = []
     size: tuple[int, int] | None = None
     for number in range(count):
-        image = _image(opened, number, wish, shared)
+        image = image_of(_picture(opened, number, wish, shared))
         if size is None:
             size = image.size
             many = image.width * image.height * count

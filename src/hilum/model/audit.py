@@ -22,8 +22,9 @@ class Kind(StrEnum):
     LOGIN = "login"
     LOGOUT = "logout"
     NODE = "node authentication"  # an AE title or a TLS handshake that is not taken
-    DENIED = "use of restricted function"
+    RESTRICTED = "use of restricted function"  # that was refused; or of an administrator
     CHANGED = "user security attributes changed"
+    CONFIGURED = "security configuration"  # was saved, or applied
     LOST = "audit recording stopped"
     QUERY = "query"
     BEGUN = "begin transferring instances"

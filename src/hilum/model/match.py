@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from pydicom import Dataset
-
 
 class Match(Protocol):
     """One answer; each form is made only when it is asked for.
@@ -25,6 +23,3 @@ class Match(Protocol):
 
     def decoded(self) -> Mapping[str, Any]:
         """The same, read: attributes by tag in eight digits. Not to be changed."""
-
-    def dataset(self) -> Dataset:
-        """The same attributes as a data set."""

@@ -97,9 +97,14 @@ OURSELVES = Principal("hilum", Proof.ADMITTED)
 
 def joined(token: Principal, beside: Principal) -> Principal:
     """Who holds a token, and what else the connection has shown."""
-    return replace(
-        token,
-        ae_title=beside.ae_title,
-        address=beside.address,
-        certificate=beside.certificate,
+    return Principal(  # not by `replace`, which takes three times as long: it is of each request
+        token.name,
+        token.proof,
+        beside.ae_title,
+        beside.address,
+        beside.certificate,
+        token.claims,
+        token.grants,
+        token.token,
+        token.expires,
     )

@@ -1,6 +1,7 @@
 """Who we are to another web server, and which servers we trust."""
 
 import ssl
+from functools import partial
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -31,19 +32,13 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 
 async def tls(web: Web) -> ssl.SSLContext:
-    """Whom to trust: the system's authorities, and that of the configuration; and who we are.
+    """Whom to trust: the system's authorities, or those of `ca_file` and nobody else; who we are.
 
     Raises:
         BackendFault: its file cannot be read.
     """
-    return await anyio.to_thread.run_sync(_tls, web)
-
-
-def _tls(web: Web) -> ssl.SSLContext:
-    context = client(web, web.ca_file, check_host=web.check_host)
-    if web.ca_file is not None:
-        context.load_default_certs()
-    return context
+    made = partial(client, web, web.ca_file, check_host=web.check_host)
+    return await anyio.to_thread.run_sync(made)
 
 
 def headers_of(web: Web) -> dict[str, str]:

@@ -5,7 +5,7 @@ asyncio's StreamReader copies each byte twice: into its buffer, and out of it.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import SupportsIndex, cast
 
 from hilum.core.budget import Share
@@ -17,6 +17,9 @@ class Blocks(asyncio.StreamReader):
     Args:
         limit: bytes; past twice as many that wait to be read, or its share of what all connections
             may hold, no more are taken.
+
+    Attributes:
+        left: is called when no more comes, whether or not somebody reads; perhaps twice.
     """
 
     def __init__(self, limit: int) -> None:
@@ -29,6 +32,7 @@ class Blocks(asyncio.StreamReader):
         self._carrier: asyncio.ReadTransport | None = None
         self._holds = False
         self._waiting: asyncio.Future[None] | None = None
+        self.left: Callable[[], None] = _unheard
 
     def set_transport(self, transport: asyncio.BaseTransport) -> None:
         """Say where the bytes come from."""
@@ -51,12 +55,14 @@ class Blocks(asyncio.StreamReader):
         super().feed_eof()
         self._ended = True
         self._wake()
+        self.left()
 
     def set_exception(self, exc: BaseException) -> None:
         """No more comes, as the connection broke."""
         super().set_exception(exc)  # type: ignore[arg-type]  # typeshed is narrower
         self._failed = exc
         self._wake()
+        self.left()
 
     def at_eof(self) -> bool:
         """Whether all was read that came."""
@@ -113,3 +119,7 @@ class Blocks(asyncio.StreamReader):
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
+
+
+def _unheard() -> None:
+    """Nobody wants to know."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from hilum.core.budget import Share
@@ -10,6 +11,9 @@ from hilum.net.guard import Message
 AHEAD: Final = 1024 * 1024
 """Bytes that wait, the last piece aside; fewer where many others come."""
 MOST: Final = 16  # pieces that wait
+
+BODY: Final = "hilum.body"
+"""Where the scope of a request has its `Body`, if the client has nothing more to say."""
 
 _END: Final = {"type": "http.request", "body": b"", "more_body": False}
 _GONE: Final = {"type": "http.disconnect"}
@@ -22,13 +26,14 @@ class Body:
         room: set when a piece was taken.
     """
 
-    __slots__ = ("_gone", "_pieces", "_room", "_share", "_waiter")
+    __slots__ = ("_gone", "_pieces", "_room", "_share", "_told", "_waiter")
 
     def __init__(self, room: asyncio.Event) -> None:
         self._room = room
         self._pieces: deque[Message] = deque()
         self._share = Share()  # bytes that wait
         self._waiter: asyncio.Future[None] | None = None
+        self._told: Callable[[], None] | None = None
         self._gone = False
 
     @property
@@ -64,6 +69,14 @@ class Body:
         """The client is gone."""
         self._gone = True
         self._wake()
+        if self._told is not None:
+            self._told()
+
+    def tell(self, told: Callable[[], None] | None) -> None:
+        """Whom to call when the client goes, perhaps twice, or at once; None: nobody."""
+        self._told = told
+        if self._gone and told is not None:
+            told()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

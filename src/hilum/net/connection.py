@@ -45,6 +45,7 @@ class Connection(TCPServer):
         self._patience = patience
         self._elsewhere = elsewhere
         self._gone = False
+        self._http1: Http1 | None = None
         self.idle = _Idle(writer.transport, patience)
         # Its interface is hypercorn's, which makes and cancels a task for every request.
         self.idle_task = self.idle  # type: ignore[assignment]
@@ -81,14 +82,19 @@ class Connection(TCPServer):
                     idle=self._busy,
                     patience=self._patience,
                 )
+                self._http1 = http1
                 http1.app = Guard(self._application, self._patience, http1, self.writer.transport)
+                if isinstance(self.reader, Blocks):
+                    self.reader.left = http1.left
                 # Its interface is hypercorn's.
                 self.protocol = http1  # type: ignore[assignment]
-                await self.idle_task.restart(group, self._idle_timeout)
+                self.idle.begin()
                 await (self._read_data() if self._elsewhere is None else self._read_ours())
         except OSError:
             pass
         finally:
+            if self._http1 is not None:
+                self._http1.close()
             await self._close()
 
     async def _read_data(self) -> None:
@@ -124,17 +130,17 @@ class Connection(TCPServer):
             data = b""
         await self.protocol.handle(Closed())
 
-    async def _busy(self, began: bool) -> None:  # noqa: FBT001 - see `Http1`
+    def _busy(self, began: bool) -> None:  # noqa: FBT001 - see `Http1`
         """A request begins, or has ended."""
         if began:
-            await self.idle.stop()
+            self.idle.end()
         else:
-            await self.idle.restart(None, None)
+            self.idle.begin()
 
     async def _close(self) -> None:
         """As hypercorn's, but a peer that reads no more cannot hold us."""
         if self._gone:  # what ends the connection would end it for who has it now
-            await self.idle_task.stop()
+            self.idle.end()
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING):
@@ -161,9 +167,9 @@ class _Idle:
         """Whether what comes next is the beginning of a request."""
         return self._fresh and self._timer is not None
 
-    async def restart(self, _group: object, _action: object) -> None:
+    def begin(self) -> None:
         """Wait for a request from now on."""
-        await self.stop()
+        self.end()
         self._fresh = True
         self._timer = asyncio.get_running_loop().call_later(IDLE, self._transport.close)
 
@@ -175,11 +181,15 @@ class _Idle:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._patience, self._transport.close)
 
-    async def stop(self) -> None:
+    def end(self) -> None:
         """A request has come, or the connection ends."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    async def stop(self) -> None:
+        """As hypercorn calls it."""
+        self.end()
 
     def end_if_idle(self) -> None:
         """End the connection now, unless a request is running."""

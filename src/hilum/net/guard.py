@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
+from time import monotonic
 from typing import Any, Protocol
 
 Message = MutableMapping[str, Any]
@@ -91,7 +92,6 @@ class _Request:
         self.answered = False
         self.timed_out = False
         self._time = patience  # seconds for which the body may still be waited for
-        self._clock = asyncio.get_running_loop().time
 
     async def receive(self) -> Message:
         """The next piece of the body, or word that the client is gone."""
@@ -103,14 +103,14 @@ class _Request:
             self.invited = True
             if self._protocol.expects:
                 await self._protocol.invite()
-        began = self._clock()
+        began = monotonic()
         try:
             async with asyncio.timeout(min(self._patience, self._time)):
                 message = await self._receive()
         except TimeoutError:
             self.timed_out = True
             return {"type": "http.disconnect"}
-        self._time += len(message.get("body", b"")) / LEAST - (self._clock() - began)
+        self._time += len(message.get("body", b"")) / LEAST - (monotonic() - began)
         return self._noted(message)
 
     def _noted(self, message: Message) -> Message:

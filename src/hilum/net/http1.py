@@ -1,4 +1,7 @@
-"""How are the requests of one connection handed on, and their answers framed? HTTP/1.1 with h11.
+"""How are the requests of one connection handed on, and their answers sent? HTTP/1.1.
+
+A request that came whole and has no body is answered at once, by whoever read it (see `plain`).
+Others are read by h11 (see `exchange`), while a task of their own answers them.
 
 What hypercorn does between it and the application (a queue, events of its own, a task that only
 waits) costs more than a small answer itself, and it joins each piece of a body to its framing: a
@@ -7,23 +10,26 @@ copy of every image.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+import socket
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from time import time
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 import h11
-from h11._readers import ContentLengthReader  # to go past it: see `_Exchange.passed`
 from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.events import Event, RawData
 
 from hilum.core.budget import LEAST, Share
-from hilum.net.body import Body
+from hilum.net.body import BODY, Body
+from hilum.net.exchange import Exchange, Frames
 from hilum.net.guard import Application, Message
-from hilum.net.pieces import Pieces
+from hilum.net.lying import Lying, link_of, write
+from hilum.net.pieces import Piece
+from hilum.net.plain import Plain
 from hilum.net.tls import subject
 
 Address = tuple[str, int] | None
@@ -31,31 +37,8 @@ Address = tuple[str, int] | None
 SMALL: Final = 64 * 1024  # bytes; up to this the pieces of a write are joined
 WRITE_HIGH: Final = 512 * 1024
 """Bytes waiting to be sent, from which on an answer waits; fewer where many are sent at once."""
-_BODILESS: Final = frozenset({204, 304})  # RFC 9110 §6.4.1
 
 _log = logging.getLogger(__name__)
-
-
-class _Exchange(h11.Connection):
-    """Keeps h11 from asking for 100 Continue before the application wants the body."""
-
-    @property
-    def they_are_waiting_for_100_continue(self) -> bool:
-        return False
-
-    @property
-    def owed(self) -> int:
-        """Bytes of a body of known length that are still to come, if what comes next is of it."""
-        if self.their_state is not h11.SEND_BODY or self.client_is_waiting_for_100_continue:
-            return 0
-        if not isinstance(self._reader, ContentLengthReader) or self.trailing_data[0]:
-            return 0
-        return self._reader._remaining  # noqa: SLF001 - see `passed`
-
-    def passed(self, count: int) -> None:
-        """Count so many bytes of the body as read: h11 would copy each of them three times."""
-        assert isinstance(self._reader, ContentLengthReader)  # noqa: S101 - see `owed`
-        self._reader._remaining -= count  # noqa: SLF001 - h11 has no other way
 
 
 class Http1:
@@ -85,10 +68,11 @@ class Http1:
         addresses: tuple[Address, Address],
         *,
         ends: Callable[[], Awaitable[None]],
-        idle: Callable[[bool], Awaitable[None]],
+        idle: Callable[[bool], None],
         patience: float,
     ) -> None:
-        self._h11 = _Exchange(h11.SERVER, config.h11_max_incomplete_size)
+        self._h11 = Exchange(config.h11_max_incomplete_size)
+        self._frames: Frames = self._h11  # of the request at hand
         self._config = config
         self._context = context
         self._group = group
@@ -104,27 +88,37 @@ class Http1:
         self._patience = patience
         self._body: Body | None = None
         self._room = asyncio.Event()
-        self._head: list[bytes] = []  # of an answer, until its body begins
-        self._has_body = True  # the answer at hand
-        self._is_head = False  # the request at hand
+        self._link: socket.socket | None = None  # see `lying`
+        self._head: list[Piece] = []  # of an answer, until its body begins
 
     # What comes
 
     async def handle(self, event: Event) -> None:
         """Take what was read, or word that the client is gone."""
-        if isinstance(event, RawData):
-            data = event.data
-            owed = self._h11.owed if data else 0
-            if owed:
-                await self._put(data if len(data) <= owed else data[:owed])
-                self._h11.passed(min(owed, len(data)))
-                if len(data) < owed:
-                    return
-                data = data[owed:]
-            if data or not owed:
-                self._h11.receive_data(data)
-            await self._read()
-        elif self._body is not None:
+        if not isinstance(event, RawData):
+            if self._body is not None:
+                self._body.leave()
+            return
+        data = event.data
+        if self._body is None and self._h11.is_fresh and not self._transport.is_closing():
+            plain = Plain.read(data)
+            if plain is not None:
+                await self._answer(plain)
+                return
+        owed = self._h11.owed if data else 0
+        if owed:
+            await self._put(data if len(data) <= owed else data[:owed])
+            self._h11.passed(min(owed, len(data)))
+            if len(data) < owed:
+                return
+            data = data[owed:]
+        if data or not owed:
+            self._h11.receive_data(data)
+        await self._read()
+
+    def left(self) -> None:
+        """The client has gone, while nobody reads: whoever did answers a request."""
+        if self._body is not None and self._frames is not self._h11:
             self._body.leave()
 
     async def _read(self) -> None:
@@ -159,36 +153,51 @@ class Http1:
         await self._room.wait()
 
     async def _begin(self, request: h11.Request) -> None:
-        await self._idle(True)  # noqa: FBT003 - see `__init__`
-        if _wants_websocket(request):
+        self._idle(True)  # noqa: FBT003 - see `__init__`
+        headers = list(request.headers)
+        if _wants_websocket(headers):
             await self._refuse(403)
             return
-        path, _, query = request.target.partition(b"?")
-        method = request.method.decode("ascii").upper()
-        scope = {
+        scope = self._scope(request.method, request.target, request.http_version, headers)
+        self._frames, self._head = self._h11, []
+        self._body = Body(self._room)
+        self._group.spawn(self._run, scope, self._body)
+
+    async def _answer(self, request: Plain) -> None:
+        """Answer a request whose client has nothing more to say."""
+        self._idle(True)  # noqa: FBT003 - see `__init__`
+        scope = self._scope(request.method, request.target, b"1.1", request.headers)
+        self._frames, self._head = request, []
+        self._body = scope[BODY] = Body(self._room)
+        self._body.put(None)
+        await self._run(scope, self._body)
+
+    def _scope(
+        self, method: bytes, target: bytes, version: bytes, headers: list[tuple[bytes, bytes]]
+    ) -> dict[str, Any]:
+        """What the application is told of a request."""
+        path, _, query = target.partition(b"?")
+        return {
             "type": "http",
-            "http_version": request.http_version.decode("ascii"),
+            "http_version": version.decode("ascii"),
             "asgi": {"spec_version": "2.1", "version": "3.0"},
-            "method": method,
+            "method": method.decode("ascii").upper(),
             "scheme": self._scheme,
             "path": unquote(path.decode("ascii")),
             "raw_path": path,
             "query_string": query,
             "root_path": self._config.root_path,
-            "headers": list(request.headers),
+            "headers": headers,
             "client": self._client,
             "server": self._server,
             "state": {},
             "extensions": {"tls": {"client_cert_name": self._subject}} if self._subject else {},
         }
-        self._is_head, self._head = method == "HEAD", []
-        self._body = Body(self._room)
-        self._group.spawn(self._run, scope, self._body)
 
-    async def _run(self, scope: Mapping[str, object], body: Body) -> None:
+    async def _run(self, scope: dict[str, Any], body: Body) -> None:
         """One request, from its head to the end of its answer."""
         try:
-            await self.app(dict(scope), body.receive, partial(self._send, body))
+            await self.app(scope, body.receive, partial(self._send, body))
         except Exception:  # noqa: BLE001 - logged; the connection ends
             _log.exception("an HTTP request failed")
         finally:
@@ -200,18 +209,16 @@ class Http1:
             self._body.close()
         self._body = None
         self._room.set()
-        state = self._h11
         if self._transport.is_closing():
             return
-        if state.our_state is h11.SEND_RESPONSE and state.their_state is not h11.ERROR:
-            await self._refuse(500)  # it was not answered
-        elif (
-            state.our_state is h11.DONE
-            and state.their_state is h11.DONE
-            and not self._context.terminated.is_set()
-        ):
-            state.start_next_cycle()
-            await self._idle(False)  # noqa: FBT003 - see `__init__`
+        frames = self._frames
+        if frames.is_unanswered:
+            await self._refuse(500)
+        elif frames.is_over and not self._context.terminated.is_set():
+            if frames is self._h11:
+                self._h11.start_next_cycle()
+            self._frames = self._h11
+            self._idle(False)  # noqa: FBT003 - see `__init__`
         else:
             await self._ends()
 
@@ -220,7 +227,7 @@ class Http1:
     @property
     def expects(self) -> bool:
         """Whether the client waits for 100 Continue before it sends the body."""
-        return bool(self._h11.client_is_waiting_for_100_continue)
+        return self._frames.expects
 
     @property
     def has_more(self) -> bool:
@@ -230,12 +237,12 @@ class Http1:
     @property
     def body_came(self) -> bool:
         """Whether the client has sent all of the body."""
-        return self._h11.their_state is h11.DONE
+        return self._frames.body_came
 
     async def invite(self) -> None:
         """Send 100 Continue (RFC 9110 §10.1.1)."""
         if not self._transport.is_closing():
-            self._write(self._framed(h11.InformationalResponse(status_code=100, headers=[])))
+            self._write(self._h11.invitation())
 
     async def _send(self, body: Body, message: Message) -> None:
         """ASGI's `send`, of the request that has this body.
@@ -247,32 +254,20 @@ class Http1:
         """
         if self._body is not body:
             return  # its answer has ended
+        frames = self._frames
         if message["type"] == "http.response.start":
-            self._has_body = not self._is_head and message["status"] not in _BODILESS
             headers = [*message.get("headers", ()), *_dated(self._config)]
             # It waits for the first piece of the body: one packet.
-            self._head = self._framed(h11.Response(status_code=message["status"], headers=headers))
+            self._head = frames.head(message["status"], headers)
             return
         pieces, self._head = self._head, []
-        data = message.get("body", b"")
-        if data and self._has_body:
-            for each in self._framed(h11.Data(data=data)):  # h11 asks for no more than its length
-                pieces += each.pieces if isinstance(each, Pieces) else (each,)
+        pieces += frames.body(message.get("body", b""))
         if not message.get("more_body"):
-            pieces += self._framed(h11.EndOfMessage())
+            pieces += frames.end()
         self._write(pieces)
         await self._drained()
 
-    def _framed(self, event: h11.Event) -> list[bytes]:
-        """The bytes of an event; none where the client broke the protocol meanwhile."""
-        try:
-            return self._h11.send_with_data_passthrough(event) or []
-        except h11.LocalProtocolError:
-            if self._h11.their_state is not h11.ERROR:
-                raise
-            return []
-
-    def _write(self, pieces: list[bytes]) -> None:
+    def _write(self, pieces: list[Piece]) -> None:
         """Write pieces together; those of a big write are not joined, but sent from where they are.
 
         Raises:
@@ -281,9 +276,17 @@ class Http1:
         if self._transport.is_closing():
             raise ConnectionResetError("the client is gone")
         if len(pieces) > 1 and sum(map(len, pieces)) > SMALL:
-            self._transport.writelines(pieces)
+            if self._link is None and any(isinstance(each, Lying) for each in pieces):
+                self._link = link_of(self._transport)
+            write(pieces, self._transport, self._link)
         elif pieces:
-            self._transport.write(b"".join(pieces))
+            self._transport.write(b"".join(map(bytes, pieces)))
+
+    def close(self) -> None:
+        """The connection ends, or somebody else has it."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
 
     async def _drained(self) -> None:
         """Wait until the client has read enough.
@@ -308,24 +311,21 @@ class Http1:
 
     async def _refuse(self, status: int) -> None:
         """Answer with a status only, if nothing was answered yet, and end the connection."""
-        if self._h11.our_state in {h11.IDLE, h11.SEND_RESPONSE} and not self._head:
+        frames = self._frames
+        if frames.is_unanswered and not self._head:
             headers = [(b"content-length", b"0"), (b"connection", b"close")]
-            headers += _dated(self._config)
-            pieces = self._framed(h11.Response(status_code=status, headers=headers))
-            pieces += self._framed(h11.EndOfMessage())
+            pieces = frames.head(status, [*headers, *_dated(self._config)]) + frames.end()
             if not self._transport.is_closing():
                 self._write(pieces)
         await self._ends()
 
 
-def _wants_websocket(request: h11.Request) -> bool:
+def _wants_websocket(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether another protocol is asked for that browsers would take us up on (RFC 6455 §4.1)."""
-    headers = {
-        name: value for name, value in request.headers if name in {b"upgrade", b"connection"}
-    }
+    said = {name: value for name, value in headers if name in {b"upgrade", b"connection"}}
     return (
-        headers.get(b"upgrade", b"").strip().lower() == b"websocket"
-        and b"upgrade" in headers.get(b"connection", b"").lower()
+        said.get(b"upgrade", b"").strip().lower() == b"websocket"
+        and b"upgrade" in said.get(b"connection", b"").lower()
     )
 
 

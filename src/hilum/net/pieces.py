@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
+from hilum.net.lying import Lying
+
+Piece = bytes | Lying
+
 
 class Pieces:
     """The `body` of an ASGI message, in pieces; for our own server, which asks for its length."""
 
     __slots__ = ("_length", "pieces")
 
-    def __init__(self, pieces: Sequence[bytes]) -> None:
+    def __init__(self, pieces: Sequence[Piece]) -> None:
         self.pieces = pieces
         self._length = sum(map(len, pieces))
 

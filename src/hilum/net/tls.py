@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-
 from hilum.config.tls import Identity, TlsSettings
 from hilum.model.errors import BackendFault
 
@@ -63,7 +61,8 @@ def client(own: Identity, trusted: Path | None, *, check_host: bool = True) -> s
 
     Args:
         own: our certificate, where there is one.
-        trusted: a file with the authorities of the peer's; None: those of the system.
+        trusted: a file with the authorities of the peer's, or with its own certificate, whoever
+            has signed that; None: the authorities of the system.
         check_host: whether its certificate must name the host that is called.
 
     Raises:
@@ -73,6 +72,8 @@ def client(own: Identity, trusted: Path | None, *, check_host: bool = True) -> s
     context.check_hostname = check_host
     if trusted is None:
         context.load_default_certs()
+    else:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
         _load(context, own, trusted, "ca_file")
     except CannotLoad as error:
@@ -107,6 +108,23 @@ def _load(
             raise CannotLoad(f"{trusted_by}: cannot be read as PEM certificates") from error
 
 
+def ours(certificate: Path) -> bytes:
+    """The certificate in DER that a door shows which has that file.
+
+    Raises:
+        CannotLoad: there is none in it.
+    """
+    from cryptography import x509  # noqa: PLC0415 - as in `subject`
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
+    try:
+        return x509.load_pem_x509_certificates(certificate.read_bytes())[0].public_bytes(
+            Encoding.DER
+        )
+    except (OSError, ValueError):
+        raise CannotLoad(f"certificate: cannot be read: {certificate}") from None
+
+
 def subject(encoded: bytes | None) -> str:
     """The subject (RFC 4514) of the certificate that the other end has shown.
 
@@ -115,7 +133,11 @@ def subject(encoded: bytes | None) -> str:
     Args:
         encoded: that certificate in DER, if any.
     """
-    return x509.load_der_x509_certificate(encoded).subject.rfc4514_string() if encoded else ""
+    if not encoded:
+        return ""
+    from cryptography import x509  # noqa: PLC0415 - 4 MB, which most clients make no use of
+
+    return x509.load_der_x509_certificate(encoded).subject.rfc4514_string()
 
 
 class Renewed:

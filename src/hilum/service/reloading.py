@@ -13,11 +13,16 @@ from typing import Any, Final, Protocol
 from hilum.config.changes import applied, differences, stamps_of_certificates
 from hilum.config.load import ConfigError
 from hilum.config.schema import Settings
+from hilum.core.audit import Audits, unheard
+from hilum.model.audit import Event, Kind
+from hilum.model.audit import Outcome as AuditOutcome
+from hilum.model.principal import NOBODY, Principal
 from hilum.service import logging as lines
 from hilum.service import systemd
 
 _log = logging.getLogger(__name__)
 LOOK: Final = 5.0  # seconds between two looks at the files of certificates
+LONGEST: Final = 2000  # characters of what the audit is told of a reload
 FAULT: Final = "an unexpected fault; the log has more of it"
 
 
@@ -80,6 +85,16 @@ class Outcome:
         """What `described` gave."""
         return cls(tuple(said["applied"]), tuple(said["restart"]), tuple(said["problems"]))
 
+    def event(self, who: Principal) -> Event:
+        """For the audit: what changed by its name, never a value of it."""
+        why = f"reload: {'; '.join(self.lines())}"
+        return Event(
+            kind=Kind.CONFIGURED,
+            who=who,
+            outcome=AuditOutcome.SUCCESS if self.is_good else AuditOutcome.MINOR,
+            why=why if len(why) <= LONGEST else f"{why[:LONGEST]}…",
+        )
+
     def lines(self) -> list[str]:
         """For people."""
         if self.problems:
@@ -96,14 +111,18 @@ class Reloading:
     Args:
         settings: what is served.
         load: reads them again; blocks. Raises ConfigError.
+        audits: is told what became of each reload; blocks.
 
     Attributes:
         settings: what is in force.
     """
 
-    def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
+    def __init__(
+        self, settings: Settings, load: Callable[[], Settings], audits: Audits = unheard
+    ) -> None:
         self.settings = settings
         self._load = load
+        self._audits = audits
         self._prepares: asyncio.Future[Prepares] = asyncio.get_running_loop().create_future()
         self._lock = asyncio.Lock()
 
@@ -112,8 +131,12 @@ class Reloading:
         if not self._prepares.done():
             self._prepares.set_result(prepares)
 
-    async def reload(self) -> Outcome:
-        """Read the configuration and apply what has changed. Never raises for a bad one."""
+    async def reload(self, who: Principal = NOBODY) -> Outcome:
+        """Read the configuration and apply what has changed. Never raises for a bad one.
+
+        Args:
+            who: wants it; stands in the audit.
+        """
         async with self._lock:
             prepares = await asyncio.shield(self._prepares)
             systemd.reloading()
@@ -127,6 +150,7 @@ class Reloading:
             for each in outcome.lines():
                 _log.log(logging.INFO if outcome.is_good else logging.ERROR, "reload: %s", each)
             systemd.notify(f"STATUS=reload: {'; '.join(outcome.lines())}")
+            await asyncio.to_thread(self._audits, outcome.event(who))
             return outcome
 
     async def watch(self) -> None:

@@ -1,7 +1,7 @@
 """How does `hilum reload` speak with the service that runs? By files in a folder of theirs.
 
 That works everywhere, needs no port and no secret: who may write into the data folder may ask. A
-request is an empty file `NAME.ask`; its answer is `NAME.json`.
+request is a file `NAME.ask`, which says for whom; its answer is `NAME.json`.
 """
 
 import asyncio
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from hilum.model.errors import BackendUnavailable
+from hilum.model.principal import NOBODY, Principal, Proof
 from hilum.state.lock import Lock
 
 LOOK: Final = 0.25  # seconds between two looks for requests, and for the answer
-_ASKED, _ANSWERED = ".ask", ".json"
+_ASKED, _ANSWERED, _WRITTEN = ".ask", ".json", ".asking"
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +31,12 @@ class NobodyThere(Exception):
     """No service answers; the text says why."""
 
 
-async def answer(folder: Path, do: Callable[[], Awaitable[Answer]]) -> None:
+async def answer(folder: Path, do: Callable[[Principal], Awaitable[Answer]]) -> None:
     """Answer each request by what `do` returns. Never ends.
 
     Args:
         folder: for nobody else; it is made.
-        do: what is asked for.
+        do: what is asked for, for whom.
     """
     lock: Lock | None = None
     try:
@@ -43,8 +44,8 @@ async def answer(folder: Path, do: Callable[[], Awaitable[Answer]]) -> None:
             await asyncio.sleep(LOOK)
         while True:
             await asyncio.sleep(LOOK)
-            for asked in _taken(folder):
-                said = await do()
+            for asked, who in _taken(folder):
+                said = await do(who)
                 try:
                     _put(asked, said)
                 except OSError as error:
@@ -68,20 +69,31 @@ def _ours(folder: Path) -> Lock | None:
     except BackendUnavailable:
         return None
     for left in folder.iterdir():
-        if left.suffix in {_ASKED, _ANSWERED}:
+        if left.suffix in {_ASKED, _ANSWERED, _WRITTEN}:
             left.unlink(missing_ok=True)
     return lock
 
 
-def _taken(folder: Path) -> list[Path]:
-    """The requests that are there; they are there no more."""
+def _taken(folder: Path) -> list[tuple[Path, Principal]]:
+    """The requests that are there, and for whom they are; they are there no more."""
     found = [folder / each for each in os.listdir(folder) if each.endswith(_ASKED)]  # noqa: PTH208 - four times a second, so without objects
     asked = []
     for each in found:
+        who = _who(each)
         with suppress(PermissionError):  # on Windows, as long as who asks has it open
             each.unlink(missing_ok=True)
-            asked.append(each)
+            asked.append((each, who))
     return asked
+
+
+def _who(asked: Path) -> Principal:
+    """For whom a request is, by what it says: its author could do all of it himself."""
+    try:
+        said = json.loads(asked.read_text())
+        name, address = str(said["name"]), str(said["address"])
+        return Principal(name, Proof.ADMITTED if name else Proof.NOTHING, address=address)
+    except (OSError, ValueError, KeyError, TypeError):
+        return NOBODY
 
 
 def _put(asked: Path, said: Answer) -> None:
@@ -91,8 +103,12 @@ def _put(asked: Path, said: Answer) -> None:
     made.replace(asked.with_suffix(_ANSWERED))
 
 
-def ask(folder: Path) -> Answer:
+def ask(folder: Path, who: Principal = NOBODY) -> Answer:
     """What the service answers; blocks until then.
+
+    Args:
+        folder: where it is asked.
+        who: for whom; stands in the audit.
 
     Raises:
         NobodyThere: none runs, or it ended before it answered.
@@ -102,7 +118,10 @@ def ask(folder: Path) -> Answer:
     asked = folder / f"{uuid.uuid4().hex}{_ASKED}"
     answered = asked.with_suffix(_ANSWERED)
     try:
-        asked.touch(mode=0o600)
+        written = asked.with_suffix(_WRITTEN)
+        written.touch(mode=0o600)
+        written.write_text(json.dumps({"name": who.name, "address": who.address}))
+        written.replace(asked)
         while not answered.exists():
             time.sleep(LOOK / 5)
             if not _is_held(folder):

@@ -137,7 +137,7 @@ class Journal:
         """Lock our file, so that nobody begins the next one, and see that it is the last."""
         for _ in range(_TRIES):
             _lock(self._fd, exclusive=False)
-            if not os.path.exists(self._following):  # noqa: PTH110 - a third of a line's cost
+            if not os.access(self._following, os.F_OK):  # half of what looking at it costs
                 return
             _unlock(self._fd)
             self._open(max(numbers(self._folder), default=self._number + 1))

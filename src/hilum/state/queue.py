@@ -8,15 +8,18 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from hilum.core.queue import Count, Errand, Kept
 from hilum.state.schema import ERRAND
 from hilum.state.thread import done
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _ROW: Final = ERRAND.c
 _ORDER: Final = (_ROW.due, _ROW.id)
@@ -232,14 +235,20 @@ class Queue:
 
 def upsert(dialect: sa.Dialect) -> sa.Insert:
     """What keeps an errand, or has it take the place of the one about the same."""
-    insert: sqlite.Insert | postgresql.Insert = (
-        postgresql.insert(ERRAND) if dialect.name == "postgresql" else sqlite.insert(ERRAND)
-    )
+    insert = _insert(dialect)
     renewed = ("payload", "attempts", "created", "due", "dead", "reason")
     changes = {name: insert.excluded[name] for name in renewed}
     return insert.on_conflict_do_update(
         index_elements=["kind", "target", "key"], set_={"version": _ROW.version + 1, **changes}
     )
+
+
+def _insert(dialect: sa.Dialect) -> "sqlite.Insert | postgresql.Insert":
+    if dialect.name != "postgresql":
+        return sqlite.insert(ERRAND)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - 3 MB, where there is one
+
+    return postgresql.insert(ERRAND)
 
 
 def claimable(

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from hilum.model.errors import HilumError
 from hilum.workshop.job import JOB, Kind, answer
+from hilum.workshop.tray import reached
 
 NICENESS = 5  # the broker, which answers everybody, goes first
 ORPHANED = 5.0  # seconds past its limit after which a job ends even if nobody is there to end it
@@ -22,6 +23,7 @@ ORPHANED = 5.0  # seconds past its limit after which a job ends even if nobody i
 def main() -> None:
     """Work until standard input ends."""
     _bounded(int(sys.argv[1]))
+    tray = reached(int(sys.argv[2]))
     jobs, answers = sys.stdin.buffer, os.dup(1)
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)  # libraries print there, and what they print may be a patient's
@@ -31,11 +33,11 @@ def main() -> None:
         _alarm(limit + ORPHANED)
         kind, value = _done(jobs, length)
         try:
-            parts = answer(kind, value)
+            parts = answer(kind, value, tray)
         except MemoryError:
-            kind, parts = Kind.NO_MEMORY, answer(Kind.NO_MEMORY, None)
+            kind, parts = Kind.NO_MEMORY, answer(Kind.NO_MEMORY, None, tray)
         except Exception:  # noqa: BLE001 - a result that cannot be pickled; told, not hidden
-            parts = answer(Kind.BROKEN, _where())
+            parts = answer(Kind.BROKEN, _where(), tray)
         _write(answers, parts)
         if kind == Kind.NO_MEMORY:
             break

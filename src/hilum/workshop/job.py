@@ -8,8 +8,8 @@ from typing import Final
 
 JOB: Final = Struct("<Qd")
 """Before a job: its length in bytes, and the seconds it may take."""
-ANSWER: Final = Struct("<BQ")
-"""Before an answer: its `Kind`, and its length in bytes."""
+ANSWER: Final = Struct("<BQQ")
+"""Before an answer: its `Kind`, its length in bytes, and how many more lie on the tray."""
 MAX_RESULT: Final = 64 * 1024 * 1024  # bytes, in memory twice; what is larger goes through a file
 
 
@@ -37,9 +37,33 @@ def job(work: Callable[..., object], args: tuple[object, ...], limit: float) -> 
     return JOB.pack(len(body), limit) + body
 
 
-def answer(kind: Kind, value: object) -> tuple[bytes, bytes]:
-    """An answer as it is written back: its head, and its body."""
-    body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+def answer(kind: Kind, value: object, tray: memoryview) -> tuple[bytes, bytes]:
+    """An answer as it is written back: its head, and its body.
+
+    Args:
+        kind: what it is.
+        value: what can be pickled.
+        tray: takes the first of the buffers that the value brings, if that fits.
+    """
+    laid = 0
+
+    def stays(buffer: pickle.PickleBuffer) -> bool:
+        """Whether a buffer is pickled with the rest."""
+        nonlocal laid
+        raw = buffer.raw()
+        if laid or not 0 < len(raw) <= len(tray):
+            return True
+        laid = len(raw)
+        tray[:laid] = raw
+        return False
+
+    plain = pickle.PickleBuffer(value) if isinstance(value, bytes) else value
+    body = pickle.dumps(plain, pickle.HIGHEST_PROTOCOL, buffer_callback=stays)
     if len(body) > MAX_RESULT:
-        return answer(Kind.TOO_LARGE, None)
-    return ANSWER.pack(kind, len(body)), body
+        return answer(Kind.TOO_LARGE, None, tray)
+    return ANSWER.pack(kind, len(body), laid), body
+
+
+def told(body: memoryview, laid: bytes) -> object:
+    """The value of an answer, with what lay on the tray."""
+    return pickle.loads(body, buffers=[laid])  # noqa: S301 - from our own child

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import pickle
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from typing import Final, TypeVar, cast
 
 from hilum.config.imaging import ImagingSettings
 from hilum.model.errors import BadPixels, HilumError, NotAcceptable, OutOfResources
-from hilum.workshop.job import MAX_RESULT, Kind, job
+from hilum.workshop.job import MAX_RESULT, Kind, job, told
 from hilum.workshop.process import Died, Process
 
 MOST: Final = 4  # processes, where the configuration does not say
@@ -51,6 +50,11 @@ class Workshop:
         return len(self._busy)
 
     @property
+    def spare(self) -> int:
+        """Threads that one more piece of work may have: of the cores that no other one needs."""
+        return max(1, self.processes - len(self._busy))
+
+    @property
     def waiting(self) -> int:
         """Pieces of work that wait for one."""
         return self._waiting
@@ -77,7 +81,7 @@ class Workshop:
         answer = process.begin(data)
         try:
             async with asyncio.timeout(limit):
-                kind, body = await answer
+                kind, body, laid = await answer
         except TimeoutError:
             process.kill()
             log.warning("%s was ended: it took longer than %g seconds", _name(work), limit)
@@ -88,7 +92,7 @@ class Workshop:
         except Died as died:
             log.warning("%s crashed its process: %s", _name(work), died)
             raise BadPixels("the pixels cannot be decoded") from None
-        return cast("T", _told(work, kind, body))
+        return cast("T", _told(work, kind, told(body, laid)))
 
     async def _taken(self) -> Process:
         """A process that has no job."""
@@ -189,13 +193,12 @@ async def open_workshop(settings: ImagingSettings, workers: int = 1) -> AsyncIte
         await workshop.close()
 
 
-def _told(work: Callable[..., object], kind: Kind, body: memoryview) -> object:
+def _told(work: Callable[..., object], kind: Kind, value: object) -> object:
     """What a job returned.
 
     Raises:
         HilumError: it did not return.
     """
-    value = pickle.loads(body)  # noqa: S301 - from our own child
     match kind:
         case Kind.RESULT:
             return value

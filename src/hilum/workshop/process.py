@@ -10,9 +10,10 @@ from typing import Self, cast
 
 import hilum
 from hilum.workshop.job import ANSWER, MAX_RESULT, Kind
+from hilum.workshop.tray import SIZE, Tray
 
-Answer = tuple[Kind, memoryview]
-"""What became of a job: its kind, and the pickle of its value."""
+Answer = tuple[Kind, memoryview, bytes]
+"""What became of a job: its kind, the pickle of its value, and what lay on the tray."""
 
 _LIBRARIES = ("PATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _PLACES = ("LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP")
@@ -38,13 +39,15 @@ class Process(asyncio.SubprocessProtocol):
         gone: done when the process has ended and been waited for.
     """
 
-    def __init__(self, freed: Callable[["Process"], None]) -> None:
+    def __init__(self, freed: Callable[["Process"], None], tray: Tray | None) -> None:
         """Be ready to be started.
 
         Args:
             freed: called when its job is over, and once more when the process is gone.
+            tray: where it lays large results; closed when the process is gone.
         """
         self._freed = freed
+        self._tray = tray
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
         self._length = ANSWER.size
@@ -66,14 +69,26 @@ class Process(asyncio.SubprocessProtocol):
         Raises:
             OSError: the system has no room for another process.
         """
-        _, process = await asyncio.get_running_loop().subprocess_exec(
-            lambda: cls(freed),
-            *(sys.executable, "-P", "-m", "hilum.workshop", str(memory)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=None,
-            env=_environment(),
-        )
+        tray = Tray.made()
+        shared = () if tray is None else (tray.fd,)
+        limits = (str(memory), *map(str, shared or (-1,)))
+        started = False
+        try:
+            _, process = await asyncio.get_running_loop().subprocess_exec(
+                lambda: cls(freed, tray),
+                *(sys.executable, "-P", "-m", "hilum.workshop", *limits),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=None,
+                env=_environment(),
+                pass_fds=shared,
+            )
+            started = True
+        finally:
+            if tray is not None:
+                tray.handed()
+                if not started:
+                    tray.close()
         return process
 
     @property
@@ -114,17 +129,18 @@ class Process(asyncio.SubprocessProtocol):
         buffer += data
         if len(buffer) < self._length:
             return
-        if self._length == ANSWER.size:
-            self._length += ANSWER.unpack_from(buffer)[1]
-            if self._length > ANSWER.size + MAX_RESULT:
-                self.kill()
-                return
-            if len(buffer) < self._length:
-                return
-        kind = Kind(buffer[0])
+        kind, length, laid = ANSWER.unpack_from(buffer)
+        if length > MAX_RESULT or laid > (0 if self._tray is None else SIZE):
+            self.kill()
+            return
+        self._length = ANSWER.size + length
+        if len(buffer) < self._length:
+            return
         self.is_alive &= kind != Kind.NO_MEMORY
         self._buffer, self._length = bytearray(), ANSWER.size
-        self._ended((kind, memoryview(buffer)[ANSWER.size :]))
+        # Copied before it gets another job, and lays something else there.
+        more = self._tray.taken(laid) if laid and self._tray is not None else b""
+        self._ended((Kind(kind), memoryview(buffer)[ANSWER.size :], more))
 
     def pipe_connection_lost(self, fd: int, _error: Exception | None) -> None:
         """One of its pipes ended; all that it said has been read when that is its output."""
@@ -142,6 +158,8 @@ class Process(asyncio.SubprocessProtocol):
         if self._open or self.gone.done():
             return
         self._transport.close()
+        if self._tray is not None:
+            self._tray.close()
         self.gone.set_result(None)
         if self.is_busy:
             self._ended(Died(f"it ended with {self._transport.get_returncode()}"))

@@ -13,36 +13,59 @@ _AT_ONCE: Final = 4 * 1024 * 1024  # bytes; more would keep the event loop too l
 
 
 def at_once(path: str, offset: int, length: int) -> bytes | None:
-    """A part of a file that the system has in memory; None where it would have to be waited for."""
-    if not hasattr(os, "RWF_NOWAIT") or not 0 < length <= _AT_ONCE:
+    """A part of a file that the system has in memory; None where it would have to be waited for.
+
+    A hop to a thread and back costs as much as copying half a megabyte. Whether the ends are
+    there tells of the rest, as the system reads ahead.
+    """
+    fd = ready(path, offset, length)
+    if fd is None:
+        return None
+    try:
+        data = os.pread(fd, length, offset)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return data if len(data) == length else None
+
+
+def ready(path: str, offset: int, length: int) -> int | None:
+    """The file, open, if `at_once` would give that part of it."""
+    if not 0 < length <= _AT_ONCE:
         return None
     try:
         fd = os.open(path, _READ)
     except OSError:
         return None
-    try:
-        return at_hand(fd, offset, length)
-    finally:
-        os.close(fd)
+    if _is_here(fd, offset, length):
+        return fd
+    os.close(fd)
+    return None
 
 
 def at_hand(fd: int, offset: int, length: int) -> bytes | None:
-    """The same of a file that is open; of at least one byte.
-
-    A hop to a thread and back costs as much as copying half a megabyte. Whether the ends are
-    there tells of the rest, as the system reads ahead.
-    """
-    if not hasattr(os, "RWF_NOWAIT"):
+    """As `at_once`, of a file that is open; at least one byte."""
+    if not _is_here(fd, offset, length):
         return None
     try:
-        one = bytearray(1)
-        for at in (offset, offset + length - 1):
-            if os.preadv(fd, [one], at, os.RWF_NOWAIT) != 1:
-                return None
         data = os.pread(fd, length, offset)
-    except OSError:  # EAGAIN, or a file system that knows no such flag
+    except OSError:
         return None
     return data if len(data) == length else None
+
+
+def _is_here(fd: int, offset: int, length: int) -> bool:
+    """Whether the system has both ends of a part in memory."""
+    if not hasattr(os, "RWF_NOWAIT"):
+        return False
+    one = bytearray(1)
+    try:
+        return all(
+            os.preadv(fd, [one], at, os.RWF_NOWAIT) == 1 for at in (offset, offset + length - 1)
+        )
+    except OSError:  # EAGAIN, or a file system that knows no such flag
+        return False
 
 
 def waited_for(path: str, offset: int, length: int) -> bytes:

@@ -6,6 +6,7 @@ from hilum.imaging import rendered as work
 from hilum.imaging.rendered import Rendered
 from hilum.imaging.wish import Viewport, Wish
 from hilum.model.errors import BadPixels, Vanished
+from hilum.workshop.hands import Threads
 from hilum.workshop.reading import FAULT
 
 
@@ -18,10 +19,11 @@ def rendered(  # noqa: PLR0913, PLR0917 - a file, and `imaging.rendered.rendered
     number: int | None,
     wish: Wish,
     ranges: tuple[str, ...],
+    threads: int,
 ) -> Rendered:
     """An instance in a file, as `imaging.rendered.rendered` gives it."""
-    data = _mapped(path, offset, size)
-    return work.rendered(data, transfer_syntax_uid, sop_class_uid, number, wish, ranges)
+    data, hands = _mapped(path, offset, size), Threads(threads)
+    return work.rendered(data, transfer_syntax_uid, sop_class_uid, number, wish, ranges, hands)
 
 
 def thumbnail(  # noqa: PLR0913, PLR0917 - a file, and `imaging.rendered.thumbnail`

@@ -30,7 +30,7 @@ async def browser(
     headers = {"Accept": "text/html", "Origin": ROOT}
     transport = httpx.ASGITransport(app)
     async with (
-        desk.health.asking(),
+        desk.open(),
         httpx.AsyncClient(transport=transport, base_url=ROOT, headers=headers) as asking,
     ):
         yield asking

@@ -14,7 +14,8 @@ from hilum.config.load import load
 from hilum.core.broker import Broker
 from hilum.core.mounts import Mounts
 from hilum.frontends.admin.desk import Desk
-from hilum.model.audit import Event
+from hilum.model.audit import Event, Kind
+from hilum.model.principal import Principal
 
 pytestmark = pytest.mark.anyio
 
@@ -105,12 +106,21 @@ async def test_saving_keeps_secrets_and_a_copy_and_the_audit_tells(file: Path) -
     told: list[Event] = []
     broker = Broker(Mounts({}, None), audits=told.append)
     async with browser(desk(file), broker=broker) as asking:
-        answer = await edited(asking, "save", TEXT.replace("s3cret", MASK) + "# more\n")
+        changed = TEXT.replace("s3cret", MASK) + "# more\n"
+        answer = await edited(asking, "save", changed)
         assert "config.toml.bak" in answer.text
         assert "It is not applied yet" in answer.text
     assert content(file) == TEXT + "# more\n"
     assert content(file.with_name("config.toml.bak")) == TEXT
-    assert [each.why for each in told] == [f"saved the configuration {file}"]
+    why = f"saved {file}: nothing that counts"
+    assert [(each.kind, each.why) for each in told] == [(Kind.CONFIGURED, why)]
+
+
+async def test_the_audit_has_the_names_of_what_was_saved_and_no_secrets(file: Path) -> None:
+    told: list[Event] = []
+    async with browser(desk(file), broker=Broker(Mounts({}, None), audits=told.append)) as asking:
+        await edited(asking, "save", TEXT.replace("s3cret", "n3w").replace("11112", "11113"))
+    assert [each.why for each in told] == [f"saved {file}: dimse.port, mounts.WEB.headers"]
 
 
 async def test_applying_tells_what_became_of_it(file: Path) -> None:
@@ -119,7 +129,7 @@ async def test_applying_tells_what_became_of_it(file: Path) -> None:
         {"ok": False, "applied": [], "restart": [], "problems": ["mounts.X: <no>"]},
     ]
 
-    async def reload() -> Mapping[str, Any]:
+    async def reload(_who: Principal) -> Mapping[str, Any]:
         return outcomes.pop(0)
 
     async with browser(replace(desk(file), reload=reload)) as asking:

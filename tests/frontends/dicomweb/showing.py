@@ -25,6 +25,8 @@ from hilum.net.pieces import Pieces
 class Bench:
     """A workshop without processes; it counts."""
 
+    spare = 2
+
     def __init__(self) -> None:
         self.done = 0
 

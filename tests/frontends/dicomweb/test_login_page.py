@@ -106,7 +106,7 @@ async def test_who_comes_and_goes_is_in_the_audit_and_who_does_not_come_in_too()
         (Kind.LOGIN, Outcome.MINOR, ""),
         (Kind.LOGIN, Outcome.MINOR, ""),
         (Kind.LOGIN, Outcome.SUCCESS, "ann"),
-        (Kind.DENIED, Outcome.MINOR, ""),
+        (Kind.RESTRICTED, Outcome.MINOR, ""),
         (Kind.LOGOUT, Outcome.SUCCESS, "ann"),
     ]
     assert {each.who.address for each in sessions.heard} == {"192.0.2.1"}

@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from pydicom import Dataset
 
 from hilum.backends.archive import tags
 from hilum.backends.archive.deflated import dictionary_of, inflate
@@ -182,10 +181,6 @@ class Found:
         if self._shape.read.whole:
             return dicom_json.loads(self.dicom_json())
         return _Lines(self._shape.lines(self._row))
-
-    def dataset(self) -> Dataset:
-        """See `model.match.Match`."""
-        return dicom_json.to_dataset(dicom_json.loads(self.dicom_json()))
 
 
 class _Lines(Mapping[str, Any]):

@@ -104,7 +104,7 @@ class _Value:
     encapsulated: bool
     opened: Opened
     offset: int
-    inflated: bytes | None = None
+    inflated: bytearray | None = None
 
 
 class Bulk:
@@ -178,7 +178,7 @@ class Bulk:
     async def _raw(self, value: _Value, start: int, end: int) -> AsyncIterator[bytes]:
         """Its bytes as they lie there, a MiB at a time."""
         if value.inflated is not None:
-            data = value.inflated[value.offset + start : value.offset + end]
+            data = bytes(value.inflated[value.offset + start : value.offset + end])
             for at in range(0, len(data), CHUNK):
                 yield data[at : at + CHUNK]
             return

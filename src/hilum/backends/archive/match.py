@@ -132,9 +132,11 @@ def _condition(
     *,
     fuzzy: bool,
 ) -> Condition:
-    key = key_text({tag: wish}, fuzzy=fuzzy)
+    def key() -> str:
+        return key_text({tag: wish}, fuzzy=fuzzy)
+
     if not isinstance(wish, str):
-        return _held(tags.level_of(tag), key)
+        return _held(tags.level_of(tag), key())
     if tag in _COMPUTED:
         return _computed(tag, wish, ae_title)
     wanted = parse(vr_of(tag), wish, fuzzy=fuzzy) if vr_of(tag) else None
@@ -143,12 +145,12 @@ def _condition(
         table = "patient" if level is Level.PATIENT else _TABLES[level]
         return Condition(level, *_column(table, column, wanted))
     if wanted is None or tag not in tags.COLUMNS:
-        return _held(tags.level_of(tag), key)
+        return _held(tags.level_of(tag), key())
     level, column = tags.COLUMNS[tag]
     look, values = _column(_TABLES[level], column, wanted)
     if column.endswith("_uid"):
         return Condition(level, look, values)  # never odd: they were checked at the door
-    return Condition(level, ("odd", level, look), [*values, key])
+    return Condition(level, ("odd", level, look), [*values, key()])
 
 
 def _held(level: Level, key: str) -> Condition:

@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
-
 from hilum.codec import qido
-from hilum.core.matching import vr_of
+from hilum.model.dictionary import vr_of
 from hilum.model.errors import NotOffered
 from hilum.model.identity import Level, Ref
 from hilum.model.query import Path, Query
@@ -99,7 +97,7 @@ def loosened(query: Query) -> Query | None:
     """
     match = dict(query.match)
     for path, value in query.match.items():
-        if len(path) == 1 and vr_of(f"{path[0]:08X}") in _WITH_WILDCARDS:
+        if len(path) == 1 and vr_of(path[0]).partition(" ")[0] in _WITH_WILDCARDS:
             match[path] = "\\".join(_with_wildcards(each) for each in value.split("\\"))
     return None if match == query.match else replace(query, match=match)
 
@@ -139,7 +137,7 @@ def _parted(query: Query) -> list[Query]:
 
 
 def _is_uid(path: Path) -> bool:
-    return dictionary_has_tag(path[-1]) and dictionary_VR(path[-1]) == "UI"
+    return vr_of(path[-1]) == "UI"
 
 
 def of_ref(ref: Ref) -> str:

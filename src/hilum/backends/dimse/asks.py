@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from pydicom.charset import python_encoding
-
 from hilum.backends.dimse.find import CONTEXTS, RELATIONAL, Answer, Answers, find
 from hilum.backends.dimse.keys import keys_of, line
 from hilum.backends.dimse.pool import Pool
@@ -16,6 +14,7 @@ from hilum.codec.identifier import PATIENT_ID, QUERY_RETRIEVE_LEVEL
 from hilum.codec.sop_class import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from hilum.config.mounts import DimseMount
 from hilum.core.backend import Abilities
+from hilum.model.charsets import ENCODINGS
 from hilum.model.errors import BackendTimeout, BadDataset, BadQuery
 from hilum.model.identity import Level
 from hilum.model.query import Path, Query
@@ -236,7 +235,7 @@ class Asking:
         """
         charset = self._mount.charset or ""
         is_needed = not all(value.isascii() for value in keys.values())
-        return charset if is_needed and charset in python_encoding else ""
+        return charset if is_needed and charset in ENCODINGS else ""
 
     def _learn(self, association: Association) -> Abilities:
         """What the PACS accepted on this association."""

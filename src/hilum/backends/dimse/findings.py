@@ -1,13 +1,10 @@
 """What a probe finds out about a peer, and the settings of a mount that follow from it."""
 
-import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hilum.codec.dicom_json import Attributes
 from hilum.codec.identifier import UNIQUE_KEYS
-from hilum.config.kinds import MAX_AE_TITLE
 from hilum.model.identity import Level
 from hilum.model.query import Path
 from hilum.upper_layer.requestor import Remote
@@ -15,8 +12,6 @@ from hilum.upper_layer.requestor import Remote
 Value = bool | int | float | str | list[str] | dict[str, bool] | None
 """What was found, for programs; None: it could not be found out."""
 Setting = str | bool | int | list[str]
-_BARE_KEY = re.compile("[A-Za-z0-9_-]+")
-_PLAIN = re.compile("[A-Za-z0-9_-]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,33 +121,3 @@ class Known:
             for key, value in each.settings.items():
                 found.setdefault(key, value)
         return found
-
-
-def block(
-    name: str, to: Remote, settings: Mapping[str, Setting], *, calling: str | None = None
-) -> str:
-    """A mount for the configuration.
-
-    Args:
-        name: of the mount, an AE title.
-        to: the peer.
-        settings: beside those that say where it is.
-        calling: the AE title we call by, where that is not the server's own.
-    """
-    found: dict[str, Setting] = {
-        "backend": "dimse",
-        "aet": to.called,
-        "host": to.host,
-        "port": to.port,
-        **({"calling": calling} if calling else {}),
-        **settings,
-    }
-    table = name if _BARE_KEY.fullmatch(name) else json.dumps(name)
-    lines = [f"{key} = {json.dumps(value)}" for key, value in found.items()]
-    return "\n".join([f"[mounts.{table}]", *lines, ""])
-
-
-def mount_name(title: str) -> str:
-    """A name for the mount of the peer of that AE title, which needs no quotes."""
-    plain = "".join(each if _PLAIN.fullmatch(each) else "_" for each in title.strip())
-    return plain[:MAX_AE_TITLE] or "PACS"

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from pydicom.datadict import keyword_for_tag
-
 from hilum.codec import qido
 from hilum.codec.identifier import QUERY_RETRIEVE_LEVEL, SPECIFIC_CHARACTER_SET, UNIQUE_KEYS
+from hilum.model.dictionary import keyword_of
 from hilum.model.identity import Level
 from hilum.model.query import Path, Query
 
@@ -102,5 +101,5 @@ def keys_of(query: Query, *, patient_root: bool) -> dict[Path, str]:
 def line(path: Path, value: str) -> str:
     """A key for people to read: `(0010,0010) PatientName = A*`."""
     numbers = ".".join(f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in path)
-    name = ".".join(keyword_for_tag(tag) or f"{tag:08X}" for tag in path)
+    name = ".".join(keyword_of(tag) or f"{tag:08X}" for tag in path)
     return f"{numbers} {name} = {value}".rstrip()

@@ -1,23 +1,27 @@
 """What is asked for: keys, level and information model from a command line."""
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import Enum
 from typing import Annotated
 
 import typer
 
 from hilum.cli.scu.ending import Misuse
-from hilum.codec import qido
-from hilum.codec.identifier import UNIQUE_KEYS
+from hilum.codec import by_hand
+from hilum.codec.by_hand import Asked
 from hilum.model.errors import BadQuery
 from hilum.model.identity import Level
-from hilum.model.query import Path
 
-_DCMTK = re.compile(
-    r"\[0\]|[()]|(?<=[0-9A-Fa-f]{4}),(?=[0-9A-Fa-f]{4})"
-)  # (0040,0100)[0].0040,0001
+__all__ = [
+    "Asked",
+    "Depth",
+    "KeysOption",
+    "LevelOption",
+    "Model",
+    "ModelOption",
+    "RelationalOption",
+    "asked",
+]
 
 
 class Depth(Enum):
@@ -60,19 +64,6 @@ RelationalOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked for.
-
-    Attributes:
-        keys: path -> value; "" asks for the attribute.
-    """
-
-    level: Level
-    patient_root: bool
-    keys: Mapping[Path, str]
-
-
 def asked(
     keys: Sequence[str] | None, level: Depth | None, model: Model | None, default: Level | None
 ) -> Asked:
@@ -87,26 +78,9 @@ def asked(
     Raises:
         Misuse: a key is none, or no level can be told.
     """
-    found = dict(_key(each) for each in keys or ())
-    at = Level[level.name.upper()] if level else default or _deepest(found)
-    patient_root = model is Model.patient or (model is None and at is Level.PATIENT)
-    if at is Level.PATIENT and not patient_root:
-        raise Misuse("the study model has no patient level")
-    return Asked(at, patient_root, found)
-
-
-def _key(text: str) -> tuple[Path, str]:
-    name, _, value = text.partition("=")
+    at = Level[level.name.upper()] if level else None
+    root = None if model is None else model is Model.patient
     try:
-        return qido.path_of(_DCMTK.sub("", name.strip()), hint=True), value
+        return by_hand.asked(keys or (), at, default, patient_root=root)
     except BadQuery as error:
-        raise Misuse(
-            str(error).replace("neither a parameter nor an attribute", "no attribute")
-        ) from None
-
-
-def _deepest(keys: Mapping[Path, str]) -> Level:
-    for level in reversed(Level):
-        if keys.get((UNIQUE_KEYS[level],)):
-            return level
-    raise Misuse("say what: -k StudyInstanceUID=…, or another unique key, and the level")
+        raise Misuse(str(error)) from None

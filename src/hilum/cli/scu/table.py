@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydicom.datadict import keyword_for_tag
 from rich.console import Console
 from rich.table import Table
 
 from hilum.cli.scu.ending import printable
 from hilum.codec.dicom_json import Attributes
+from hilum.model.dictionary import keyword_of
 
 WIDTH = 10_000  # characters, where nobody looks at a terminal: nothing is folded
 
@@ -34,7 +34,7 @@ def show(answers: Sequence[Attributes], columns: Sequence[int]) -> None:
 
 
 def _title(name: str) -> str:
-    return keyword_for_tag(int(name, 16)) or name
+    return keyword_of(int(name, 16)) or name
 
 
 def text(attribute: Mapping[str, Any]) -> str:

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
-from pydicom._uid_dict import UID_dictionary  # the table that pydicom.uid is made from
-
 import hilum
 from hilum.cli.stated.statement import Context, Door, Entity, Remote, Service, Statement
 from hilum.codec import sop_class
 from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount, FhirMount
 from hilum.config.schema import Settings
+from hilum.model import dictionary
 
 VERIFICATION: Final = "Verification"
 STORAGE: Final = "Storage"
@@ -51,8 +50,7 @@ def stated(settings: Settings) -> Statement:
 
 def name_of(uid: str) -> str:
     """What the standard calls a UID; the UID itself where it does not know it."""
-    entry = UID_dictionary.get(uid)
-    return entry[0].partition(":")[0] if entry else uid
+    return dictionary.name_of(uid).partition(":")[0]
 
 
 def _doors(settings: Settings) -> Iterator[Door]:
@@ -70,11 +68,11 @@ def _contexts() -> Iterator[Context]:
 
 
 def _storage_classes() -> Iterator[str]:
-    return (uid for uid in UID_dictionary if sop_class.is_storage(uid))
+    return (uid for uid in dictionary.UIDS if sop_class.is_storage(uid))
 
 
 def _transfer_syntaxes() -> Iterator[str]:
-    return (uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax")
+    return (uid for uid, entry in dictionary.UIDS.items() if entry[1] == "Transfer Syntax")
 
 
 def _entity(settings: Settings, name: str, mount: AnyMount) -> Entity:

@@ -76,17 +76,17 @@ async def _edited(request: Request, file: Path, does: str, text: str, tag: str) 
         said["differences"] = differences(desk(request).settings(), wanted)
         return await _shown(request, 200, **said)
     saved = await to_thread.run_sync(edit.saved, whole, before)
-    audited(request, Kind.CHANGED, who(request.scope), why=f"saved the configuration {file}")
+    changed = ", ".join(map(str, differences(desk(request).settings(), wanted)))
+    why = f"saved {file}: {changed or 'nothing that counts'}"
+    audited(request, Kind.CONFIGURED, who(request.scope), why=why)
     if does == "apply":
         return await _reloaded(request, saved=str(saved))
     return await _fresh(request, saved=str(saved))
 
 
 async def _reloaded(request: Request, **more: Any) -> Response:  # noqa: ANN401 - for the page
-    """Apply what stands in the file; what became of it."""
-    outcome = await desk(request).reload()
-    said = "applied" if outcome["ok"] else "could not be applied"
-    audited(request, Kind.CHANGED, who(request.scope), why=f"the configuration was {said}")
+    """Apply what stands in the file; what became of it, which the audit is told of there."""
+    outcome = await desk(request).reload(who(request.scope))
     return await _fresh(request, outcome=outcome, **more)
 
 

@@ -1,17 +1,21 @@
 """What do the pages of administrators work with? Handed in, as it is made on other floors."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hilum.config.schema import Settings
+from hilum.core.explained import Question, Route
+from hilum.core.policy import Policy
 from hilum.core.queue import Queue
 from hilum.core.records import Tally
 from hilum.core.transactions import Transaction
 from hilum.frontends.admin.health import Health
+from hilum.frontends.admin.trial import Heard, Probes, Proposed, Trials
 from hilum.model.errors import NotOffered
 from hilum.model.issued import IssuedToken
-from hilum.model.principal import Grant
+from hilum.model.principal import Grant, Principal
 
 
 class Tokens(Protocol):
@@ -77,8 +81,16 @@ async def _no_peer(name: str) -> float:
     raise NotOffered(f"{name} cannot be asked here")
 
 
-async def _no_reload() -> Mapping[str, Any]:
+async def _no_reload(_who: Principal) -> Mapping[str, Any]:
     return {"ok": False, "applied": [], "restart": [], "problems": ["nobody can reload here"]}
+
+
+async def _no_probe(name: str, _retrieves: bool, _heard: Heard) -> Proposed:  # noqa: FBT001 - see Probes
+    raise NotOffered(f"{name} cannot be probed here")
+
+
+async def _no_way(_question: Question, _policy: Policy) -> Route:
+    raise NotOffered("nobody can explain here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +105,12 @@ class Desk:
         queue: what is to be brought elsewhere; None: nothing is.
         tokens: those that we issue; None: nothing is kept.
         echo_peer: asks one of `[peers]` whether it lives; the seconds that it took.
-        reload: has the configuration applied; what became of it, as `hilum reload --json` says it.
+        reload: has the configuration applied, for whom; what became of it, as `hilum reload --json`
+            says it.
+        explain: which way a request would go, and whether a policy allows it. Raises HilumError
+            for one that would be refused.
+        probe: learns what a system is like.
+        trials: the probe that runs, or ran last.
         health: how mounts and peers were when somebody looked last.
         worker: our number, from 0.
     """
@@ -105,6 +122,15 @@ class Desk:
     queue: Queue | None = None
     tokens: Tokens | None = None
     echo_peer: Callable[[str], Awaitable[float]] = _no_peer
-    reload: Callable[[], Awaitable[Mapping[str, Any]]] = _no_reload
+    reload: Callable[[Principal], Awaitable[Mapping[str, Any]]] = _no_reload
+    explain: Callable[[Question, Policy], Awaitable[Route]] = _no_way
+    probe: Probes = _no_probe
+    trials: Trials = field(default_factory=Trials)
     health: Health = field(default_factory=Health)
     worker: int = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """What goes on in the background does so until the block is left."""
+        async with self.health.asking(), self.trials.open():
+            yield

@@ -54,7 +54,7 @@ async def change(request: Request) -> Response:
         count = await queue.retry(ids)
         done = f"{count} due now"
     why = f"errands {', '.join(map(str, ids[:20]))}{' …' if len(ids) > 20 else ''}: {done}"  # noqa: PLR2004 - enough for a line
-    audited(request, Kind.CHANGED, who(request.scope), why=why)
+    audited(request, Kind.RESTRICTED, who(request.scope), why=why)
     return back(request, "queue", done=f"{done}.")
 
 

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from hilum.frontends.admin import configuration, metrics, queue, status, tokens
+from hilum.frontends.admin import configuration, explain, metrics, probe, queue, status, tokens
 from hilum.frontends.dicomweb import login_elsewhere, login_page, page, service
-from hilum.frontends.dicomweb.resources import Handler, Resource
+from hilum.frontends.dicomweb.resources import Resource
 from hilum.frontends.dicomweb.who import NOT_LOOKED_AT
+from hilum.frontends.later import Handler
 from hilum.model.principal import Right
 
 _METRICS: Final = frozenset((Right.METRICS, Right.ADMIN))
@@ -25,6 +26,8 @@ PAGES: Final = (
     _page("/queue", queue.show, queue.change),
     _page("/tokens", tokens.show, tokens.change),
     _page("/config", configuration.show, configuration.change),
+    _page("/explain", explain.show, explain.change),
+    _page("/probe", probe.show, probe.change),
 )
 """What is for people; its errors are pages too."""
 

@@ -15,30 +15,30 @@ from hilum.core.broker import Broker
 from hilum.core.jobs import BackgroundSends
 from hilum.core.login import OPEN, Login
 from hilum.core.readiness import Inspects, nothing
-from hilum.frontends.dicomweb import capabilities, errors
+from hilum.frontends.dicomweb import errors
 from hilum.frontends.dicomweb.access import Access
 from hilum.frontends.dicomweb.bodies import Bodies
 from hilum.frontends.dicomweb.cors import Cors
 from hilum.frontends.dicomweb.direct import Direct
 from hilum.frontends.dicomweb.endpoint import Endpoint, Failed
 from hilum.frontends.dicomweb.metered import Metered
-from hilum.frontends.dicomweb.renderings import Renderings
+from hilum.frontends.dicomweb.pictures import Pictures
 from hilum.frontends.dicomweb.reports import Reports
 from hilum.frontends.dicomweb.resources import (
     MOUNTS,
     OF_A_MOUNT,
     OF_THE_SERVICE,
-    Handler,
+    OPTIONS_OF_A_MOUNT,
+    OPTIONS_OF_THE_SERVICE,
     Resource,
 )
 from hilum.frontends.dicomweb.viewer_files import Installed
 from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT
 from hilum.frontends.fhir import errors as fhir_errors
-from hilum.frontends.fhir import metadata
-from hilum.frontends.fhir.resources import OF_FHIR, ROOTS, is_below
+from hilum.frontends.fhir.resources import OF_FHIR, ROOTS, STATEMENT, is_below
 from hilum.frontends.fhir.service import Fhir
+from hilum.frontends.later import Handler
 from hilum.net.rates import Rates
-from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
 
 
@@ -96,9 +96,8 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.state.rates = counted
     app.state.reports = Reports(mark) if before is None else before.state.reports
     app.state.sends = sends
-    app.state.renderings = Renderings() if before is None else before.state.renderings
     app.state.workshop = workshop
-    app.state.looks = Looks() if before is None else before.state.looks
+    app.state.pictures = Pictures() if before is None else before.state.pictures
     app.state.bodies = Bodies() if before is None else before.state.bodies
     app.state.viewer = None if viewer is None else Installed(viewer)
     app.state.spill = spill
@@ -109,14 +108,14 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
 
 def _routes() -> Iterator[Route]:
     for resource in OF_THE_SERVICE:
-        yield _route(resource.path, resource, capabilities.of_the_service, _all)
+        yield _route(resource.path, resource, OPTIONS_OF_THE_SERVICE, _all)
     for mount in MOUNTS:
         for resource in OF_A_MOUNT:
-            yield _route(mount + resource.path, resource, capabilities.of_a_mount, _addressed)
+            yield _route(mount + resource.path, resource, OPTIONS_OF_A_MOUNT, _addressed)
     for root in ROOTS:
         for resource in OF_FHIR:
             path = root + resource.path
-            yield _route(path, resource, metadata.statement, _addressed, fhir_errors.answer)
+            yield _route(path, resource, STATEMENT, _addressed, fhir_errors.answer)
 
 
 def _written(request: Request) -> errors.Said:

@@ -99,10 +99,14 @@ def accepts(request: Request) -> list[MediaType]:
 
 def _said(request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The values of `accept=`, and those of Accept."""
+    header = tuple(request.headers.getlist("accept"))
+    query: bytes = request.scope["query_string"]
+    if b"%" not in query and b"accept" not in query.lower():  # most have none: nothing is parsed
+        return (), header
     parameters = tuple(
         value for name, value in request.query_params.multi_items() if name.lower() == "accept"
     )
-    return parameters, tuple(request.headers.getlist("accept"))
+    return parameters, header
 
 
 @lru_cache(maxsize=256)
@@ -116,15 +120,20 @@ def one_of(request: Request, offers: Iterable[str]) -> str:
     Raises:
         NotAcceptable: it takes none of them.
     """
-    offered = list(offers)
-    said = [_ranges(texts) for texts in _said(request)]
+    offered = tuple(offers)
+    chosen = _chosen(_said(request), offered)
+    if chosen is None:
+        raise NotAcceptable(f"this can be given as {' or '.join(offered)} only")
+    return chosen
+
+
+@lru_cache(maxsize=256)
+def _chosen(texts: tuple[tuple[str, ...], tuple[str, ...]], offered: tuple[str, ...]) -> str | None:
+    said = [_ranges(each) for each in texts]
     if not any(said):
         said.append((MediaType("*/*"),))
-    for ranges in said:
-        chosen = media_type.choose(ranges, offered)
-        if chosen is not None:
-            return chosen
-    raise NotAcceptable(f"this can be given as {' or '.join(offered)} only")
+    found = (media_type.choose(ranges, offered) for ranges in said)
+    return next((each for each in found if each is not None), None)
 
 
 def warning(root: str, text: str) -> tuple[str, str]:

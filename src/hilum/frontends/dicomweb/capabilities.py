@@ -21,11 +21,12 @@ from hilum.codec.media_type import (
     ZIP,
 )
 from hilum.config.schema import HttpSettings
-from hilum.frontends.dicomweb import delete, openapi, wado_uri_query
+from hilum.frontends.dicomweb import openapi, wado_uri_query
 from hilum.frontends.dicomweb.asked import asked, one_of
 from hilum.frontends.dicomweb.documents import OF_AN_INSTANCE, ONE, SEVERAL
-from hilum.frontends.dicomweb.resources import OF_A_MOUNT, OF_THE_SERVICE, Handler, Resource
+from hilum.frontends.dicomweb.resources import DELETE, OF_A_MOUNT, OF_THE_SERVICE, Resource
 from hilum.frontends.dicomweb.root import service_root
+from hilum.frontends.later import Handler
 from hilum.imaging import document
 from hilum.imaging.picture import JPEG, STILL
 from hilum.imaging.wish import PARAMETERS
@@ -62,7 +63,7 @@ async def of_a_mount(request: Request) -> Response:
     """`OPTIONS` of a mount or anything below it."""
     about = asked(request)
     mount = about.broker.mounts[about.mount]
-    hidden = delete.delete if mount.deletes is None else None
+    hidden = DELETE if mount.deletes is None else None
     shown = [_without(resource, hidden) for resource in OF_A_MOUNT]
     return _answer(request, about.root, shown, hidden)
 

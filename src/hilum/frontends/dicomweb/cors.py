@@ -50,6 +50,9 @@ class Cors:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if not self._origins and scope["method"] != "OPTIONS":
+            await self._app(scope, receive, send)
+            return
         headers = Headers(scope=scope)
         origin = headers.get("origin", "")
         if scope["method"] == "OPTIONS" and origin and "access-control-request-method" in headers:

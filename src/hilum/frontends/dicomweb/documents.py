@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -35,10 +35,11 @@ class Form:
 
     Attributes:
         kind: in `OF_AN_INSTANCE`.
+        boundary: of a multipart.
     """
 
     kind: str
-    boundary: str = field(default_factory=new_boundary)
+    boundary: str = ""
 
     @property
     def is_json(self) -> bool:
@@ -99,7 +100,8 @@ def form(request: Request, *, one: bool = False) -> Form:
     Raises:
         NotAcceptable: it takes no form that there is.
     """
-    return Form(one_of(request, OF_AN_INSTANCE if one else SEVERAL))
+    kind = one_of(request, OF_AN_INSTANCE if one else SEVERAL)
+    return Form(kind, new_boundary() if kind == XML_PARTS else "")
 
 
 def as_xml(json: bytes) -> bytes:

@@ -8,8 +8,8 @@ from starlette.types import Receive, Scope, Send
 
 from hilum.frontends.dicomweb import errors
 from hilum.frontends.dicomweb.asked import request_id
-from hilum.frontends.dicomweb.resources import Handler
 from hilum.frontends.dicomweb.who import settle
+from hilum.frontends.later import Handler
 from hilum.model.principal import Right
 
 Failed = Callable[[Exception, str], Response]

@@ -26,11 +26,13 @@ from hilum.imaging.index import EncapsulatedIndex, FrameIndex, Piece
 from hilum.imaging.pixels import Pixels
 from hilum.imaging.read import Looked
 from hilum.model.errors import BadRequest, NotFound
-from hilum.workshop import tasks_frames
+from hilum.net.lying import Lying
+from hilum.workshop import reading, tasks_frames
 from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
 
 _LIST: Final = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*")
+_WORTH: Final = 128 * 1024  # bytes; what is smaller is read, and leaves with its head
 _WHOLE: Final = 4 * 1024 * 1024  # bytes; a frame up to this is read in one go
 
 
@@ -88,10 +90,12 @@ class Frames:
         operation = self.asked.operation(Lend, ref=self.asked.ref)
         state = self.request.app.state
         async with self.asked.broker.lend(operation) as lent:
-            looked = await state.looks.look(lent)
+            looked = await state.pictures.looks.look(lent)
             if looked.pixels is None or looked.index is None:
                 raise NotFound("there are no frames in this instance")
-            source = Source(lent, looked, looked.pixels, looked.index, state.looks, state.workshop)
+            source = Source(
+                lent, looked, looked.pixels, looked.index, state.pictures.looks, state.workshop
+            )
             count = looked.index.frames
             numbers = range(count) if self.numbers is None else self.numbers
             there = [number for number in numbers if number < count]
@@ -127,7 +131,7 @@ class Frames:
             return Answer(part.status, headers, data[part.start : part.start + part.length])
         cut = cut_out(pieces, part.start, part.length)
         if part.length <= _WHOLE:
-            return Answer(part.status, headers, await source.read(cut))
+            return Answer(part.status, headers, [source.lying(cut) or await source.read(cut)])
         return Answer(part.status, headers, source.chunks(cut), part.length)
 
     async def _parts(self, source: "Source", numbers: Sequence[int], way: Way, tag: str) -> Answer:
@@ -139,7 +143,10 @@ class Frames:
         first = part_head(boundary, part, first=True)
         tail = closing(boundary)
         if len(numbers) == 1 and (way.form is not Form.STORED or source.size(numbers[0]) <= _WHOLE):
-            return Answer(200, headers, [first, await source.frame(numbers[0], way), tail])
+            pieces = source.lies(numbers[0], way)
+            lying = None if pieces is None else source.lying(pieces)
+            frame = lying or await source.frame(numbers[0], way)
+            return Answer(200, headers, [first, frame, tail])
         following = part_head(boundary, part)
         length = None
         if way.form is Form.STORED:
@@ -191,6 +198,14 @@ class Source:
         if self.is_encapsulated:
             return sum(length for _, length in pieces)
         return little.size(self.pixels)
+
+    def lying(self, pieces: Sequence[Piece]) -> Lying | None:
+        """Bytes of the data set to be sent as they lie in their file; None: they must be read."""
+        if len(pieces) != 1 or pieces[0][1] < _WORTH or self.looked.inflated:
+            return None
+        offset, length = self.lent.offset + pieces[0][0], pieces[0][1]
+        file = reading.ready(self.lent.path, offset, length)
+        return None if file is None else Lying(file, offset, length)
 
     async def read(self, pieces: Sequence[Piece]) -> bytes:
         """Bytes of the data set.

@@ -10,13 +10,13 @@ from string import Template
 from urllib.parse import urlsplit
 
 import orjson
-from pydicom._dicom_dict import DicomDictionary
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hilum.codec.media_type import HTML
 from hilum.config.schema import HttpSettings
 from hilum.frontends.dicomweb.root import service_root
+from hilum.model.dictionary import TAGS
 from hilum.model.errors import NotFound
 
 _TYPES = {
@@ -94,4 +94,4 @@ def _read(name: str) -> bytes:
 
 def _names() -> bytes:
     """What the attributes are called, by tag (PS3.6 §6)."""
-    return orjson.dumps({f"{tag:08X}": entry[2] for tag, entry in DicomDictionary.items()})
+    return orjson.dumps({f"{tag:08X}": entry[2] for tag, entry in TAGS.items()})

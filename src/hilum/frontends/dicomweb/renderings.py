@@ -53,11 +53,12 @@ async def rendered(
         OutOfResources: there is no room, or no time.
         HilumError: as there.
     """
-    kept: Renderings = request.app.state.renderings
+    kept: Renderings = request.app.state.pictures.renderings
     key = (lent.key, number, wish, ranges)
     found = kept.get(key)
     if found is None:
-        found = await _workshop(request).run(
+        workshop = _workshop(request)
+        found = await workshop.run(
             tasks_rendered.rendered,
             lent.path,
             lent.offset,
@@ -67,6 +68,7 @@ async def rendered(
             number,
             wish,
             ranges,
+            workshop.spare,
         )
         kept.put(key, found)
     return found
@@ -76,7 +78,7 @@ async def thumbnail(
     request: Request, lent: Lent, number: int | None, viewport: Viewport
 ) -> Rendered:
     """What was lent, as `imaging.rendered.thumbnail` gives it; raises like `rendered`."""
-    kept: Renderings = request.app.state.renderings
+    kept: Renderings = request.app.state.pictures.renderings
     key = (lent.key, number, viewport)
     found = kept.get(key)
     if found is None:

@@ -1,36 +1,13 @@
 """Which resources are there, and what can be done with each? The one table of them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.requests import Request
-from starlette.responses import Response
-
-from hilum.frontends.dicomweb import (
-    bulkdata,
-    delete,
-    frames,
-    jobs,
-    login_elsewhere,
-    login_page,
-    metadata,
-    openapi,
-    page,
-    qido,
-    rendered,
-    send,
-    service,
-    stow,
-    thumbnail,
-    viewer,
-    wado,
-    wado_uri,
-)
+from hilum.frontends.dicomweb import metadata, qido, service, stow, wado
 from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT
+from hilum.frontends.later import Handler, Later
 from hilum.model.identity import Level
 from hilum.model.principal import Right
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +23,19 @@ class Resource:
     methods: Mapping[str, Handler]
     needs: Mapping[str, frozenset[Right]]
 
+
+def _later(module: str, name: str, *made_of: object) -> Later:
+    return Later(f"dicomweb.{module}", name, *made_of)
+
+
+DELETE = _later("delete", "delete")
+OPTIONS_OF_A_MOUNT = _later("capabilities", "of_a_mount")
+OPTIONS_OF_THE_SERVICE = _later("capabilities", "of_the_service")
+
+_RENDERED_SEVERAL = _later("rendered", "several")
+_THUMBNAIL = _later("thumbnail", "show")
+_VIEWER = _later("viewer", "viewer")
+_WADO_URI = _later("wado_uri", "retrieve")
 
 _STUDY = "/studies/{study}"
 _SERIES = _STUDY + "/series/{series}"
@@ -63,7 +53,11 @@ def _searched(path: str, level: Level) -> Resource:
 
 def _sends(search: str, level: Level) -> Resource:
     """The Sends of what a search resource lists."""
-    methods = {"POST": send.begin(level), "GET": send.status(level), "DELETE": send.stop(level)}
+    methods = {
+        "POST": _later("send", "begin", level),
+        "GET": _later("send", "status", level),
+        "DELETE": _later("send", "stop", level),
+    }
     needs = _needs(POST=Right.SEND, GET=Right.SEND, DELETE=Right.SEND)
     return Resource(search + "/send-requests/{transaction}", methods, needs)
 
@@ -88,7 +82,7 @@ OF_A_MOUNT = (
     _searched("/instances", Level.IMAGE),
     Resource(
         _STUDY,
-        {"GET": wado.retrieve, "POST": stow.store, "DELETE": delete.delete},
+        {"GET": wado.retrieve, "POST": stow.store, "DELETE": DELETE},
         _needs(GET=Right.RETRIEVE, POST=Right.STORE, DELETE=Right.DELETE),
     ),
     _given(_STUDY + "/metadata", metadata.describe),
@@ -97,7 +91,7 @@ OF_A_MOUNT = (
     *(
         Resource(
             each,
-            {"GET": wado.retrieve, "DELETE": delete.delete},
+            {"GET": wado.retrieve, "DELETE": DELETE},
             _needs(GET=Right.RETRIEVE, DELETE=Right.DELETE),
         )
         for each in (_SERIES, _INSTANCE)
@@ -105,19 +99,19 @@ OF_A_MOUNT = (
     _given(_SERIES + "/metadata", metadata.describe),
     _searched(_SERIES + "/instances", Level.IMAGE),
     _given(_INSTANCE + "/metadata", metadata.describe),
-    _given(_INSTANCE + "/bulkdata/{path:path}", bulkdata.bulkdata),
-    _given(_INSTANCE + "/pixeldata", frames.pixeldata),
-    _given(_INSTANCE + "/frames/{frames}", frames.frames),
-    _given(_STUDY + "/rendered", rendered.several),
-    _given(_SERIES + "/rendered", rendered.several),
-    _given(_INSTANCE + "/rendered", rendered.instance),
-    _given(_INSTANCE + "/frames/{frames}/rendered", rendered.frames),
-    *(_given(each + "/thumbnail", thumbnail.show) for each in (_STUDY, _SERIES, _INSTANCE)),
-    _given(_INSTANCE + "/frames/{frames}/thumbnail", thumbnail.show),
-    _given("/wado", wado_uri.retrieve),
+    _given(_INSTANCE + "/bulkdata/{path:path}", _later("bulkdata", "bulkdata")),
+    _given(_INSTANCE + "/pixeldata", _later("frames", "pixeldata")),
+    _given(_INSTANCE + "/frames/{frames}", _later("frames", "frames")),
+    _given(_STUDY + "/rendered", _RENDERED_SEVERAL),
+    _given(_SERIES + "/rendered", _RENDERED_SEVERAL),
+    _given(_INSTANCE + "/rendered", _later("rendered", "instance")),
+    _given(_INSTANCE + "/frames/{frames}/rendered", _later("rendered", "frames")),
+    *(_given(each + "/thumbnail", _THUMBNAIL) for each in (_STUDY, _SERIES, _INSTANCE)),
+    _given(_INSTANCE + "/frames/{frames}/thumbnail", _THUMBNAIL),
+    _given("/wado", _WADO_URI),
     Resource(
         "/jobs/{job}",
-        {"GET": jobs.status, "DELETE": jobs.give_up},
+        {"GET": _later("jobs", "status"), "DELETE": _later("jobs", "give_up")},
         _needs(GET=Right.RETRIEVE, DELETE=Right.RETRIEVE),
     ),
     _sends("/studies", Level.STUDY),
@@ -131,24 +125,24 @@ OF_A_MOUNT = (
 
 OF_THE_SERVICE = (
     _open("/", service.index),
-    _open("/ui/{file}", page.asset),
+    _open("/ui/{file}", _later("page", "asset")),
     Resource(
         "/login",
-        {"GET": login_page.show, "POST": login_page.begin},
+        {"GET": _later("login_page", "show"), "POST": _later("login_page", "begin")},
         {"GET": NOT_LOOKED_AT, "POST": NOT_LOOKED_AT},
     ),
-    _open("/login/provider", login_elsewhere.begin),
-    _open("/login/code", login_elsewhere.end),
-    Resource("/logout", {"POST": login_page.end}, {"POST": NOT_LOOKED_AT}),
-    _open("/openapi.yaml", openapi.as_yaml),
-    _open("/openapi.json", openapi.as_json),
-    _given("/wado", wado_uri.retrieve),
+    _open("/login/provider", _later("login_elsewhere", "begin")),
+    _open("/login/code", _later("login_elsewhere", "end")),
+    Resource("/logout", {"POST": _later("login_page", "end")}, {"POST": NOT_LOOKED_AT}),
+    _open("/openapi.yaml", _later("openapi", "as_yaml")),
+    _open("/openapi.json", _later("openapi", "as_json")),
+    _given("/wado", _WADO_URI),
     Resource("/aets", {"GET": service.mounts}, {"GET": ANY}),
     Resource("/health", {"GET": service.health}, _needs(GET=Right.ECHO)),
     _open("/livez", service.alive),
     _open("/readyz", service.ready),
-    _open("/viewer", viewer.viewer),
-    _open("/viewer/{path:path}", viewer.viewer),
+    _open("/viewer", _VIEWER),
+    _open("/viewer/{path:path}", _VIEWER),
 )
 
 MOUNTS = ("/aets/{aet}", "/dicomweb")

@@ -1,6 +1,7 @@
 """By which URL does the client see us? (PS3.18 §8.2; RFC 7239 for what a proxy says)."""
 
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -50,6 +51,7 @@ def mount_root(request: Request, settings: HttpSettings) -> str:
     return service_root(request, settings) + path
 
 
+@lru_cache(maxsize=256)
 def aet_path(title: str) -> str:
     """Where the mount of this AE title is."""
     return f"/aets/{quote(title, safe='')}"

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from importlib import import_module
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hilum.codec import media_type, stow_response
-from hilum.codec.media_type import DICOM, DICOM_JSON, DICOM_XML, MediaType
+from hilum.codec.media_type import DICOM, DICOM_JSON, DICOM_XML, METADATA, MediaType
 from hilum.codec.verdict import verdict_on
 from hilum.core.backend import StoreSession
 from hilum.core.operations import Store
@@ -17,7 +19,6 @@ from hilum.frontends.dicomweb import documents, errors, upload
 from hilum.frontends.dicomweb.asked import Asked, asked, one_of, warning
 from hilum.frontends.dicomweb.incoming import Incoming
 from hilum.frontends.dicomweb.spool import Spool
-from hilum.frontends.dicomweb.stow_metadata import METADATA, Gathered
 from hilum.frontends.dicomweb.streamed import Unanswered
 from hilum.frontends.dicomweb.upload import Body, ClientGoneError, Part
 from hilum.frontends.dicomweb.waiting import result_url
@@ -29,6 +30,9 @@ from hilum.model.errors import (
     UnsupportedMedia,
 )
 from hilum.model.outcome import Stored
+
+_GATHERING: Final = "hilum.frontends.dicomweb.stow_metadata"
+"""Imported when somebody stores that way: it brings pydicom along."""
 
 
 async def store(request: Request) -> Response:
@@ -50,7 +54,8 @@ async def store(request: Request) -> Response:
         parts = _parts(content, pieces, about.settings.max_parts, body.length)
         try:
             if _kind_of(content) in METADATA:
-                gathered = Gathered(spool, _base(about), about.settings.max_parts)
+                gathering = await asyncio.to_thread(import_module, _GATHERING)
+                gathered = gathering.Gathered(spool, _base(about), about.settings.max_parts)
                 await gathered.gather(content, parts)
                 await _keep(about, gathered.instances(), stored)
                 headers = _unused(about, gathered.unused)

@@ -16,7 +16,7 @@ from hilum.codec.compose import Composed, Stretch, composed, syntax_of_part
 from hilum.codec.dataset_pieces import pieces_of
 from hilum.codec.json_dataset import first_of
 from hilum.codec.json_stream import JsonStream
-from hilum.codec.media_type import DICOM, DICOM_JSON, DICOM_XML, MediaType
+from hilum.codec.media_type import DICOM, DICOM_XML, METADATA, MediaType
 from hilum.codec.part10 import encode_meta
 from hilum.frontends.dicomweb.spool import Spool
 from hilum.frontends.dicomweb.upload import Part
@@ -25,8 +25,6 @@ from hilum.model.identity import is_uid
 from hilum.model.instance import CHUNK
 from hilum.model.outcome import Stored
 
-METADATA: Final = frozenset((DICOM_JSON, DICOM_XML))
-"""Media types that a request of this kind has."""
 MAX_OBJECT: Final = 16 * 1024 * 1024
 """Bytes of the metadata of one instance; values that are longer belong into bulk data."""
 

@@ -1,6 +1,5 @@
 """How does an answer leave that is still being made? Within the block that its source opened."""
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
@@ -12,15 +11,15 @@ from starlette.types import Receive, Scope, Send
 
 from hilum.frontends.dicomweb import errors
 from hilum.frontends.dicomweb.asked import request_id
+from hilum.frontends.dicomweb.leaving import Watch, watching
 from hilum.model.errors import HilumError, Vanished
-from hilum.net.pieces import Pieces
+from hilum.net.pieces import Piece, Pieces
 
 _log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
 
 _BODILESS = frozenset({204, 304})  # RFC 9110 §8.6: nothing is said of a length
-WATCH = 0.05  # seconds from which on somebody looks whether the client is still there
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +33,8 @@ class Answer:
 
     status: int
     headers: Headers
-    body: bytes | list[bytes] | AsyncGenerator[bytes, None]
+    body: bytes | list[bytes] | list[Piece] | AsyncGenerator[bytes, None]
     length: int | None = None
-
-
-class _Gone(Exception):
-    """The client closed the connection."""
 
 
 class Streamed(Response):
@@ -64,20 +59,16 @@ class Streamed(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; never raises but when cancelled from outside."""
         failed: Response | None = None
-        try:
-            async with asyncio.TaskGroup() as group:
-                watch = _Watch(group, receive)
-                try:
-                    failed = await self._answer(scope, send, watch)
-                finally:
-                    watch.stop()
-        except* _Gone:
+        watch = watching(scope, receive)
+        async with watch:
+            failed = await self._answer(scope, send, watch)
+        if watch.is_gone:
             _log.info("request %s: the client went away", self._request_id)
         if failed is not None:
             await failed(scope, receive, send)
 
     async def _answer(
-        self, scope: Scope, send: Send, watch: "_Watch", *, again: bool = True
+        self, scope: Scope, send: Send, watch: Watch, *, again: bool = True
     ) -> Response | None:
         """Send the answer; gives what to answer instead when nothing has left yet."""
         begun = False
@@ -108,7 +99,7 @@ class Unanswered(Response):
         """Send nothing."""
 
 
-async def _send(answer: Answer, scope: Scope, send: Send, watch: "_Watch") -> None:
+async def _send(answer: Answer, scope: Scope, send: Send, watch: Watch) -> None:
     body = Pieces(answer.body) if isinstance(answer.body, list) else answer.body
     length = answer.length if isinstance(body, AsyncGenerator) else len(body)
     headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
@@ -122,38 +113,10 @@ async def _send(answer: Answer, scope: Scope, send: Send, watch: "_Watch") -> No
         await send({"type": "http.response.body", "body": body})
         return
     async with aclosing(body):
-        if scope["method"] != "HEAD":
-            async for chunk in body:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    watch.stop()
+        try:
+            if scope["method"] != "HEAD":
+                async for chunk in body:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        finally:
+            watch.stop()  # what is open is closed in peace
     await send({"type": "http.response.body", "body": b""})
-
-
-class _Watch:
-    """Looks whether the client is still there, of a request that takes its time."""
-
-    def __init__(self, group: asyncio.TaskGroup, receive: Receive) -> None:
-        self._group = group
-        self._receive = receive
-        self._task: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(WATCH, self._begin)
-
-    def _begin(self) -> None:
-        self._task = self._group.create_task(_until_gone(self._receive))
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-
-
-async def _until_gone(receive: Receive) -> None:
-    """Read the request to its end and on, until the client leaves.
-
-    Raises:
-        _Gone: it did.
-    """
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    raise _Gone

@@ -89,7 +89,7 @@ async def _part(request: Request, about: Asked, query: Query) -> Viewport:
     Raises:
         NotAcceptable: this is no image.
     """
-    looks: Looks = request.app.state.looks
+    looks: Looks = request.app.state.pictures.looks
     async with rendered.lent(about, about.ref) as file:
         pixels = (await looks.look(file)).pixels
     if pixels is None:

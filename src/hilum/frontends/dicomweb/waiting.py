@@ -225,7 +225,10 @@ def _link(url: str) -> str:
 
 def _respond_async(request: Request) -> bool:
     """Whether the client prefers not to wait (RFC 7240 §4.1)."""
-    preferences = ",".join(request.headers.getlist("prefer")).split(",")
+    said = request.headers.getlist("prefer")
+    if not said:
+        return False
+    preferences = ",".join(said).split(",")
     names = (each.partition(";")[0].partition("=")[0].strip().lower() for each in preferences)
     return "respond-async" in names
 

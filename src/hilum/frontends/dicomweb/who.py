@@ -6,6 +6,7 @@ looked up that was made for somebody else.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -96,7 +97,7 @@ def _named(mounts: Sequence[str]) -> str:
 
 def refused(request: Request, beside: Principal, error: HilumError, mount: str = "") -> None:
     """Tell the audit of what was shown and is not taken."""
-    kind = Kind.DENIED if isinstance(error, Forbidden) else Kind.LOGIN
+    kind = Kind.RESTRICTED if isinstance(error, Forbidden) else Kind.LOGIN
     nobody = replace(beside, proof=Proof.NOTHING, name="")
     audited(request, kind, nobody, mount=mount, outcome=Outcome.MINOR, why=str(error))
 
@@ -155,6 +156,12 @@ def _beside(request: Request) -> Principal:
         address = _forwarded(request, settings) or address
     subject = scope.get("extensions", {}).get("tls", {}).get("client_cert_name") or ""
     proof = Proof.CERTIFICATE if subject else Proof.NOTHING
+    return _shown_by(subject, proof, address)
+
+
+@lru_cache(maxsize=1024)
+def _shown_by(subject: str, proof: Proof, address: str) -> Principal:
+    """Made once for many requests."""
     return Principal(subject, proof, address=address, certificate=subject)
 
 

@@ -99,7 +99,7 @@ class Session:
     def refused(self, why: str) -> None:
         """Tell the audit of a request that is not allowed."""
         event = Event(
-            kind=Kind.DENIED,
+            kind=Kind.RESTRICTED,
             who=self.who,
             mount=self.mount,
             request_id=self.request_id,

@@ -59,9 +59,14 @@ SUBSCRIPTIONS = Searched(
 
 
 def offered(about: About, searched: Searched) -> Offers:
-    """What can be asked of a type at a mount: of changes only where somebody knows them."""
+    """What can be asked of a type at a mount."""
+    return offered_where(searched, changes=about.mount.changes is not None)
+
+
+def offered_where(searched: Searched, *, changes: bool) -> Offers:
+    """What can be asked of a type: of changes only where somebody knows them."""
     offers = searched.offers
-    if about.mount.changes is not None or "_lastUpdated" not in offers.parameters:
+    if changes or "_lastUpdated" not in offers.parameters:
         return offers
     known = {name: each for name, each in offers.parameters.items() if name != "_lastUpdated"}
     return replace(offers, parameters=known)

@@ -5,9 +5,7 @@ from typing import Final
 
 from hilum.frontends.dicomweb.resources import Resource
 from hilum.frontends.dicomweb.who import ANY
-from hilum.frontends.fhir import metadata, read, subscriptions
-from hilum.frontends.fhir.kinds import ENDPOINTS, PATIENTS, STUDIES, SUBSCRIPTIONS
-from hilum.frontends.fhir.search import search
+from hilum.frontends.later import Later
 from hilum.model.principal import Right
 
 ROOTS: Final = ("/aets/{aet}/fhir", "/fhir")
@@ -17,33 +15,45 @@ _QUERY: Final = frozenset((Right.QUERY,))
 _SUBSCRIBE: Final = frozenset((Right.SUBSCRIBE,))
 _BELOW = re.compile(r"(/aets/[^/]+)?/fhir(/.*)?")
 
+STATEMENT: Final = Later("fhir.metadata", "statement")
+"""Also what OPTIONS gives."""
+
+
+def _searches(kind: str) -> Later:
+    return Later("fhir.search", "of_type", kind)
+
+
+def _subscriptions(name: str) -> Later:
+    return Later("fhir.subscriptions", name)
+
+
 OF_FHIR: Final = (
-    Resource("/metadata", {"GET": metadata.statement}, {"GET": ANY}),
+    Resource("/metadata", {"GET": STATEMENT}, {"GET": ANY}),
     *(
         resource
-        for searched, reads in (
-            (STUDIES, read.imaging_study),
-            (PATIENTS, read.patient),
-            (ENDPOINTS, read.endpoint),
+        for kind, reads in (
+            ("ImagingStudy", "imaging_study"),
+            ("Patient", "patient"),
+            ("Endpoint", "endpoint"),
         )
         for resource in (
-            Resource(f"/{searched.type}", {"GET": search(searched)}, {"GET": _QUERY}),
-            Resource(f"/{searched.type}/_search", {"POST": search(searched)}, {"POST": _QUERY}),
-            Resource(f"/{searched.type}/{{id}}", {"GET": reads}, {"GET": _QUERY}),
+            Resource(f"/{kind}", {"GET": _searches(kind)}, {"GET": _QUERY}),
+            Resource(f"/{kind}/_search", {"POST": _searches(kind)}, {"POST": _QUERY}),
+            Resource(f"/{kind}/{{id}}", {"GET": Later("fhir.read", reads)}, {"GET": _QUERY}),
         )
     ),
     Resource(
         "/Subscription",
-        {"GET": search(SUBSCRIPTIONS), "POST": subscriptions.create},
+        {"GET": _searches("Subscription"), "POST": _subscriptions("create")},
         {"GET": _SUBSCRIBE, "POST": _SUBSCRIBE},
     ),
-    Resource("/Subscription/_search", {"POST": search(SUBSCRIPTIONS)}, {"POST": _SUBSCRIBE}),
+    Resource("/Subscription/_search", {"POST": _searches("Subscription")}, {"POST": _SUBSCRIBE}),
     Resource(
         "/Subscription/{id}",
         {
-            "GET": subscriptions.read,
-            "PUT": subscriptions.update,
-            "DELETE": subscriptions.delete,
+            "GET": _subscriptions("read"),
+            "PUT": _subscriptions("update"),
+            "DELETE": _subscriptions("delete"),
         },
         {"GET": _SUBSCRIBE, "PUT": _SUBSCRIBE, "DELETE": _SUBSCRIBE},
     ),

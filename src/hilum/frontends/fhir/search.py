@@ -1,6 +1,6 @@
 """How is a search answered? `GET` and `POST …/_search` of Patient, ImagingStudy and Endpoint."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -18,19 +18,28 @@ from hilum.frontends.fhir import errors, subscriptions
 from hilum.frontends.fhir.asked import About, about
 from hilum.frontends.fhir.finding import finding
 from hilum.frontends.fhir.given import Resources, shown
-from hilum.frontends.fhir.kinds import SUBSCRIPTIONS, Searched, offered
+from hilum.frontends.fhir.kinds import (
+    ENDPOINTS,
+    PATIENTS,
+    STUDIES,
+    SUBSCRIPTIONS,
+    Searched,
+    offered,
+)
 from hilum.frontends.fhir.pages import Page, counted, page, sliced
+from hilum.frontends.later import Handler
 from hilum.model.errors import BadRequest, TooLarge, UnsupportedMedia
 
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FORM = 1024 * 1024  # bytes
 _MOST_FIELDS = 100
 
-Handler = Callable[[Request], Awaitable[Response]]
+_ALL = (STUDIES, PATIENTS, ENDPOINTS, SUBSCRIPTIONS)
 
 
-def search(searched: Searched) -> Handler:
-    """The handler of the searches for one type."""
+def of_type(kind: str) -> Handler:
+    """The handler of the searches for one type of resources."""
+    searched = next(each for each in _ALL if each.type == kind)
 
     async def handler(request: Request) -> Response:
         """200 with a Bundle, also where nothing matches."""

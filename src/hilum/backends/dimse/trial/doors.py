@@ -2,8 +2,6 @@
 
 import time
 
-from pydicom.uid import UID
-
 from hilum.backends.dimse import echo as verification
 from hilum.backends.dimse.contexts import storage
 from hilum.backends.dimse.find import CONTEXTS as FIND
@@ -19,6 +17,7 @@ from hilum.codec.sop_class import (
     STUDY_ROOT_GET,
     STUDY_ROOT_MOVE,
 )
+from hilum.model.dictionary import name_of
 from hilum.model.errors import BackendUnavailable, HilumError
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.requestor import associate
@@ -123,5 +122,5 @@ def _find(known: Known) -> str:
 
 def _name(uid: str) -> str:
     """A transfer syntax in words, where it has any; UIDs of a peer may be anything."""
-    name = UID(uid).name
+    name = name_of(uid)
     return name if name != uid else uid

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from tests.cli.explained.told import settings
+from tests.explaining.told import settings
 
-from hilum.cli.explained.far import opened
+from hilum.explaining.far import opened
 from hilum.model.identity import Level
 from hilum.model.query import Query
 

@@ -1,18 +1,18 @@
 """Which way a search goes: what is sent, and what is filtered here."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 from hilum.backends.archive.match import conditions
 from hilum.backends.dicomweb.resources import loosened
-from hilum.cli.explained.far import Far
-from hilum.cli.scu.ending import Misuse
 from hilum.config.mounts import DicomwebMount, DimseMount, FhirMount
 from hilum.core.backend import Abilities, Asks
+from hilum.core.explained import Asking, Way
 from hilum.core.plan import Plan, Step, planned
 from hilum.core.sift import named
-from hilum.model.errors import BadQuery, HilumError
+from hilum.explaining.far import Far
+from hilum.model.errors import HilumError
 from hilum.model.identity import Level
 from hilum.model.query import Path, Query
 
@@ -20,48 +20,14 @@ _ALL = frozenset(Level)
 _BELOW = _ALL - {Level.PATIENT}
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """What is sent in one step.
-
-    Attributes:
-        why: it is.
-        sends: lines to read; one list for each question.
-        filtered: keys that the answers are held against.
-    """
-
-    level: str
-    why: str
-    sends: list[list[str]]
-    filtered: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to answer.
-
-    Attributes:
-        when: it is taken; "": always.
-        refused: why there is no answer this way.
-    """
-
-    when: str
-    steps: list[Asking] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    refused: str = ""
-
-
 def finding(query: Query, far: Far) -> list[Way]:
     """The ways of a search: several where only the far side can tell which one it takes.
 
     Raises:
-        Misuse: a key cannot be honoured.
+        BadQuery: a key cannot be honoured.
     """
     if far.asks is None:
-        try:
-            conditions(query, far.name)
-        except BadQuery as error:
-            raise Misuse(str(error)) from None
+        conditions(query, far.name)
         return [Way("", notes=["answered from the index of the archive: nothing is sent"])]
     found: dict[str, Way] = {}
     for when, abilities in _choices(query, far):

@@ -1,4 +1,4 @@
-"""What stands behind a mount, as far as the configuration tells: nothing is called."""
+"""What stands behind a mount, as far as the configuration tells? Nothing is called."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

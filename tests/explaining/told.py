@@ -7,6 +7,8 @@ from hilum.config.load import load
 from hilum.config.schema import Settings
 
 CONFIG = """
+[admin]
+enabled = true
 [http]
 base_path = "/hilum"
 [mounts.PACS]

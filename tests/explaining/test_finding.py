@@ -1,11 +1,12 @@
 from pathlib import Path
 
 import pytest
-from tests.cli.explained.told import settings
+from tests.explaining.told import settings
 
-from hilum.cli.explained.far import opened
-from hilum.cli.explained.finding import Way, finding, limits
-from hilum.cli.scu.ending import Misuse
+from hilum.core.explained import Way
+from hilum.explaining.far import opened
+from hilum.explaining.finding import finding, limits
+from hilum.model.errors import BadQuery
 from hilum.model.identity import Level
 from hilum.model.query import Query
 
@@ -66,7 +67,7 @@ async def test_an_archive_answers_from_its_index(tmp_path: Path) -> None:
     (way,) = await ways(tmp_path, "ARCHIVE", Query(Level.IMAGE, {NAME: "A*"}))
     assert way.steps == []
     assert "index" in way.notes[0]
-    with pytest.raises(Misuse, match="not a date"):
+    with pytest.raises(BadQuery, match="not a date"):
         await ways(tmp_path, "ARCHIVE", Query(Level.STUDY, {(0x0008_0020,): "yesterday"}))
 
 

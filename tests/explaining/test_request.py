@@ -1,34 +1,12 @@
 from pathlib import Path
 
 import pytest
-from tests.cli.explained.told import settings
+from tests.explaining.told import settings
 
-from hilum.cli.explained.request import METHODS, Request, of_keys, of_line
-from hilum.cli.scu.asked import Depth, asked
-from hilum.cli.scu.ending import Misuse
-from hilum.frontends.dicomweb.resources import OF_A_MOUNT
+from hilum.codec.by_hand import asked
+from hilum.explaining.request import Request, of_keys, of_line
+from hilum.model.errors import BadRequest
 from hilum.model.identity import Level, Ref
-
-UIDS = {"study": "1.2", "series": "1.3", "instance": "1.4", "job": "7", "transaction": "1.9"}
-
-
-@pytest.mark.parametrize("resource", OF_A_MOUNT, ids=lambda each: each.path)
-def test_every_resource_of_a_mount_is_known_with_its_methods(
-    tmp_path: Path, resource: object
-) -> None:
-    path, methods = resource.path, resource.methods  # type: ignore[attr-defined]  # a Resource
-    path = path.replace("{path:path}", "00880200/0/7FE00010")
-    for name, value in UIDS.items():
-        path = path.replace(f"{{{name}}}", value)
-    for method in METHODS:
-        line = f"{method} /aets/ARCHIVE{path}?destination=PACS&PatientID=7"
-        if "send-requests" not in path or method != "POST":
-            line = line.partition("?")[0]
-        if method in methods or (method == "HEAD" and "GET" in methods):
-            assert of_line(line, settings(tmp_path)).mount == "ARCHIVE"
-        else:
-            with pytest.raises(Misuse, match="not allowed"):
-                of_line(line, settings(tmp_path))
 
 
 def read(folder: Path, line: str) -> Request:
@@ -59,35 +37,38 @@ def test_a_send_names_where_to(tmp_path: Path) -> None:
         ("GET /aets/PCAS/studies", "no mount has the AE title PCAS; did you mean PACS"),
         ("GET /aets/HILUM/studies/x", "the study in the path is no UID"),
         ("GET /aets/XXXXXX", "no mount has the AE title XXXXXX"),
-        ("GET /studies", "begins with /aets/AET or /dicomweb"),
+        ("GET /studies", "begin with /aets/AET or /dicomweb"),
+        ("GET /fhir/Condition", "no such resource"),
+        ("GET http://[x/aets", "no URL"),
         ("GET /aets/PACS/frames", "no such resource"),
-        ("PUT /aets/PACS/studies", "PUT is no method"),
+        ("PUT /aets/PACS/studies", "PUT is not allowed there"),
+        ("BREW /aets/PACS/studies", "BREW is no method"),
         ("GET /aets/PACS/studies?PatentName=A", "did you mean PatientName"),
         ("POST /aets/PACS/studies/send-requests/1.9", "names its destination"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, line: str, says: str) -> None:
-    with pytest.raises(Misuse, match=says):
+    with pytest.raises(BadRequest, match=says):
         read(tmp_path, line)
 
 
 def test_no_default_mount_is_said(tmp_path: Path) -> None:
     told = settings(tmp_path, "[mounts.A]\n")
-    with pytest.raises(Misuse, match="no default mount"):
+    with pytest.raises(BadRequest, match="no default mount"):
         of_line("GET /dicomweb/studies", told)
-    with pytest.raises(Misuse, match="no default mount"):
-        of_keys(asked(["PatientID=7"], None, None, Level.STUDY), None, told, relational=False)
+    with pytest.raises(BadRequest, match="no default mount"):
+        of_keys(asked(["PatientID=7"], default=Level.STUDY), None, told, relational=False)
 
 
 def test_keys_are_read_as_the_broker_reads_an_identifier(tmp_path: Path) -> None:
     told = settings(tmp_path)
-    what = asked(["PatientName=A*", "StudyDate"], None, None, Level.STUDY)
+    what = asked(["PatientName=A*", "StudyDate"], default=Level.STUDY)
     found = of_keys(what, "HILUM", told, relational=False)
     assert (found.mount, found.operation) == ("PACS", "find")
     assert found.query is not None
     assert found.query.match == {(0x0010_0010,): "A*"}
     assert found.query.include == {(0x0008_0020,)}
-    series = asked(["Modality=CT"], Depth.series, None, Level.STUDY)
-    with pytest.raises(Misuse, match="StudyInstanceUID is needed at SERIES level"):
+    series = asked(["Modality=CT"], Level.SERIES)
+    with pytest.raises(BadRequest, match="StudyInstanceUID is needed at SERIES level"):
         of_keys(series, "PACS", told, relational=False)
     assert of_keys(series, "PACS", told, relational=True).query is not None

@@ -1,27 +1,20 @@
 """Which way instances and their metadata go: to whoever asks, to the far side, elsewhere."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from hilum.backends.dicomweb.resources import of_ref
 from hilum.backends.dicomweb.wanted import LISTED_FIRST, count_of, list_of
-from hilum.cli.explained.far import Far
-from hilum.cli.explained.finding import Asking, Way
-from hilum.cli.explained.request import Request, nearest
-from hilum.cli.scu.ending import Misuse
 from hilum.codec.fhir.search import encoded, of_study
 from hilum.codec.question import keys_of
 from hilum.config.mounts import ArchiveMount, DicomwebMount, DimseMount, FhirMount, Remote
 from hilum.config.schema import Settings
+from hilum.core.explained import Asking, Way
 from hilum.core.sift import named
+from hilum.explaining.far import Far
+from hilum.explaining.request import Request, nearest
+from hilum.model.errors import UnknownDestination
 from hilum.model.identity import Ref
-
-OURS: Mapping[str, str] = {
-    "mount": "the broker says itself what the mount offers",
-    "job": "the broker says itself how far a retrieval is",
-    "sending": "the broker says itself how far a Send is",
-}
-"""Operations that go nowhere."""
 
 _WAITS = {
     "stream": "bytes go out while the far side still sends",
@@ -31,13 +24,11 @@ _WAITS = {
 
 
 def moving(request: Request, far: Far, settings: Settings) -> list[Way]:
-    """The way of anything but a search.
+    """The way of anything but a search, and of what the broker does not answer by itself.
 
     Raises:
-        Misuse: nobody knows the destination of a Send.
+        UnknownDestination: of a Send.
     """
-    if request.operation in OURS:
-        return [Way("", notes=[OURS[request.operation]])]
     if request.operation == "store":
         return [_taken(request.ref, far)]
     if request.operation == "send":
@@ -170,7 +161,7 @@ def _sent(name: str, far: Far, settings: Settings) -> str:
     if not target:
         names = [*settings.mounts, *settings.destinations]
         names += [peer.aet for peer in settings.peers.values()]
-        raise Misuse(f"no peer, mount or URL has the name {name}{nearest(name, names)}")
+        raise UnknownDestination(f"no peer, mount or URL has the name {name}{nearest(name, names)}")
     return target
 
 
