@@ -20,11 +20,14 @@ from hilum.model.errors import BackendFault, BackendTimeout, BackendUnavailable,
 
 UNREAD_HIGH = 1024 * 1024  # bytes nobody has read yet, from which on we stop reading
 UNREAD_LOW = 256 * 1024  # bytes, from which on we go on reading
+READ = 256 * 1024
+"""Bytes that are read at once; fewer where many others hold much."""
 HELD = 64 * 1024  # bytes, the most that waits to be sent together
 WRITE_HIGH = 512 * 1024
 """Bytes waiting to be sent, from which on a sender waits; fewer where many send at once."""
 LEAST = 500  # bytes a second; a message that comes more slowly is not waited for
 LINGER = 2.0  # seconds a peer gets to close the connection after the last PDU
+_scratch = memoryview(bytearray(READ))  # of all, as each takes at once what it has read
 _TICK = 1.0  # seconds, the longest between two looks at the clock
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
@@ -77,7 +80,7 @@ def _own(shown: socket.socket | None) -> socket.socket | None:
     return socket.socket(shown.family, shown.type, shown.proto, fileno=shown.fileno())
 
 
-class Link(asyncio.Protocol, ABC):
+class Link(asyncio.BufferedProtocol, ABC):
     """What an association needs of its connection.
 
     Attributes:
@@ -139,7 +142,16 @@ class Link(asyncio.Protocol, ABC):
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._tick()
 
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Where the transport puts what comes: as much as there is room for."""
+        return _scratch[: min(READ, self._share.room) or READ]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was put there; it is gone when the next link reads."""
+        self.data_received(bytes(_scratch[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
+        """Take what came."""
         self._heard = self._loop.time()
         self.carried += len(data)
         if self._state not in OVER:
