@@ -33,6 +33,7 @@ from hilum.codec import pdu
 from hilum.codec.dimse import A_DATA_SET, Command, Service
 from hilum.codec.pdu import Aborted, AbortReason, Pdu
 from hilum.codec.sop_class import VERIFICATION
+from hilum.core.budget import IN_HAND, LEAST
 from hilum.model.errors import BackendError, BackendFault, BackendTimeout, BadDataset
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import AssociationLost, AssociationRejected, Timeouts
@@ -128,6 +129,29 @@ async def test_a_request_that_nobody_reads_stops_the_peer_and_reading_lets_it_go
             assert sum([len(each) async for each in got.data]) == size
         assert ends.ours.unread == 0
         assert ends.ours.lost is None
+
+
+async def test_where_others_hold_all_a_peer_is_stopped_at_the_least_and_nothing_stays_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(IN_HAND, "size", 0)
+    before = IN_HAND.held
+    async with both() as ends:
+        size = 4 * 1024 * 1024
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            tasks.create_task(ends.peer.send(store(1, bytes(size))))
+            got = await ends.ours.next_request()
+            assert got is not None
+            assert got.data is not None
+            read = 0
+            while several := await got.data.several(768 * 1024):
+                read += sum(map(len, several))
+                assert ends.ours.unread <= 3 * LEAST
+        assert read == size
+        await ends.peer.send(store(2, bytes(100_000))[:50_000])
+        ends.peer.writer.close()
+        await ends.ours.closed()
+    assert IN_HAND.held == before
 
 
 @pytest.mark.parametrize("max_pdu", [0, 64, 65, 16382, 10_000_000])

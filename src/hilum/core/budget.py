@@ -19,7 +19,7 @@ class Budget:
     Attributes:
         size: how many; beside them each may hold `LEAST`.
         held: how many are.
-        most: how many ever were.
+        most: how many were, since somebody looked.
     """
 
     __slots__ = ("held", "most", "size")
@@ -28,6 +28,11 @@ class Budget:
         self.size = size
         self.held = 0
         self.most = 0
+
+    def looked(self) -> int:
+        """The most that was held since the last look."""
+        most, self.most = self.most, self.held
+        return most
 
 
 IN_HAND: Final = Budget()
