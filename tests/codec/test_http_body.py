@@ -37,6 +37,16 @@ def test_a_piece_within_a_chunk_is_not_copied() -> None:
     assert body.feed(piece)[0] is piece
 
 
+@pytest.mark.parametrize("body", [Chunked(), Counted(1000), Unframed()])
+def test_of_a_view_nothing_is_copied(body: Framing) -> None:
+    if isinstance(body, Chunked):
+        body.feed(b"3e8\r\n")
+    data = bytes(500)
+    (piece,) = body.feed(memoryview(data))
+    assert isinstance(piece, memoryview)
+    assert piece.obj is data
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -189,6 +189,28 @@ def test_a_length_that_is_believed_may_hold_a_delimiter() -> None:
         assert [each for _, each in found] == [data]
 
 
+@pytest.mark.parametrize("step", [1, 3, 40, 1000])
+def test_what_is_sure_need_not_be_fed(step: int) -> None:
+    data = b"x" * 100 + b"\r\n--b\r\n"
+    body = b"".join(
+        b"--b\r\nContent-Length: %d\r\n\r\n%s\r\n" % (len(data), data) for _ in range(3)
+    )
+    reader, left, found, passed = MultipartReader("b", believes=True), body + b"--b--", b"", 0
+    while left:
+        if sure := reader.sure:
+            size = min(sure, len(left), step)
+            found, left = found + left[:size], left[size:]
+            reader.pass_by(size)
+            passed += size
+        else:
+            for event in reader.feed(left[:step]):
+                found += event.data if isinstance(event, PartData) else b""
+            left = left[step:]
+    reader.close()
+    assert found == data * 3
+    assert passed >= (len(data) - step) * 3
+
+
 def test_who_believes_a_length_that_is_too_long_can_tell() -> None:
     body = b"--b\r\nContent-Length: 9\r\n\r\nabc\r\n--b\r\n\r\ndef\r\n--b--"
     for step in (1, 5, 1000):

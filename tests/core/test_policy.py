@@ -104,6 +104,14 @@ def test_no_rule_is_about_who_proved_nothing() -> None:
     assert policy.decide(replace(claimed, proof=Proof.AE_TITLE), Right.QUERY, "PACS").allowed
 
 
+def test_of_several_rights_one_is_enough_and_else_the_first_says_why() -> None:
+    policy = Policy([rule(Right.QUERY, names=("*",))])
+    either = frozenset((Right.STORE, Right.QUERY))
+    assert policy.decide_any(KNOWN, either, "PACS").by == "auth.rules.r"
+    refused = policy.decide_any(KNOWN, frozenset((Right.STORE, Right.ECHO)), "PACS")
+    assert refused == policy.decide(KNOWN, Right.ECHO, "PACS")
+
+
 def test_a_rule_that_fits_and_does_not_allow_does_not_forbid_either() -> None:
     near = replace(rule(Right.ECHO, names=("*",)), name="near")
     far = replace(rule(Right.QUERY, names=("*",)), name="far")

@@ -162,7 +162,6 @@ ELSEWHERE = {
     "net/connection": "tests/net/test_http.py",
     "net/exchange": "tests/net/test_http1.py, test_plain.py",
     "net/guard": "tests/net/test_http.py",
-    "net/pieces": "tests/net/test_http.py, tests/frontends/dicomweb/test_frames.py",
     "workshop/__main__": "a process: tests/workshop/test_pool.py",
     "workshop/job": "tests/workshop/test_pool.py",
     "workshop/spool": "tests/workshop/test_transcodes.py",

@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from hilum.workshop import hands
 from hilum.workshop.hands import Threads
 
 
@@ -26,3 +27,11 @@ def test_what_one_of_them_raises_is_raised_when_all_have_ended(bad: int) -> None
     with pytest.raises(MemoryError):
         Threads(3).each(work, range(6))
     assert Threads(3).each(str, [1, 2]) == ["1", "2"]
+
+
+def test_where_no_thread_can_be_started_one_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_number: int) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(hands, "_other", full)
+    assert Threads(3).each(str, [1, 2, 3]) == ["1", "2", "3"]

@@ -1,11 +1,14 @@
 """Where in the bytes of an HTTP/1.1 connection is the body of a message? (RFC 9112 §6, §7.1)."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
+
+from hilum.model.instance import Piece
 
 MAX_LINE = 16 * 1024  # bytes of a chunk's size line, with its extensions, or of a trailer
 MAX_TRAILERS = 64 * 1024  # bytes
 _MAX_SIZE = 16  # hexadecimal digits in the size of a chunk
+_LINE: Final = 64  # bytes; mostly enough for a line
 
 
 class Malformed(Exception):
@@ -23,8 +26,8 @@ class Framing(Protocol):
     done: bool
     rest: bytes
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take in `data`, give what of it is body; pieces that are whole are not copied.
+    def feed(self, data: Piece) -> list[Piece]:
+        """Take in `data`, give what of it is body; of a memoryview nothing is copied.
 
         Raises:
             Malformed: it is no such body.
@@ -42,7 +45,7 @@ class Counted:
         self.done = not length
         self.rest = b""
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: Piece) -> list[Piece]:
         """See `Framing`."""
         piece = data[: self._left]
         self._left -= len(piece)
@@ -62,7 +65,7 @@ class Unframed:
         self.done = False
         self.rest = b""
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: Piece) -> list[Piece]:
         """See `Framing`."""
         return [data]
 
@@ -83,9 +86,9 @@ class Chunked:
         self.done = False
         self.rest = b""
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: Piece) -> list[Piece]:
         """See `Framing`."""
-        pieces = []
+        pieces: list[Piece] = []
         at, end = 0, len(data)
         while at < end and not self.done:
             if self._left:
@@ -95,16 +98,12 @@ class Chunked:
                 self._is_behind = not self._left
                 pieces.append(piece)
                 continue
-            found = data.find(b"\n", at, at + MAX_LINE)
-            if found < 0:
-                self._line += data[at:]
-                at = end
-            else:
-                self._line += data[at:found]
-                at = found + 1
+            some, newline, _ = bytes(data[at : at + _LINE]).partition(b"\n")
+            self._line += some
+            at += len(some) + len(newline)
             if len(self._line) > MAX_LINE:
                 raise Malformed("a line of a chunked body is too long")
-            if found >= 0:
+            if newline:
                 line, self._line = self._line.removesuffix(b"\r"), b""
                 self._take(line)
         self.rest += data[at:]

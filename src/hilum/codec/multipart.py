@@ -5,8 +5,11 @@ import secrets
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
+from types import MappingProxyType
 
 from hilum.model.errors import BadRequest, TooLarge
+from hilum.model.instance import Piece
 
 MAX_HEAD = 16 * 1024  # bytes
 MAX_PARTS = 10_000
@@ -32,7 +35,7 @@ class PartStarted:
 class PartData:
     """Some bytes of the current part."""
 
-    data: bytes
+    data: Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,19 @@ class MultipartReader:
                 self._buffer, self._at, going = b"", 0, False
             else:
                 going = yield from self._read_until_delimiter()
+
+    @property
+    def sure(self) -> int:
+        """Bytes of the part that come next, and in which there is nothing to look for.
+
+        Who has them may tell of them by `pass_by`, and feed what comes behind them.
+        """
+        return self._sure if self._at + self._owed == len(self._buffer) else 0
+
+    def pass_by(self, count: int) -> None:
+        """So many of the `sure` bytes are not fed."""
+        self._sure -= count
+        self._buffer, self._at, self._owed = b"", 0, 0
 
     def close(self) -> None:
         """Say that no more data comes.
@@ -209,7 +225,7 @@ class MultipartReader:
             if len(self._buffer) - self._at > MAX_HEAD:
                 raise BadRequest("a multipart part's head is too long")
             return False
-        lines = self._buffer[self._at : end].decode("latin-1").split(self._newline.decode())
+        started = _started(self._buffer[self._at : end], self._newline)
         self._parts += 1
         if self._parts > self._max_parts:
             raise TooLarge(f"the multipart body has more than {self._max_parts} parts")
@@ -217,16 +233,16 @@ class MultipartReader:
         self._owed = len(self._newline)
         self._at = end + self._owed
         self._state = _State.BODY
-        started = PartStarted(_headers(lines))
         self._sure = (started.size or 0) if self._believes else 0
         yield started
         return True
 
 
-def _headers(lines: list[str]) -> dict[str, str]:
+@lru_cache(maxsize=64)  # the heads of a study's parts are often the same
+def _started(head: bytes, newline: bytes) -> PartStarted:
     headers: dict[str, str] = {}
     last = ""
-    for line in lines:
+    for line in head.decode("latin-1").split(newline.decode()):
         if not line.strip():
             continue
         if line[0] in " \t" and last:  # obsolete folding, RFC 5322 §2.2.3
@@ -237,7 +253,7 @@ def _headers(lines: list[str]) -> dict[str, str]:
             raise BadRequest("a multipart part's head has a line without a colon")
         last = name.strip().lower()
         headers[last] = value.strip()
-    return headers
+    return PartStarted(MappingProxyType(headers))
 
 
 def new_boundary() -> str:

@@ -12,7 +12,8 @@ class ImagingSettings(Section):
 
     processes: Annotated[int, Field(ge=1, le=64)] | None = None
     """How many work at most, over all of `server.workers`; by default one for each core, and no
-    more than 4 and one for each GiB of memory. They start when they are needed."""
+    more than 4 and one for each GiB of memory. They start when they are needed. While some have
+    nothing to do, up to 4 threads write one picture."""
     max_memory: Annotated[Size, Field(ge=256 * 10**6)] = 10**9
     """What one of them may allocate; what needs more is refused. Not on Windows."""
     timeout: Seconds = 60.0

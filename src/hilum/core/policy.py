@@ -132,11 +132,15 @@ class Policy:
 
     def decision(self, operation: ops.Operation) -> Decision:
         """Whether an operation may be; nobody is told."""
+        return self.decide_any(operation.who, needs(operation), operation.mount)
+
+    def decide_any(self, principal: Principal, rights: frozenset[Right], mount: str) -> Decision:
+        """Whether `principal` has one of those rights on that mount; why not, of the first."""
         if self._anybody:
             return _ANYBODY
         first = None
-        for right in sorted(needs(operation)):
-            decision = self.decide(operation.who, right, operation.mount)
+        for right in rights if len(rights) == 1 else sorted(rights):
+            decision = self.decide(principal, right, mount)
             if decision.allowed:
                 return decision
             first = first or decision

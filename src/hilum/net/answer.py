@@ -7,6 +7,7 @@ from typing import Final
 import httpx
 
 from hilum.model.errors import BackendFault
+from hilum.model.instance import Piece
 from hilum.net.refused import FOREIGN, unanswered
 from hilum.net.transport import BODY, Body
 
@@ -30,7 +31,7 @@ class Answer:
         self._body: Body = response.extensions[BODY]
         self._who = who
         self._inflate = _inflater(response.headers.get("content-encoding", ""), who)
-        self._deflated = b""
+        self._deflated: Piece = b""
         self._begun = False
 
     @property
@@ -53,6 +54,10 @@ class Answer:
         Raises:
             BackendError: the server broke off, or is silent for too long.
         """
+        return bytes(await self.piece())
+
+    async def piece(self) -> Piece:
+        """The same, perhaps where it was read, and not copied; raises StopAsyncIteration, too."""
         while self._inflate is not None:
             if not self._deflated:
                 self._deflated = await self._next()
@@ -65,7 +70,7 @@ class Answer:
                 return piece
         return await self._next()
 
-    async def _next(self) -> bytes:
+    async def _next(self) -> Piece:
         try:
             return await anext(self._body)
         except StopAsyncIteration:

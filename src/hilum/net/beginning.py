@@ -7,10 +7,11 @@ from hilum.codec import identifiers, part10
 from hilum.codec.identifiers import Identifiers
 from hilum.codec.part10 import Head
 from hilum.model.errors import BadDataset
+from hilum.model.instance import Piece
 
 LOOK: Final = 4 * 1024 * 1024
 """Bytes of a data set within which its UIDs must stand."""
-_FIRST_LOOK: Final = 4096  # bytes; then twice as many each time
+_FIRST_LOOK: Final = 2048  # bytes; then twice as many each time
 
 T = TypeVar("T")
 
@@ -18,11 +19,25 @@ T = TypeVar("T")
 class Source(Protocol):
     """Bytes that come in pieces, of which some can be given back."""
 
-    async def read(self) -> bytes:
+    async def read(self) -> Piece:
         """Some more; b"" at the end."""
 
-    def unread(self, data: bytes, /) -> None:
+    def unread(self, data: Piece, /) -> None:
         """Give bytes back, to be read next."""
+
+
+def at_once(piece: Piece) -> tuple[Head, Identifiers] | None:
+    """Head and UIDs of the file that begins so; None where its first bytes do not tell them."""
+    some = bytes(piece[:_FIRST_LOOK])
+    try:
+        head = part10.read_head(some, complete=False)
+        if head is None:
+            return None
+        rest, syntax = memoryview(some)[head.offset :], head.transfer_syntax_uid
+        found = identifiers.look(rest, syntax, study=False, complete=False)
+    except BadDataset:
+        return None
+    return None if found is None else (head, found)
 
 
 async def head_of(source: Source) -> Head:
@@ -81,12 +96,18 @@ async def _looked(
 
 
 async def _more(source: Source, data: bytes, enough: int) -> tuple[bytes, bool]:
-    """So many bytes, `data` the first of them, or all there are; and whether these are all.
+    """At least so many bytes, `data` the first of them, or all; and whether these are all.
 
-    Joined once, however small the pieces that they come in.
+    Joined once, however small the pieces that they come in; of a memoryview no more is copied.
     """
-    pieces, size = [data], len(data)
-    while (more := await source.read()) and size + len(more) < enough:
+    pieces: list[Piece] = [data]
+    size, most = len(data), max(enough, _FIRST_LOOK)
+    while more := await source.read():
+        if isinstance(more, memoryview) and size + len(more) > most:
+            source.unread(more[most - size :])
+            more = more[: most - size]
         pieces.append(more)
         size += len(more)
-    return b"".join((*pieces, more)), not more
+        if size >= enough:
+            return b"".join(pieces), False
+    return b"".join(pieces), True

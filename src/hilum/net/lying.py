@@ -76,7 +76,9 @@ def link_of(transport: WriteTransport) -> socket.socket | None:
 
 
 def write(
-    pieces: "Sequence[bytes | Lying]", transport: WriteTransport, link: socket.socket | None
+    pieces: "Sequence[bytes | memoryview | Lying]",
+    transport: WriteTransport,
+    link: socket.socket | None,
 ) -> None:
     """Write pieces in their order.
 
@@ -88,7 +90,7 @@ def write(
     Raises:
         OSError: the client is gone, or a file cannot be read.
     """
-    waiting: list[bytes] = []
+    waiting: list[bytes | memoryview] = []
     for piece in pieces:
         if not isinstance(piece, Lying):
             waiting.append(piece)

@@ -1,4 +1,4 @@
-"""A connection to a web server, HTTP/1.1: heads by h11, bodies as they come, without a copy.
+"""A connection to a web server, HTTP/1.1: heads by h11, bodies where they were read, not copied.
 
 Why not httpcore's: what it gives of a body was copied three times, and each read of it costs more
 than the read itself (httpcore 1.0.9, h11 0.16). It raises httpcore's exceptions, and has the
@@ -16,6 +16,8 @@ import h11
 import httpcore
 
 from hilum.codec.http_body import Framing, Malformed, framing
+from hilum.model.instance import Piece
+from hilum.net.buffers import Buffers
 
 IDLE: Final = 5.0
 """Seconds that a connection nobody uses stays open."""
@@ -30,7 +32,7 @@ _GOODBYE = 1.0  # seconds for a connection to close
 _REFUSAL = 300  # statuses from here on mean that the rest of a request is not wanted
 
 
-class Outgoing(asyncio.Protocol):
+class Outgoing(asyncio.BufferedProtocol):
     """One connection, for one request at a time; it connects with the first.
 
     Args:
@@ -48,7 +50,8 @@ class Outgoing(asyncio.Protocol):
         self._response: h11.Response | None = None
         self._method = ""
         self._framing: Framing | None = None
-        self._pieces: deque[bytes] = deque()
+        self._buffers = Buffers()
+        self._pieces: deque[Piece] = deque()
         self._unread = 0
         self._is_paused = False
         self._error: Exception | None = None  # why no more comes
@@ -120,12 +123,16 @@ class Outgoing(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._buffers.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data: Piece = self._buffers.filled(nbytes)
         if self._framing is None:
             if self._idle_since is not None:
                 self._fail(httpcore.RemoteProtocolError("an answer that nobody asked for"))
                 return
-            data = self._read_head(data)
+            data = self._read_head(bytes(data))
             if self._framing is None or not data:
                 self._wake()
                 return
@@ -227,7 +234,7 @@ class Outgoing(asyncio.Protocol):
         self._framing = framing(self._method, event.status_code, headers)
         return bytes(self._head.trailing_data[0])
 
-    async def piece(self, patience: float | None) -> bytes:
+    async def piece(self, patience: float | None) -> Piece:
         """Some more of the body; b"" at its end.
 
         Raises:
@@ -239,6 +246,7 @@ class Outgoing(asyncio.Protocol):
             if body.done:
                 if self._is_sent and self._stays and not body.rest and self._error is None:
                     self._framing, self._idle_since = None, self._loop.time()
+                    self._buffers.release()
                 return b""
             if self._error is not None:
                 raise self._error
@@ -253,7 +261,7 @@ class Outgoing(asyncio.Protocol):
                 self._transport.resume_reading()
         return piece
 
-    def _joined(self, piece: bytes) -> bytes:
+    def _joined(self, piece: Piece) -> bytes:
         several, size = [piece], len(piece)
         while self._pieces and size + len(self._pieces[0]) <= _JOINED:
             several.append(self._pieces.popleft())
@@ -293,10 +301,10 @@ class _Pieces:
         self._patience = patience
         self._is_over = False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[Piece]:
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> Piece:
         piece = b"" if self._is_over else await self._connection.piece(self._patience)
         if not piece:
             self._is_over = True

@@ -18,6 +18,7 @@ import anyio
 import httpcore
 import httpx
 
+from hilum.model.instance import Piece
 from hilum.net.outgoing import IDLE, Outgoing
 
 READ: Final = 256 * 1024
@@ -91,15 +92,15 @@ class Body(httpx.AsyncByteStream):
     ) -> None:
         stream = response.stream
         self._stream: Any = stream  # has `aclose`, which its type does not say
-        self._pieces: AsyncIterator[bytes] = stream.__aiter__()  # type: ignore[union-attr]  # not a sync one
+        self._pieces: AsyncIterator[Piece] = stream.__aiter__()  # type: ignore[union-attr]  # not a sync one
         self._left = left
         self._closed = False
         self.ended = False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[Piece]:  # type: ignore[override]  # httpx never reads it
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> Piece:
         """Some more bytes.
 
         Raises:

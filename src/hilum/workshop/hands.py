@@ -6,11 +6,14 @@ its futures and conditions take a tenth of a millisecond of a picture that takes
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from queue import SimpleQueue
-from threading import Thread
-from typing import TypeVar
+from threading import Thread, stack_size
+from typing import Final, TypeVar
+
+_STACK: Final = 1024 * 1024  # bytes; what a thread has counts as memory of the process
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,7 +42,9 @@ class Threads:
                     return
                 done[number] = work(item)
 
-        others = [_other(number) for number in range(1, min(self.count, len(items)))]
+        others: list[_Other] = []
+        with suppress(RuntimeError):  # there is no room for another thread
+            others += (_other(number) for number in range(1, min(self.count, len(items))))
         for other in others:
             other.jobs.put(some)
         try:
@@ -58,7 +63,11 @@ class _Other:
     def __init__(self) -> None:
         self.jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.ended: SimpleQueue[BaseException | None] = SimpleQueue()
-        Thread(target=self._work, daemon=True).start()
+        before = stack_size(_STACK)
+        try:
+            Thread(target=self._work, daemon=True).start()
+        finally:
+            stack_size(before)
 
     def _work(self) -> None:
         while True:

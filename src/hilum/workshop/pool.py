@@ -13,7 +13,7 @@ from hilum.model.errors import BadPixels, HilumError, NotAcceptable, OutOfResour
 from hilum.workshop.job import MAX_RESULT, Kind, job, told
 from hilum.workshop.process import Died, Process
 
-MOST: Final = 4  # processes, where the configuration does not say
+MOST: Final = 4  # processes, where the configuration does not say; threads of a piece of work
 EACH: Final = 1024**3  # bytes of the machine's memory for each of them
 PATIENCE: Final = 1.0  # seconds that a job may go on that nobody waits for; a new process costs
 FAREWELL: Final = 2.0  # seconds that processes may take to end when the workshop closes
@@ -52,7 +52,7 @@ class Workshop:
     @property
     def spare(self) -> int:
         """Threads that one more piece of work may have: of the cores that no other one needs."""
-        return max(1, self.processes - len(self._busy))
+        return max(1, min(MOST, self.processes - len(self._busy)))
 
     @property
     def waiting(self) -> int:

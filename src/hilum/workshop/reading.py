@@ -8,7 +8,8 @@ from typing import Final
 from hilum.model.instance import CHUNK
 
 FAULT: Final = "the file of this instance cannot be read"
-_READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""How a file is opened that is only read."""
 _AT_ONCE: Final = 4 * 1024 * 1024  # bytes; more would keep the event loop too long
 
 
@@ -35,7 +36,7 @@ def ready(path: str, offset: int, length: int) -> int | None:
     if not 0 < length <= _AT_ONCE:
         return None
     try:
-        fd = os.open(path, _READ)
+        fd = os.open(path, READ)
     except OSError:
         return None
     if _is_here(fd, offset, length):
@@ -74,7 +75,7 @@ def waited_for(path: str, offset: int, length: int) -> bytes:
     Raises:
         OSError: it cannot be read; also when the file is shorter.
     """
-    fd = os.open(path, _READ)
+    fd = os.open(path, READ)
     try:
         os.lseek(fd, offset, os.SEEK_SET)
         pieces: list[bytes] = []

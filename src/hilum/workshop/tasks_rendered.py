@@ -1,13 +1,18 @@
 """Which work of rendering is done in the workshop? Files come by path, images go back."""
 
 import mmap
+import os
+import sys
+from typing import Final
 
 from hilum.imaging import rendered as work
 from hilum.imaging.rendered import Rendered
 from hilum.imaging.wish import Viewport, Wish
 from hilum.model.errors import BadPixels, Vanished
 from hilum.workshop.hands import Threads
-from hilum.workshop.reading import FAULT
+from hilum.workshop.reading import FAULT, READ
+
+_SMALL: Final = 4 * 1024 * 1024  # bytes of a data set that is read whole
 
 
 def rendered(  # noqa: PLR0913, PLR0917 - a file, and `imaging.rendered.rendered`
@@ -39,18 +44,24 @@ def thumbnail(  # noqa: PLR0913, PLR0917 - a file, and `imaging.rendered.thumbna
 
 
 def _mapped(path: str, offset: int, size: int) -> memoryview:
-    """The data set in a file; what is not looked at is not read.
+    """The data set in a file; what is not looked at is not read, but of a small one.
 
     Raises:
         Vanished: the file is gone.
     """
     try:
-        file = open(path, "rb")  # noqa: PTH123, SIM115 - a plain path, a plain file
+        fd = os.open(path, READ)
     except FileNotFoundError as error:
         raise Vanished(FAULT) from error
-    with file:
+    try:
         if not size:
             raise BadPixels("the data set is empty")
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[
-            offset : offset + size
-        ]
+        if sys.platform == "linux" and size <= _SMALL:
+            # All pages at once: two threads that fault on each of them wait for one another.
+            flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+            mapped = mmap.mmap(fd, 0, flags, mmap.PROT_READ)
+        else:
+            mapped = mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+    finally:
+        os.close(fd)
+    return memoryview(mapped)[offset : offset + size]

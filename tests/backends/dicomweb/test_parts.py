@@ -9,10 +9,11 @@ from tests.net.webserver import ANY, client
 from hilum.backends.dicomweb.parts import Parts
 from hilum.codec import part10
 from hilum.model import errors
-from hilum.model.instance import CHUNK
+from hilum.model.instance import CHUNK, gathering
 
 pytestmark = pytest.mark.anyio
 ONE, TWO, _ = house()
+SIZES = [(1, 2), (2, 5 * CHUNK), (3, 60_000), (4, 70_000), (5, 0), (6, CHUNK)]
 
 
 async def instances(
@@ -59,6 +60,30 @@ async def test_the_length_of_a_part_is_believed_and_checked() -> None:
     for wrong in (len(file) - 1, len(file) + 1, 0):
         with pytest.raises(errors.BackendFault):
             await instances(said(200, related([file], f"Content-Length: {wrong}\r\n"), RELATED))
+
+
+@pytest.mark.parametrize("length", [True, False])
+async def test_what_comes_together_is_given_together(*, length: bool) -> None:
+    made_of = [made.made(1, 1, n, PixelData=bytes([n]) * size) for n, size in SIZES]
+    files = [file_of(each) for each in made_of]
+    body = b"".join(
+        related([file], f"Content-Length: {len(file)}\r\n" if length else "", end=file is files[-1])
+        for file in files
+    )
+    async with (
+        lying(always(said(200, body, RELATED))) as liar,
+        client(liar.url) as asked,
+        asked.get(liar.url, ANY) as answer,
+    ):
+        parts, found = Parts(answer, "the server"), []
+        while (one := await parts.next()) is not None:
+            several, together = gathering(one.chunks), []
+            while pieces := await several(1):
+                assert max(map(len, pieces)) <= CHUNK
+                together += map(bytes, pieces)
+            found.append((one.sop_instance_uid, b"".join(together)))
+        assert parts.ended
+    assert found == [(each.sop_instance_uid, each.data) for each in made_of]
 
 
 async def test_what_was_not_read_is_skipped() -> None:

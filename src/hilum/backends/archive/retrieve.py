@@ -89,12 +89,15 @@ class _Group:
     Attributes:
         start, end: which, of all.
         data: of each, or why there is none; b"" once it was given.
+        size: bytes of those that were not given yet.
     """
 
-    __slots__ = ("data", "end", "start")
+    __slots__ = ("data", "end", "size", "start")
 
-    def __init__(self, start: int, end: int, data: "asyncio.Future[list[bytes | OSError]]") -> None:
-        self.start, self.end, self.data = start, end, data
+    def __init__(
+        self, start: int, end: int, size: int, data: "asyncio.Future[list[bytes | OSError]]"
+    ) -> None:
+        self.start, self.end, self.size, self.data = start, end, size, data
 
 
 class Reading:
@@ -140,9 +143,9 @@ class Reading:
         """
         groups, each = self._groups, self._found[number]
         while groups and groups[0].end <= number:
-            groups.popleft()
-        if not groups:
-            if not self._has_room_at(number):
+            self._share.give(groups.popleft().size)
+        if not groups or groups[0].start > number:
+            if groups or not self._has_room_at(number):
                 async for piece in self._large(each):
                     yield piece
                 return
@@ -160,6 +163,7 @@ class Reading:
         data, read[place] = read[place], b""
         if isinstance(data, OSError):
             data = await self._again(each, data)
+        group.size -= each.size
         self._share.gave(each.size)
         if data:
             yield data
@@ -184,7 +188,7 @@ class Reading:
         data = asyncio.get_running_loop().run_in_executor(
             self._threads, self._read_all, self._found[start:end]
         )
-        self._groups.append(_Group(start, end, data))
+        self._groups.append(_Group(start, end, size, data))
 
     def _read_all(self, found: Sequence[Located]) -> list[bytes | OSError]:
         """The data sets of small files, or why there is none; in a thread."""

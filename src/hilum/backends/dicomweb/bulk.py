@@ -178,7 +178,7 @@ async def _exactly(events: Events, size: int) -> AsyncGenerator[bytes, None]:
     counted = 0
     while isinstance(event := await events.next(), PartData):
         counted += len(event.data)
-        yield event.data
+        yield bytes(event.data)
     if counted != size:
         raise BackendFault("a value has another length than was announced")
 
@@ -200,7 +200,7 @@ async def _put_away(events: Events, first: Event | None, shelf: Shelf, *, framed
             offsets.append(shelf.size)
             await shelf.add(bytes(_ITEM.size))
         elif isinstance(event, PartData):
-            await shelf.add(event.data)
+            await shelf.add(bytes(event.data))
         elif isinstance(event, PartEnded) and framed:
             await _end_item(shelf, offsets[-1])
         event = await events.next()

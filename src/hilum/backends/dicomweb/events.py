@@ -7,6 +7,7 @@ from typing import Final
 from hilum.codec import media_type
 from hilum.codec.multipart import Event, MultipartReader, PartData, PartStarted
 from hilum.model.errors import BackendError, BackendFault, BadRequest
+from hilum.model.instance import CHUNK
 from hilum.net.answer import Answer
 
 MAX_PREAMBLE: Final = 2 * 1024 * 1024
@@ -14,6 +15,7 @@ MAX_PREAMBLE: Final = 2 * 1024 * 1024
 MAX_EPILOGUE: Final = 64 * 1024
 """Bytes after the last part that are read, so that the connection can be used again."""
 MAX_PARTS: Final = 10_000_000
+_HEAD: Final = 1024  # bytes; the delimiter and head of a part are mostly shorter
 
 
 class Events:
@@ -38,6 +40,8 @@ class Events:
         self._who = who
         self._reader: MultipartReader | None = None
         self._ready: Iterator[Event] = iter(())
+        self._rest = memoryview(b"")  # of the last piece
+        self._look = _HEAD  # bytes of it that are looked at next
         if not self.related:
             alone = {"content-type": answer.kind}
             if answer.length is not None:
@@ -72,15 +76,31 @@ class Events:
             if self._reader is not None and self._reader.done:
                 await self._epilogue()
                 return None
-            piece = await anext(self._answer, None)
+            if not self._rest:
+                try:
+                    self._rest = memoryview(await self._answer.piece())
+                except StopAsyncIteration:
+                    if self._reader is None:
+                        return None
+                    raise BackendFault(f"{self._who} sent an answer that ended early") from None
             if self._reader is None:
-                return None if piece is None else PartData(piece)
-            if piece is None:
-                raise BackendFault(f"{self._who} sent an answer that ended early")
+                return PartData(self._cut(CHUNK))
+            if sure := self._reader.sure:
+                piece = self._cut(min(sure, CHUNK))
+                self._reader.pass_by(len(piece))
+                self._look = _HEAD
+                return PartData(piece)
+            piece = self._cut(self._look)
+            self._look *= 4
             read += len(piece)
             if read > MAX_PREAMBLE:
                 raise BackendFault(f"{self._who} sent something else than a multipart")
-            self._ready = self._fed(self._reader, piece)
+            self._ready = self._fed(self._reader, bytes(piece))
+
+    def _cut(self, size: int) -> memoryview:
+        """So many bytes of the last piece, or all there are."""
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece
 
     def _fed(self, reader: MultipartReader, piece: bytes) -> Iterator[Event]:
         try:
@@ -90,6 +110,7 @@ class Events:
 
     async def _epilogue(self) -> None:
         """Read what comes after the last part, which means nothing."""
+        self._rest = memoryview(b"")
         skipped = 0
         with suppress(BackendError):
             while skipped < MAX_EPILOGUE and (piece := await anext(self._answer, None)) is not None:

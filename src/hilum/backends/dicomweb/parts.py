@@ -1,16 +1,20 @@
 """Which instances are in the answer to a retrieval? One after another, as they come."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 from hilum.backends.dicomweb.events import Events
+from hilum.codec.identifiers import Identifiers
 from hilum.codec.media_type import DICOM, OCTETS
 from hilum.codec.multipart import PartData, PartEnded, PartStarted
 from hilum.codec.part10 import Head
 from hilum.model.errors import BackendError, BackendFault, BadDataset
 from hilum.model.identity import is_uid
-from hilum.model.instance import CHUNK, Instance
+from hilum.model.instance import CHUNK, Instance, Piece
 from hilum.net.answer import Answer
-from hilum.net.beginning import head_of, identifiers_of
+from hilum.net.beginning import at_once, head_of, identifiers_of
+
+_FEW: Final = 64 * 1024  # bytes at the beginning of a part, which wait for what comes behind them
 
 
 class Parts:
@@ -70,57 +74,77 @@ class Parts:
             BackendError: the answer broke off within its beginning.
         """
         data = self._current = _Data(self._events, self._who)
-        try:
-            head = await head_of(data)
-        except BadDataset:
-            return None
+        piece = await data.read()
+        told = at_once(piece)
+        if told is None:
+            data.unread(piece)
+            try:
+                head = await head_of(data)
+            except BadDataset:
+                return None
+            found = await _identifiers(data, head)
+        else:
+            head, found = told
+            data.unread(piece[head.offset :])
         # Where the file's head and its data set name different things, the data set is right.
-        uids = await _identifiers(data, head)
-        if not is_uid(uids[1]):
+        sop_class_uid = (found and found.sop_class_uid) or head.sop_class_uid
+        sop_instance_uid = (found and found.sop_instance_uid) or head.sop_instance_uid
+        if not is_uid(sop_instance_uid):
             return None
         size = None if part.size is None else part.size - head.offset
         if size is not None:
             data.expects(size)
         return Instance(
-            sop_instance_uid=uids[1],
-            sop_class_uid=uids[0],
+            sop_instance_uid=sop_instance_uid,
+            sop_class_uid=sop_class_uid,
             transfer_syntax_uid=head.transfer_syntax_uid,
             chunks=data,
             size=size,
         )
 
 
-class _Data:
+class _Data(AsyncIterator[bytes]):
     """The bytes of one part: an iterator over the rest of it."""
 
     def __init__(self, events: Events, who: str) -> None:
         self._events = events
         self._who = who
-        self._returned: list[bytes] = []
+        self._returned: list[Piece] = []
         self._expected: int | None = None
         self._given = 0
         self.ended = False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
     async def __anext__(self) -> bytes:
         piece = await self.read()
         if not piece:
-            if self._expected is not None and self._given != self._expected:
-                raise BackendFault(f"{self._who} sent another length than it announced")
+            self._check()
             raise StopAsyncIteration
         if len(piece) > CHUNK:
             self._returned.append(piece[CHUNK:])
             piece = piece[:CHUNK]
         self._given += len(piece)
-        return piece
+        return bytes(piece)
+
+    async def several(self, _enough: int) -> list[Piece]:
+        """What came together; see `model.instance.gathering`."""
+        pieces = self._returned[::-1]
+        self._returned.clear()
+        if sum(map(len, pieces)) < _FEW and (more := await self.read()):
+            pieces.append(more)
+        if not pieces:
+            self._check()
+        self._given += sum(map(len, pieces))
+        return pieces
+
+    def _check(self) -> None:
+        if self._expected is not None and self._given != self._expected:
+            raise BackendFault(f"{self._who} sent another length than it announced")
 
     def expects(self, size: int) -> None:
         """Say how many bytes must still come."""
         self._expected = size
 
-    async def read(self) -> bytes:
+    async def read(self) -> Piece:
         """Some more; b"" at the end of the part.
 
         Raises:
@@ -148,21 +172,15 @@ class _Data:
         while not self.ended:
             await self.read()
 
-    def unread(self, data: bytes) -> None:
+    def unread(self, data: Piece) -> None:
         """Give bytes back, to be read next."""
         if data:
             self._returned.append(data)
 
 
-async def _identifiers(data: _Data, head: Head) -> tuple[str, str]:
-    """SOP Class and Instance UID as the data set has them, or else its head; it is left."""
+async def _identifiers(data: _Data, head: Head) -> Identifiers | None:
+    """The UIDs as the data set has them, which is left; None where it has none."""
     try:
-        found = await identifiers_of(data, head.transfer_syntax_uid, study=False)
+        return await identifiers_of(data, head.transfer_syntax_uid, study=False)
     except BadDataset:
-        found = None
-    if found is None:
-        return head.sop_class_uid, head.sop_instance_uid
-    return (
-        found.sop_class_uid or head.sop_class_uid,
-        found.sop_instance_uid or head.sop_instance_uid,
-    )
+        return None

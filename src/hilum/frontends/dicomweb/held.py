@@ -12,6 +12,7 @@ from hilum.model.errors import (
     NotAcceptable,
     OutOfResources,
 )
+from hilum.net.pieces import Piece, Some, flat
 
 HOLD: Final = 1024 * 1024
 """Bytes of a body that wait for its end; fewer where many are given at the same time."""
@@ -68,23 +69,26 @@ class Shortfall:
         self._open = False
 
     async def whole(
-        self, pieces: AsyncIterator[bytes], sop_instance_uid: str
-    ) -> AsyncGenerator[bytes, None]:
+        self, pieces: AsyncIterator[Some], sop_instance_uid: str
+    ) -> AsyncGenerator[Some, None]:
         """The pieces of one instance; none of them where it breaks off in time to be told of.
 
         Raises:
             HilumError: it breaks off, and part of it has left.
         """
-        waiting: list[bytes] = []
+        waiting: list[Some] = []
         size, began = 0, time.monotonic()
         try:
             async for piece in pieces:
+                if size >= HOLD:
+                    yield piece
+                    continue
                 waiting.append(piece)
                 size += len(piece)
                 if not self._open or size >= _hold() or time.monotonic() - began > PATIENCE:
                     for each in waiting:
                         yield each
-                    size, waiting = HOLD, []
+                    size, waiting = HOLD, []  # some of it has left
         except BackendError as error:
             if not self._open or size >= HOLD:
                 raise
@@ -123,16 +127,16 @@ def _with(error: Incomplete, others: list[str]) -> Incomplete:
     return Incomplete(str(error), missing, error.count + more)
 
 
-async def held(body: AsyncIterator[bytes]) -> tuple[list[bytes], bool]:
-    """The beginning of a body, in pieces, and whether that is all of it."""
-    pieces: list[bytes] = []
+async def held(body: AsyncIterator[Some]) -> tuple[list[Piece], bool]:
+    """The beginning of a body, and whether that is all of it."""
+    pieces: list[Some] = []
     size, began = 0, time.monotonic()
     async for piece in body:
         pieces.append(piece)
         size += len(piece)
         if size >= _hold() or time.monotonic() - began > PATIENCE:
-            return pieces, False
-    return pieces, True
+            return [*flat(pieces)], False
+    return [*flat(pieces)], True
 
 
 def _hold() -> int:

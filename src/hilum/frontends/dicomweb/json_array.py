@@ -2,7 +2,9 @@
 
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from typing import TypeVar
 
+T = TypeVar("T")
 PIECE = 64 * 1024  # bytes gathered before they leave
 
 
@@ -22,9 +24,7 @@ async def array(objects: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     yield b"".join(gathered)
 
 
-async def resumed(
-    first: Iterable[bytes], rest: AsyncGenerator[bytes, None]
-) -> AsyncGenerator[bytes, None]:
+async def resumed(first: Iterable[T], rest: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     """A stream whose first pieces were already taken, to see whether there are any."""
     pieces = deque(first)
     del first

@@ -113,7 +113,7 @@ class _Described:
             ):
                 beginning, whole = await held(pieces)
                 short.close()
-                body = b"".join(beginning)
+                body = b"".join(map(bytes, beginning))
                 missing = self.waiting.short or short.error
                 if missing is not None:
                     status, headers = 206, self.waiting.told(missing, None)

@@ -1,15 +1,17 @@
 """How does one instance go out? As it is, re-encoded as it streams by, or transcoded before."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 from hilum.codec import part10, reencode
 from hilum.codec.reencode import Reencoder
 from hilum.core.backend import Transcodes
 from hilum.model.errors import BackendFault, BadDataset, NotAcceptable
-from hilum.model.instance import Instance, Listed
+from hilum.model.instance import Instance, Listed, gathering
+from hilum.net.pieces import Pieces, Some
 
+ENOUGH: Final = 128 * 1024  # bytes that are waited for, to be sent together
 SMALL: Final = 256 * 1024  # bytes; a chunk up to this is joined with the head before it
 
 
@@ -41,7 +43,7 @@ async def settled(
         yield made, syntax if other is None or made.transfer_syntax_uid == syntax else other
 
 
-async def encoded(head: bytes, instance: Instance, syntax: str) -> AsyncGenerator[bytes, None]:
+async def encoded(head: bytes, instance: Instance, syntax: str) -> AsyncGenerator[Some, None]:
     """One instance as a file of PS3.10, in that Transfer Syntax.
 
     Args:
@@ -54,29 +56,49 @@ async def encoded(head: bytes, instance: Instance, syntax: str) -> AsyncGenerato
         BackendFault: it has another length than was announced.
     """
     head += meta(instance, syntax)
+    if syntax != instance.transfer_syntax_uid:
+        async with aclosing(_reencoded(head, instance, syntax)) as pieces:
+            async for piece in pieces:
+                yield piece
+        return
+    following, counted = gathering(instance.chunks), 0
+    before = [head]
+    while several := await following(ENOUGH):
+        counted += sum(map(len, several))
+        yield Pieces([*before, *several])
+        before = []
+    _check(instance, counted)
+    if before:
+        yield head
+
+
+async def _reencoded(head: bytes, instance: Instance, syntax: str) -> AsyncGenerator[bytes, None]:
+    """The same in another one."""
     counted = 0
-    same = syntax == instance.transfer_syntax_uid
-    encoder = None if same else Reencoder(instance.transfer_syntax_uid, syntax)
+    encoder = Reencoder(instance.transfer_syntax_uid, syntax)
     try:
         async for chunk in instance.chunks:
             counted += len(chunk)
-            for piece in (chunk,) if encoder is None else encoder.pieces(chunk):
+            for piece in encoder.pieces(chunk):
                 if head and len(piece) > SMALL:
                     yield head
                     yield piece
                 else:
                     yield head + piece
                 head = b""
-        if encoder is not None:
-            # What is kept cut off is given cut off, as it is where nothing is re-encoded: or else
-            # one such instance would take those behind it from its study.
-            head += encoder.close(cut=True)
+        # What is kept cut off is given cut off, as it is where nothing is re-encoded: or else one
+        # such instance would take those behind it from its study.
+        head += encoder.close(cut=True)
     except BadDataset as error:
         raise NotAcceptable("an instance cannot be re-encoded as asked") from error
-    if instance.size is not None and counted != instance.size:
-        raise BackendFault("an instance has another length than was announced")
+    _check(instance, counted)
     if head:
         yield head
+
+
+def _check(instance: Instance, counted: int) -> None:
+    if instance.size is not None and counted != instance.size:
+        raise BackendFault("an instance has another length than was announced")
 
 
 def meta(instance: Instance | Listed, syntax: str) -> bytes:

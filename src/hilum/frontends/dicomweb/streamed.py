@@ -13,7 +13,7 @@ from hilum.frontends.dicomweb import errors
 from hilum.frontends.dicomweb.asked import request_id
 from hilum.frontends.dicomweb.leaving import Watch, watching
 from hilum.model.errors import HilumError, Vanished
-from hilum.net.pieces import Piece, Pieces
+from hilum.net.pieces import Piece, Pieces, Some
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Answer:
 
     status: int
     headers: Headers
-    body: bytes | list[bytes] | list[Piece] | AsyncGenerator[bytes, None]
+    body: bytes | list[Piece] | Pieces | AsyncGenerator[Some, None]
     length: int | None = None
 
 

@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from hilum.codec.media_type import DICOM, RELATED, MediaType
 from hilum.codec.multipart import Event, MultipartReader, PartData, PartStarted
 from hilum.model.errors import BadRequest, HilumError, TooLarge
-from hilum.model.instance import CHUNK
+from hilum.model.instance import CHUNK, Piece
 from hilum.model.outcome import Stored
 
 
@@ -97,10 +97,10 @@ class Part:
             self.ended = True
             return b""
 
-    def unread(self, data: bytes) -> None:
+    def unread(self, data: Piece) -> None:
         """Give data back, to be read again first."""
         if data:
-            self._returned.append(data)
+            self._returned.append(bytes(data))
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """All that is left, in pieces of at most `CHUNK` bytes."""
@@ -176,7 +176,7 @@ class _Events:
     async def data(self) -> AsyncGenerator[bytes, None]:
         """The data of the part that has just begun."""
         while isinstance(event := await self.next(), PartData):
-            yield event.data
+            yield bytes(event.data)
 
 
 def is_related(kind: MediaType) -> bool:

@@ -28,6 +28,7 @@ from hilum.frontends.dicomweb.zipped import zipped
 from hilum.model.errors import BackendFault, NotAcceptable, NotFound
 from hilum.model.identity import Level
 from hilum.model.instance import Instance, Listed
+from hilum.net.pieces import Pieces, Some
 
 MAX_RECKONED = 10_000  # instances in an answer whose length is told beforehand
 
@@ -108,7 +109,8 @@ class _Retrieved:
                     length = None if plan is None else _length(plan, self.boundary)
                     body = self._parts(given, givable, short)
                 async with aclosing(body):
-                    first, ended = await held(body)
+                    beginning, ended = await held(body)
+                    first = Pieces(beginning)
                     short.close()
                     status, headers = self._promised(there, plan, short.left)
                     if missing := self.waiting.short or short.error:
@@ -126,11 +128,11 @@ class _Retrieved:
                         )
                     if ended or length is not None:
                         yield Answer(
-                            status, headers, first if ended else resumed(first, body), length
+                            status, headers, first if ended else resumed([first], body), length
                         )
                         return
                     with self.waiting.going(retrieval.manifest) as more:
-                        yield Answer(status, headers + more, resumed(first, body))
+                        yield Answer(status, headers + more, resumed([first], body))
 
     def as_stored(self, stored: str) -> bool:
         """Whether an instance in that syntax goes out alone, and as it is."""
@@ -207,7 +209,7 @@ class _Retrieved:
 
     async def _parts(
         self, first: Given, rest: AsyncGenerator[Given, None], short: Shortfall
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Some, None]:
         """All parts and the closing boundary.
 
         Raises:
@@ -251,7 +253,7 @@ class _Retrieved:
         other = next((each for each in others if each is not None), None)
         return settled(instance, syntax, other, self.asked.broker.transcodes)
 
-    async def _transcoded(self, given: Given, *, first: bool) -> AsyncGenerator[bytes, None]:
+    async def _transcoded(self, given: Given, *, first: bool) -> AsyncGenerator[Some, None]:
         """A part whose instance has to be transcoded."""
         async with self._settled(given) as (instance, syntax):
             head = _head(self.boundary, syntax, first=first)

@@ -11,6 +11,7 @@ from hilum.codec.identifiers import look
 from hilum.codec.multipart import MultipartReader, PartData, PartEnded, PartStarted
 from hilum.model.errors import BadDataset
 from hilum.model.identity import Ref, is_uid
+from hilum.net.pieces import Some, flat
 
 HELD: Final = 1024 * 1024  # bytes of a file, to know its name, and mostly its size, beforehand
 MOST: Final = 1_000_000  # files; each takes about a kilobyte of memory until the end
@@ -19,8 +20,8 @@ _MODE = 0o644 << 16  # of the files, where they are unpacked
 
 
 async def zipped(
-    parts: AsyncGenerator[bytes, None], boundary: str, ref: Ref
-) -> AsyncGenerator[bytes, None]:
+    parts: AsyncGenerator[Some, None], boundary: str, ref: Ref
+) -> AsyncGenerator[Some, None]:
     """The same files as a ZIP: `{study}/{series}/{instance}.dcm`, not compressed.
 
     What breaks off has no directory at its end, so that nobody takes it for whole.
@@ -35,12 +36,12 @@ async def zipped(
     try:
         async with aclosing(parts):
             async for chunk in parts:
-                for event in reader.feed(chunk):
+                for event in reader.feed(b"".join(map(bytes, flat((chunk,))))):
                     match event:
                         case PartStarted():
                             packed.begin()
                         case PartData(data):
-                            packed.take(data)
+                            packed.take(bytes(data))
                         case PartEnded():
                             packed.end()
                     for piece in packed.made():
