@@ -54,7 +54,7 @@ async def test_once_the_client_is_gone_nobody_waits_for_room() -> None:
     assert body.put(b"x")
 
 
-async def test_what_waits_is_counted_up_to_a_megabyte_and_given_back() -> None:
+async def test_what_waits_is_counted_up_to_its_bound_and_given_back() -> None:
     before = IN_HAND.held
     body = Body(asyncio.Event())
     while body.put(bytes(AHEAD // 4)):

@@ -8,7 +8,7 @@ from typing import Final
 from hilum.core.budget import Share
 from hilum.net.guard import Message
 
-AHEAD: Final = 1024 * 1024
+AHEAD: Final = 2 * 1024 * 1024
 """Bytes that wait, the last piece aside; fewer where many others come."""
 MOST: Final = 16  # pieces that wait
 
