@@ -11,15 +11,15 @@ from pathlib import Path
 
 def main() -> None:
     """Do what the command line says."""
+    # What is made while modules are imported stays: to look for what could go takes a tenth of
+    # the start. `service.memory.started` has the collector work again, or `cli.main.loaded`.
+    gc.disable()
     told = _served(sys.argv[1:])
     if told is None:
         from hilum.cli.main import app  # noqa: PLC0415 - see above
 
         app(prog_name="hilum")
         return
-    # What is made while modules are imported stays: to look for what could go takes a tenth of
-    # the start. `service.memory.started` has the collector work again.
-    gc.disable()
     from hilum.cli.serving import serve  # noqa: PLC0415 - see above
 
     serve(*told)

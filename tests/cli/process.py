@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,9 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(config: Path, *arguments: str, cold: bool = False) -> Iterator[Broker]:
+def running(
+    config: Path, *arguments: str, cold: bool = False, env: Mapping[str, str] | None = None
+) -> Iterator[Broker]:
     """A broker with that configuration, until the block ends; `cold`: started from nothing."""
     said, log = config.with_suffix(".out"), config.with_suffix(".log")
     start = subprocess.Popen if cold or not warm.POSSIBLE else warm.start
@@ -105,7 +107,7 @@ def running(config: Path, *arguments: str, cold: bool = False) -> Iterator[Broke
             stdout=out,
             stderr=errors,
             cwd=Path.cwd(),
-            env=environment(),
+            env=environment(**(env or {})),
         )
     try:
         yield Broker(config, _until_ready(process, said, log), process)

@@ -14,9 +14,7 @@ from hilum.cli.scu.asked import KeysOption, LevelOption, ModelOption, Relational
 from hilum.cli.scu.ending import MISUSE, Misuse, end, printable, run
 from hilum.config.schema import Settings
 from hilum.core.explained import Route, Way
-from hilum.explaining.beside import allowed_beside
 from hilum.explaining.request import Request, of_keys, of_line
-from hilum.explaining.route import route
 from hilum.model.errors import BadRequest, HilumError
 from hilum.model.identity import Level
 
@@ -91,6 +89,10 @@ async def _route(request: Request, told: Settings, who: str | None, token: Path 
     Raises:
         Misuse: it would be refused.
     """
+    # Imported when it is done: to print the help, or complete a word, no backend is needed.
+    from hilum.explaining.beside import allowed_beside  # noqa: PLC0415
+    from hilum.explaining.route import route  # noqa: PLC0415
+
     try:
         by = []
         if who is not None or token is not None:

@@ -1,5 +1,6 @@
 """Which commands there are; each is imported only when it is called."""
 
+import gc
 from importlib import import_module
 from typing import Any, cast
 
@@ -104,6 +105,7 @@ def loaded(name: str) -> TyperCommand:
     command.epilog = epilog(name)
     for inner, below in getattr(command, "commands", {}).items():
         below.epilog = epilog(f"{name} {inner}")
+    gc.enable()  # see `hilum.__main__`
     return cast("TyperCommand", command)
 
 

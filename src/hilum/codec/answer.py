@@ -241,7 +241,6 @@ def _text(vr: str, value: Any) -> str:  # noqa: ANN401 - a JSON value
 
 
 def _shortened(value: float) -> str:
-    """A number in as many characters as a DS may have."""
-    from pydicom.valuerep import format_number_as_ds  # noqa: PLC0415 - see model.dictionary
-
-    return format_number_as_ds(value)
+    """A number, as precisely as a DS can hold it."""
+    texts = (f"{value:.{digits}g}" for digits in range(_MAX_DS, 0, -1))
+    return next(text for text in texts if len(text) <= _MAX_DS)

@@ -4,11 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from hilum.backends.dicomweb import open_origin
-from hilum.backends.dimse.asks import Asking
-from hilum.backends.dimse.pool import Pool
-from hilum.backends.dimse.remote import remote_of
-from hilum.backends.fhir import open_index
 from hilum.config.mounts import AnyMount, ArchiveMount, DicomwebMount, DimseMount, FhirMount
 from hilum.config.schema import Settings
 from hilum.core.backend import Asks
@@ -38,12 +33,20 @@ async def opened(settings: Settings, name: str) -> AsyncIterator[Far]:
         case ArchiveMount():
             yield Far(name, mount, f"archive in {settings.folder(name)}", None)
         case DimseMount():
+            from hilum.backends.dimse.asks import Asking  # noqa: PLC0415 - each where it is asked for
+            from hilum.backends.dimse.pool import Pool  # noqa: PLC0415
+            from hilum.backends.dimse.remote import remote_of  # noqa: PLC0415
+
             pool = Pool(remote_of(mount, settings.server.aet, settings.tls), mount.pool)
             where = f"dimse: {mount.aet} at {mount.host}:{mount.port}"
             yield Far(name, mount, where, Asking(pool, mount))
         case DicomwebMount():
+            from hilum.backends.dicomweb import open_origin  # noqa: PLC0415
+
             async with open_origin(mount) as origin:
                 yield Far(name, mount, f"dicomweb: {mount.url}", origin)
         case FhirMount():
+            from hilum.backends.fhir import open_index  # noqa: PLC0415
+
             async with open_index(mount) as index:
                 yield Far(name, mount, f"fhir: {mount.url}", index)

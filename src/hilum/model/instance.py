@@ -13,6 +13,9 @@ Following: TypeAlias = Callable[[int], Awaitable[list[Piece]]]
 It is told how many bytes it may wait for, to give them at once.
 """
 
+Part: TypeAlias = tuple[int, int, int]
+"""A part of a file: descriptor, offset, bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -50,6 +53,15 @@ class Listed:
     size: int | None = None
     study_instance_uid: str | None = None
     series_instance_uid: str | None = None
+
+
+def ready(chunks: AsyncIterator[bytes]) -> Part | None:
+    """All that `chunks` would give, as a part of a file here; None: it must be read.
+
+    Instead of reading them. The caller closes the file.
+    """
+    offered: Callable[[], Part | None] | None = getattr(chunks, "ready", None)
+    return None if offered is None else offered()
 
 
 def gathering(chunks: AsyncIterator[bytes]) -> Following:

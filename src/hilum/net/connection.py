@@ -1,22 +1,14 @@
-"""What is one HTTP connection? hypercorn's, but HTTP/1.1 only, and sure to end."""
+"""What is one HTTP connection? It is read, and sure to end: HTTP/1.1."""
 
 import asyncio
 import logging
 import socket
 from contextlib import suppress
 
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.asyncio.task_group import TaskGroup
-from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.asyncio.worker_context import WorkerContext
-from hypercorn.config import Config
-from hypercorn.events import Closed, RawData
-from hypercorn.utils import parse_socket_addr
-
 from hilum.net.blocks import Blocks
 from hilum.net.elsewhere import Elsewhere
 from hilum.net.guard import Application, Guard
-from hilum.net.http1 import Http1
+from hilum.net.http1 import Address, Http1
 
 IDLE = 60.0  # seconds for a request to begin, first or next
 CLOSING = 5.0  # seconds for what was written to leave, once a connection is closed
@@ -26,29 +18,35 @@ ALL = 8 * BUFFER  # bytes, more than ever wait to be read
 _log = logging.getLogger(__name__)
 
 
-class Connection(TCPServer):
-    """One connection: hypercorn's, but HTTP/1.1 only and sure to end."""
+class Connection:
+    """One connection.
+
+    Args:
+        application: answers its requests.
+        patience: seconds that a client may be silent in the middle of one.
+        ending: set when the service ends: a connection then ends with its request.
+        reader, writer: of it.
+        elsewhere: who hands on what another worker must answer.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a connection is made of
         self,
         application: Application,
         patience: float,
-        config: Config,
-        context: WorkerContext,
+        ending: asyncio.Event,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         elsewhere: Elsewhere | None = None,
     ) -> None:
-        loop = asyncio.get_running_loop()
-        super().__init__(_wrapped(application), loop, config, context, {}, reader, writer)
+        self.reader = reader
+        self.writer = writer
+        self._ending = ending
         self._application = application
         self._patience = patience
         self._elsewhere = elsewhere
         self._gone = False
         self._http1: Http1 | None = None
         self.idle = _Idle(writer.transport, patience)
-        # Its interface is hypercorn's, which makes and cancels a task for every request.
-        self.idle_task = self.idle  # type: ignore[assignment]
 
     async def guarded(self) -> None:
         """Run to the end; whatever happens here ends this connection only."""
@@ -62,22 +60,19 @@ class Connection(TCPServer):
                 self.reader.close()
 
     async def run(self) -> None:
-        """As hypercorn's, with our protocol."""
+        """Answer what comes, until one side wants no more."""
         ours = self.writer.get_extra_info("socket")
         try:
             # asyncio does it only where the listener was made with IPPROTO_TCP. Without it each
             # answer waits 40 ms for the client's delayed ACK between its head and its body.
             ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            client = parse_socket_addr(ours.family, ours.getpeername())
-            server = parse_socket_addr(ours.family, ours.getsockname())
-            async with TaskGroup(self.loop) as group:
-                self._task_group = group
+            addresses = _address(ours, ours.getpeername()), _address(ours, ours.getsockname())
+            async with asyncio.TaskGroup() as group:
                 http1 = Http1(
-                    self.config,
-                    self.context,
+                    self._ending,
                     group,
                     self.writer,
-                    (client, server),
+                    addresses,
                     ends=self._close,
                     idle=self._busy,
                     patience=self._patience,
@@ -86,10 +81,8 @@ class Connection(TCPServer):
                 http1.app = Guard(self._application, self._patience, http1, self.writer.transport)
                 if isinstance(self.reader, Blocks):
                     self.reader.left = http1.left
-                # Its interface is hypercorn's.
-                self.protocol = http1  # type: ignore[assignment]
                 self.idle.begin()
-                await (self._read_data() if self._elsewhere is None else self._read_ours())
+                await (self._read(http1) if self._elsewhere is None else self._read_ours(http1))
         except OSError:
             pass
         finally:
@@ -97,19 +90,19 @@ class Connection(TCPServer):
                 self._http1.close()
             await self._close()
 
-    async def _read_data(self) -> None:
-        """As hypercorn's, in bigger pieces; how long a client may be silent is `Guard`'s."""
+    async def _read(self, http1: Http1) -> None:
+        """Hand on what comes; how long a client may be silent is `Guard`'s."""
         while not self.reader.at_eof():
             try:
                 data = await self.reader.read(BUFFER)
             except OSError:
                 break
             self.idle.begun()
-            await self.protocol.handle(RawData(data))
-        await self.protocol.handle(Closed())
+            await http1.handle(data)
+        http1.gone()
 
-    async def _read_ours(self) -> None:
-        """As `_read_data`, but another worker gets the connection with a request of its own."""
+    async def _read_ours(self, http1: Http1) -> None:
+        """As `_read`, but another worker gets the connection with a request of its own."""
         assert self._elsewhere is not None  # noqa: S101 - see `run`
         data = b""
         while not self.reader.at_eof():
@@ -126,9 +119,9 @@ class Connection(TCPServer):
                 self._gone = True
                 return
             self.idle.begun()
-            await self.protocol.handle(RawData(data))
+            await http1.handle(data)
             data = b""
-        await self.protocol.handle(Closed())
+        http1.gone()
 
     def _busy(self, began: bool) -> None:  # noqa: FBT001 - see `Http1`
         """A request begins, or has ended."""
@@ -138,19 +131,23 @@ class Connection(TCPServer):
             self.idle.begin()
 
     async def _close(self) -> None:
-        """As hypercorn's, but a peer that reads no more cannot hold us."""
+        """Let what was written leave, and end; a peer that reads no more cannot hold us."""
         if self._gone:  # what ends the connection would end it for who has it now
             self.idle.end()
             return
-        with suppress(TimeoutError):
+        self.idle.end()
+        with suppress(NotImplementedError, OSError, RuntimeError):  # TLS, or gone already
+            self.writer.write_eof()
+        with suppress(OSError, RuntimeError):  # TimeoutError is one
             async with asyncio.timeout(CLOSING):
-                await super()._close()
+                self.writer.close()
+                await self.writer.wait_closed()
         self.writer.transport.abort()
 
 
-def _wrapped(application: Application) -> ASGIWrapper:
-    # hypercorn types applications by TypedDicts; ours take plain mappings.
-    return ASGIWrapper(application)  # type: ignore[arg-type]
+def _address(ours: socket.socket, address: tuple[str, int]) -> Address:
+    """Host and port of one end; None where it is no network's."""
+    return address[:2] if ours.family in {socket.AF_INET, socket.AF_INET6} else None
 
 
 class _Idle:
@@ -186,10 +183,6 @@ class _Idle:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    async def stop(self) -> None:
-        """As hypercorn calls it."""
-        self.end()
 
     def end_if_idle(self) -> None:
         """End the connection now, unless a request is running."""

@@ -3,8 +3,8 @@
 A request that came whole and has no body is answered at once, by whoever read it (see `plain`).
 Others are read by h11 (see `exchange`), while a task of their own answers them.
 
-What hypercorn does between it and the application (a queue, events of its own, a task that only
-waits) costs more than a small answer itself, and it joins each piece of a body to its framing: a
+Between them and the application there is no queue, and no task that only waits: that would cost
+more than a small answer itself. Pieces of a body are not joined to their framing: that would be a
 copy of every image.
 """
 
@@ -12,16 +12,13 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterable
+from email.utils import formatdate
 from functools import partial
 from time import time
 from typing import Any, Final
 from urllib.parse import unquote
 
 import h11
-from hypercorn.asyncio.task_group import TaskGroup
-from hypercorn.asyncio.worker_context import WorkerContext
-from hypercorn.config import Config
-from hypercorn.events import Event, RawData
 
 from hilum.core.budget import LEAST, Share
 from hilum.net.body import BODY, Body
@@ -34,6 +31,7 @@ from hilum.net.tls import subject
 
 Address = tuple[str, int] | None
 
+MAX_HEAD: Final = 64 * 1024  # bytes of a request line and its headers: lists of UIDs are long
 SMALL: Final = 64 * 1024  # bytes; up to this the pieces of a write are joined
 WRITE_HIGH: Final = 512 * 1024
 """Bytes waiting to be sent, from which on an answer waits; fewer where many are sent at once."""
@@ -42,14 +40,13 @@ _log = logging.getLogger(__name__)
 
 
 class Http1:
-    """The requests of one connection, one after another; the interface of hypercorn's protocols.
+    """The requests of one connection, one after another.
 
     Attributes:
         app: what answers them; set before the first comes.
 
     Args:
-        config: hypercorn's.
-        context: says when the service ends.
+        ending: set when the service ends.
         group: the tasks of this connection.
         writer: of the connection.
         ends: closes the connection, once what was written has left.
@@ -61,9 +58,8 @@ class Http1:
 
     def __init__(  # noqa: PLR0913 - what a connection is made of
         self,
-        config: Config,
-        context: WorkerContext,
-        group: TaskGroup,
+        ending: asyncio.Event,
+        group: asyncio.TaskGroup,
         writer: asyncio.StreamWriter,
         addresses: tuple[Address, Address],
         *,
@@ -71,10 +67,9 @@ class Http1:
         idle: Callable[[bool], None],
         patience: float,
     ) -> None:
-        self._h11 = Exchange(config.h11_max_incomplete_size)
+        self._h11 = Exchange(MAX_HEAD)
         self._frames: Frames = self._h11  # of the request at hand
-        self._config = config
-        self._context = context
+        self._ending = ending
         self._group = group
         self._writer = writer
         self._transport = writer.transport
@@ -93,13 +88,13 @@ class Http1:
 
     # What comes
 
-    async def handle(self, event: Event) -> None:
-        """Take what was read, or word that the client is gone."""
-        if not isinstance(event, RawData):
-            if self._body is not None:
-                self._body.leave()
-            return
-        data = event.data
+    def gone(self) -> None:
+        """The client says no more."""
+        if self._body is not None:
+            self._body.leave()
+
+    async def handle(self, data: bytes) -> None:
+        """Take what was read; b"" at its end."""
         if self._body is None and self._h11.is_fresh and not self._transport.is_closing():
             plain = Plain.read(data)
             if plain is not None:
@@ -161,7 +156,7 @@ class Http1:
         scope = self._scope(request.method, request.target, request.http_version, headers)
         self._frames, self._head = self._h11, []
         self._body = Body(self._room)
-        self._group.spawn(self._run, scope, self._body)
+        self._group.create_task(self._run(scope, self._body))
 
     async def _answer(self, request: Plain) -> None:
         """Answer a request whose client has nothing more to say."""
@@ -186,7 +181,7 @@ class Http1:
             "path": unquote(path.decode("ascii")),
             "raw_path": path,
             "query_string": query,
-            "root_path": self._config.root_path,
+            "root_path": "",
             "headers": headers,
             "client": self._client,
             "server": self._server,
@@ -214,7 +209,7 @@ class Http1:
         frames = self._frames
         if frames.is_unanswered:
             await self._refuse(500)
-        elif frames.is_over and not self._context.terminated.is_set():
+        elif frames.is_over and not self._ending.is_set():
             if frames is self._h11:
                 self._h11.start_next_cycle()
             self._frames = self._h11
@@ -256,7 +251,7 @@ class Http1:
             return  # its answer has ended
         frames = self._frames
         if message["type"] == "http.response.start":
-            headers = [*message.get("headers", ()), *_dated(self._config)]
+            headers = [*message.get("headers", ()), *_dated()]
             # It waits for the first piece of the body: one packet.
             self._head = frames.head(message["status"], headers)
             return
@@ -314,7 +309,7 @@ class Http1:
         frames = self._frames
         if frames.is_unanswered and not self._head:
             headers = [(b"content-length", b"0"), (b"connection", b"close")]
-            pieces = frames.head(status, [*headers, *_dated(self._config)]) + frames.end()
+            pieces = frames.head(status, [*headers, *_dated()]) + frames.end()
             if not self._transport.is_closing():
                 self._write(pieces)
         await self._ends()
@@ -332,10 +327,10 @@ def _wants_websocket(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 _day: tuple[int, list[tuple[bytes, bytes]]] = (0, [])
 
 
-def _dated(config: Config) -> list[tuple[bytes, bytes]]:
+def _dated() -> list[tuple[bytes, bytes]]:
     """The headers of every answer: Date, made once a second."""
     global _day  # noqa: PLW0603 - a memory of one
     now = int(time())
     if _day[0] != now:
-        _day = now, config.response_headers("h11")
+        _day = now, [(b"date", formatdate(now, usegmt=True).encode("ascii"))]
     return _day[1]

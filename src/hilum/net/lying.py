@@ -1,11 +1,16 @@
 """How do bytes leave that lie in a file? From there, where the connection takes them at once."""
 
+import errno
 import os
 import socket
 from asyncio import WriteTransport
 from collections.abc import Sequence
 from typing import Final
 
+WORTH: Final = 128 * 1024  # bytes; what is smaller is better read, and leaves with its head
+
+_CANNOT: Final = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP))
+"""What a file system says that has no sendfile."""
 _CAN: Final = hasattr(os, "sendfile") and hasattr(socket, "MSG_MORE")
 
 
@@ -59,6 +64,10 @@ class Lying:
                 )
             except BlockingIOError:
                 break
+            except OSError as error:
+                if error.errno in _CANNOT and not done:
+                    break
+                raise
             if not count:
                 raise OSError("a file is shorter than it was")
             done += count

@@ -1,5 +1,9 @@
 """One worker, as the supervisor starts it."""
 
-from hilum.workers.worker import main
+import gc
+
+gc.disable()  # until it is ready, as in `hilum.__main__`
+
+from hilum.workers.worker import main  # noqa: E402 - see above
 
 main()

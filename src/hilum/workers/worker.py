@@ -73,6 +73,7 @@ async def _serve(start: Start, told: IO[bytes], out: IO[bytes]) -> None:
     prepares: asyncio.Future[Prepares] = asyncio.get_running_loop().create_future()
 
     def serves(listening: app.Listening) -> None:
+        memory.started()
         _say(out, ready(listening.doors))
         if listening.change is not None:
             prepares.set_result(listening.change)

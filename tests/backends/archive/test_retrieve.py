@@ -12,7 +12,7 @@ from tests.contract.made import uid
 from hilum.core.budget import IN_HAND, LEAST
 from hilum.model.errors import BackendFault
 from hilum.model.identity import Ref
-from hilum.model.instance import CHUNK
+from hilum.model.instance import CHUNK, ready
 
 pytestmark = pytest.mark.anyio
 
@@ -116,3 +116,22 @@ async def test_ten_thousand_references_are_looked_up(tmp_path: Path) -> None:
         refs = [Ref(instance=uid(1, 1, n)) for n in range(10_000)]
         async with archive.retrieve(refs) as retrieval:
             assert len(retrieval.manifest or ()) == 5
+
+
+async def test_what_goes_alone_can_be_sent_from_its_file(tmp_path: Path) -> None:
+    both = [made.made(1, 1, n, PixelData=bytes(300_000)) for n in (1, 2)]
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, *both)
+        async with archive.retrieve([Ref(study=uid(1), instance=uid(1, 1, 1))]) as retrieval:
+            async for instance in retrieval.instances:
+                part = ready(instance.chunks)
+                if part is not None:  # the system has it in memory
+                    file, offset, length = part
+                    assert os.pread(file, length, offset) == both[0].data
+                    os.close(file)
+                assert await joined(instance.chunks) == both[0].data
+        async with archive.retrieve([Ref(study=uid(1))]) as retrieval:
+            assert [ready(each.chunks) async for each in retrieval.instances] == [None, None]
+        os.truncate(opened.files(tmp_path)[0], 1000)
+        async with archive.retrieve([Ref(study=uid(1), instance=uid(1, 1, 1))]) as retrieval:
+            assert [ready(each.chunks) async for each in retrieval.instances] == [None]

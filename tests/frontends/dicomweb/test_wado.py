@@ -1,6 +1,11 @@
 import asyncio
+import os
 import zlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import httpx
 import pydicom
@@ -10,8 +15,11 @@ from tests.frontends.dicomweb.conftest import Served, cut_off
 
 from hilum.codec import media_type
 from hilum.codec.multipart import MultipartReader, PartData, PartStarted
+from hilum.core.backend import Retrieval
 from hilum.frontends.dicomweb import held
 from hilum.model.errors import BackendFault, BackendUnavailable
+from hilum.model.identity import Ref
+from hilum.model.instance import Instance, Part
 
 pytestmark = pytest.mark.anyio
 
@@ -398,3 +406,58 @@ async def test_a_client_that_reads_slowly_slows_the_source_down(
         assert answer.status_code == 200
         await asyncio.sleep(0.3)
         assert backend.given < 40  # of 1,700 chunks of 1 MiB: what sockets hold
+
+
+class Lying(Scripted):
+    """Its instances lie in a file."""
+
+    path: Path
+
+    @asynccontextmanager
+    async def retrieve(self, refs: Sequence[Ref], /) -> AsyncIterator[Retrieval]:
+        async def instances() -> AsyncIterator[Instance]:
+            async for each in retrieval.instances:
+                yield replace(each, chunks=_Ready(each.chunks, self.path))
+
+        async with super().retrieve(refs) as retrieval:
+            yield replace(retrieval, instances=instances())
+
+
+class _Ready(AsyncIterator[bytes]):
+    def __init__(self, chunks: AsyncIterator[bytes], path: Path) -> None:
+        self._chunks, self._path = chunks, path
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._chunks)
+
+    def ready(self) -> Part:
+        return os.open(self._path, os.O_RDONLY), 5, self._path.stat().st_size - 5
+
+
+PIXELS = b"\xe0\x7f\x10\x00OW\x00\x00" + (200_000).to_bytes(4, "little") + bytes(200_000)
+
+
+@pytest.mark.parametrize("accept", [RELATED, "application/dicom", "application/zip"])
+async def test_what_lies_in_a_file_goes_out_as_what_is_read(
+    served: Served, backend: Scripted, tmp_path: Path, accept: str
+) -> None:
+    data = encoded(ELE) + PIXELS
+    lying = Lying()
+    lying.path = tmp_path / "file"
+    lying.path.write_bytes(b"12345" + data)
+    backend.kept, lying.kept = [Kept("1.9.1", data)], [Kept("1.9.1", data, chunk=50_000)]
+    bodies = []
+    for each in (backend, lying):
+        async with served(each) as client:
+            answer = await client.get(INSTANCE, headers={"Accept": accept})
+            assert answer.status_code == 200
+            assert int(answer.headers.get("content-length", -1)) in {-1, len(answer.content)}
+            head = await client.head(INSTANCE, headers={"Accept": accept})
+            assert head.headers.get("content-length") == answer.headers.get("content-length")
+        body = answer.content
+        if accept == RELATED:
+            ((_, body),) = parts_of(answer)
+        bodies.append(body)
+    assert data in bodies[0]
+    assert len({len(each) for each in bodies}) == 1
+    assert accept == "application/zip" or bodies[0] == bodies[1]

@@ -15,8 +15,8 @@ from hilum.backends.archive.readers import Readers
 from hilum.core.budget import LEAST, Outgoing
 from hilum.model.errors import BackendFault, NotFound
 from hilum.model.identity import Ref
-from hilum.model.instance import CHUNK, Instance
-from hilum.workshop.reading import at_hand, at_once
+from hilum.model.instance import CHUNK, Instance, Part
+from hilum.workshop import reading
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Opened:
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            return at_hand(self._fd, HEAD + offset, length) if self._fd >= 0 else None
+            return reading.at_hand(self._fd, HEAD + offset, length) if self._fd >= 0 else None
         finally:
             self._lock.release()
 
@@ -100,6 +100,23 @@ class _Group:
         self.start, self.end, self.size, self.data = start, end, size, data
 
 
+class _Only(AsyncIterator[bytes]):
+    """The chunk of an instance that goes alone."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], path: str, each: Located) -> None:
+        self._chunks = chunks
+        self._path = path
+        self._size = each.size
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._chunks)
+
+    def ready(self) -> Part | None:
+        """See `model.instance.ready`."""
+        file = reading.ready(self._path, HEAD, self._size)
+        return None if file is None else (file, HEAD, self._size)
+
+
 class Reading:
     """The files of one retrieval. `close` leaves nothing open, and nothing in hand."""
 
@@ -132,9 +149,15 @@ class Reading:
                 sop_instance_uid=each.sop_instance_uid,
                 sop_class_uid=each.sop_class_uid,
                 transfer_syntax_uid=each.transfer_syntax_uid,
-                chunks=self._small(number) if each.size <= CHUNK else self._large(each),
+                chunks=self._chunks(number, each),
                 size=each.size,
             )
+
+    def _chunks(self, number: int, each: Located) -> AsyncIterator[bytes]:
+        if each.size > CHUNK:
+            return self._large(each)
+        small = self._small(number)
+        return small if len(self._found) > 1 else _Only(small, self._files.path(each.file), each)
 
     async def _small(self, number: int) -> AsyncIterator[bytes]:
         """One chunk, read together with its neighbours, and the next ones read meanwhile.
@@ -150,7 +173,7 @@ class Reading:
                     yield piece
                 return
             if len(self._found) == 1:
-                there = at_once(self._files.path(each.file), HEAD, each.size)
+                there = reading.at_once(self._files.path(each.file), HEAD, each.size)
                 if there is not None:
                     yield there
                     return
@@ -265,31 +288,31 @@ async def pieces(
     """
     loop = asyncio.get_running_loop()
     end = start + length
-    reading: asyncio.Future[bytes] | None = None
+    coming: asyncio.Future[bytes] | None = None
     following = 0  # bytes of what is being read
     try:
         while start < end:
             data = None
-            if reading is None:
+            if coming is None:
                 following = min(CHUNK, max(share.room, LEAST), end - start)
                 share.take(following)
                 if following < CHUNK:
                     data = opened.at_hand(start, following)
             if data is None:
                 data = await (
-                    reading or loop.run_in_executor(threads, opened.read, start, following)
+                    coming or loop.run_in_executor(threads, opened.read, start, following)
                 )
-            held, reading = following, None
+            held, coming = following, None
             start += held
             if start < end and share.room >= CHUNK:
                 following = min(CHUNK, end - start)
                 share.take(following)
-                reading = loop.run_in_executor(threads, opened.read, start, following)
+                coming = loop.run_in_executor(threads, opened.read, start, following)
             share.gave(held)
             yield data
     finally:
-        if reading is not None:
-            reading.cancel()  # its thread ends by itself; nobody is told how
+        if coming is not None:
+            coming.cancel()  # its thread ends by itself; nobody is told how
 
 
 def _unreadable(each: Located, error: OSError) -> BackendFault:

@@ -26,13 +26,12 @@ from hilum.imaging.index import EncapsulatedIndex, FrameIndex, Piece
 from hilum.imaging.pixels import Pixels
 from hilum.imaging.read import Looked
 from hilum.model.errors import BadRequest, NotFound
-from hilum.net.lying import Lying
+from hilum.net.lying import WORTH, Lying
 from hilum.workshop import reading, tasks_frames
 from hilum.workshop.looks import Looks
 from hilum.workshop.pool import Workshop
 
 _LIST: Final = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*")
-_WORTH: Final = 128 * 1024  # bytes; what is smaller is read, and leaves with its head
 _WHOLE: Final = 4 * 1024 * 1024  # bytes; a frame up to this is read in one go
 
 
@@ -201,7 +200,7 @@ class Source:
 
     def lying(self, pieces: Sequence[Piece]) -> Lying | None:
         """Bytes of the data set to be sent as they lie in their file; None: they must be read."""
-        if len(pieces) != 1 or pieces[0][1] < _WORTH or self.looked.inflated:
+        if len(pieces) != 1 or pieces[0][1] < WORTH or self.looked.inflated:
             return None
         offset, length = self.lent.offset + pieces[0][0], pieces[0][1]
         file = reading.ready(self.lent.path, offset, length)

@@ -67,6 +67,8 @@ class Told(AbstractAsyncContextManager[None]):
         return not self._task.uncancel() and isinstance(error, asyncio.CancelledError)
 
     def _left(self) -> None:
+        if self._timer is not None:  # said twice
+            return
         rest = self._began + WATCH - monotonic()
         self._timer = asyncio.get_running_loop().call_later(max(rest, 0), self._give_up)
 

@@ -27,8 +27,9 @@ from hilum.frontends.dicomweb.wanted import Wanted, wanted
 from hilum.frontends.dicomweb.zipped import zipped
 from hilum.model.errors import BackendFault, NotAcceptable, NotFound
 from hilum.model.identity import Level
-from hilum.model.instance import Instance, Listed
-from hilum.net.pieces import Pieces, Some
+from hilum.model.instance import Instance, Listed, ready
+from hilum.net.lying import WORTH, Lying
+from hilum.net.pieces import Piece, Pieces, Some
 
 MAX_RECKONED = 10_000  # instances in an answer whose length is told beforehand
 
@@ -109,7 +110,9 @@ class _Retrieved:
                     length = None if plan is None else _length(plan, self.boundary)
                     body = self._parts(given, givable, short)
                 async with aclosing(body):
-                    beginning, ended = await held(body)
+                    alone = plan is not None and len(plan) == 1
+                    lying = self._lying(given) if alone else None
+                    beginning, ended = (lying, True) if lying else await held(body)
                     first = Pieces(beginning)
                     short.close()
                     status, headers = self._promised(there, plan, short.left)
@@ -133,6 +136,19 @@ class _Retrieved:
                         return
                     with self.waiting.going(retrieval.manifest) as more:
                         yield Answer(status, headers + more, resumed([first], body))
+
+    def _lying(self, given: Given) -> list[Piece] | None:
+        """The body, where all that there is lies in a file as it goes out."""
+        instance, way, syntax = given
+        if way.zipped or syntax != instance.transfer_syntax_uid or (instance.size or 0) < WORTH:
+            return None
+        part = ready(instance.chunks)
+        if part is None:
+            return None
+        lying, head = Lying(*part), meta(instance, syntax)
+        if way.alone:
+            return [head, lying]
+        return [_head(self.boundary, syntax, first=True) + head, lying, closing(self.boundary)]
 
     def as_stored(self, stored: str) -> bool:
         """Whether an instance in that syntax goes out alone, and as it is."""
