@@ -14,7 +14,10 @@ def growth_tables(growth: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield "## How cost grows"
         yield ""
         yield "Nothing may grow faster than its input, and memory not at all. A step counts as too"
-        yield "much when it takes 1.5 times what the step before it and the sizes let expect."
+        yield "much when it takes 1.5 times what the step before it and the sizes let expect. All"
+        yield "transfers share 16 MB that they may hold; beside it a connection that moves"
+        yield "something takes some hundred kB, and a study 1 to 2 kB for each of its instances:"
+        yield "its list."
         yield ""
     for name, found in growth.items():
         table = Table(**{**found, "steps": [Step(**each) for each in found["steps"]]})

@@ -38,7 +38,7 @@ async def test_what_was_stored_is_given_in_any_order_and_once() -> None:
     box.end()
     assert await read(box) == {"1.1": b"abc", "1.2": b"d"}
     assert box.whole == {"1.1", "1.2"}
-    assert box.memory == 0
+    assert box.share.held == 0
     await box.aclose()
 
 
@@ -108,10 +108,10 @@ async def test_more_than_fits_into_memory_waits_on_disk(
         for uid, each in data.items():
             pieces = [each[at : at + 1000] for at in range(0, len(each), 1000)]
             tasks.create_task(box.store(instance(uid, *pieces)))
-    assert box.memory <= 10_000
+    assert box.share.held <= 10_000
     box.end()
     assert await read(box) == data
-    assert box.memory == 0
+    assert box.share.held == 0
     await box.aclose()
 
 
@@ -132,7 +132,7 @@ async def test_a_reader_beside_its_sender_gets_every_byte_in_order(
             if len(got) % 3 == 0:
                 await asyncio.sleep(0.001)
     assert bytes(got) == data
-    assert box.memory == 0
+    assert box.share.held == 0
     await box.aclose()
 
 
@@ -144,7 +144,7 @@ async def test_a_full_disk_fails_the_instance_and_no_other(
     box = Arrivals(tmp_path / "file")
     with pytest.raises(OutOfResources):
         await box.store(instance("1.1", b"a" * 200))
-    assert box.memory == 0
+    assert box.share.held == 0
     await box.store(instance("1.2", b"a" * 50))
     box.end()
     assert await read(box) == {"1.2": b"a" * 50}
@@ -156,7 +156,7 @@ async def test_one_that_its_reader_leaves_makes_room_and_is_taken_to_its_end() -
     await box.store(instance("1.2", b"b"))
     await anext(box)
     assert (await anext(box)).sop_instance_uid == "1.2"
-    assert box.memory == 1
+    assert box.share.held == 1
 
     async with asyncio.TaskGroup() as tasks:
         left = tasks.create_task(box.store(instance("1.3", b"a", b"b", b"c", pace=0.02)))
@@ -167,7 +167,7 @@ async def test_one_that_its_reader_leaves_makes_room_and_is_taken_to_its_end() -
         box.end()
         with pytest.raises(StopAsyncIteration):
             await anext(box)
-    assert box.memory == 0
+    assert box.share.held == 0
     assert not box.cut
 
 
@@ -182,7 +182,7 @@ async def test_one_that_comes_when_nobody_reads_any_more_is_refused() -> None:
         tasks.create_task(refused())
         assert (await anext(box)).sop_instance_uid == "1.1"
         await box.aclose()
-    assert box.memory == 0
+    assert box.share.held == 0
 
 
 async def test_the_end_is_told_behind_what_is_here() -> None:

@@ -33,6 +33,7 @@ from hilum.codec import pdu
 from hilum.codec.dimse import A_DATA_SET, Command, Service
 from hilum.codec.pdu import Aborted, AbortReason, Pdu
 from hilum.codec.sop_class import VERIFICATION
+from hilum.core.budget import IN_HAND, LEAST
 from hilum.model.errors import BackendError, BackendFault, BackendTimeout, BadDataset
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.link import AssociationLost, AssociationRejected, Timeouts
@@ -81,7 +82,7 @@ async def test_requests_come_in_order_with_their_data() -> None:
         assert third.command.message_id == 3
         assert await third.identifier() == bytes(100_000)
         assert await ends.ours.next_request() is None
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
 
 
 @pytest.mark.parametrize("read", [0, 1, 2])
@@ -98,7 +99,7 @@ async def test_nothing_stays_counted_of_what_is_not_read(read: int) -> None:
         last = await ends.ours.next_request()
         assert last is not None
         assert last.command.message_id == 9
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
 
 
 async def test_a_cancel_with_a_data_set_leaves_nothing_behind() -> None:
@@ -110,7 +111,7 @@ async def test_a_cancel_with_a_data_set_leaves_nothing_behind() -> None:
             await ends.peer.send(message(3, odd, bytes(100_000)))
         await ends.peer.send(echo(1))
         assert await ends.ours.next_request() is not None
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
 
 
 async def test_a_request_that_nobody_reads_stops_the_peer_and_reading_lets_it_go_on() -> None:
@@ -124,10 +125,33 @@ async def test_a_request_that_nobody_reads_stops_the_peer_and_reading_lets_it_go
             assert got.data is not None
             await asyncio.sleep(0.6)  # longer than the timeout of a message
             assert ends.ours._paused
-            assert ends.ours._unread < 2 * 1024 * 1024
+            assert ends.ours.unread < 2 * 1024 * 1024
             assert sum([len(each) async for each in got.data]) == size
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
         assert ends.ours.lost is None
+
+
+async def test_where_others_hold_all_a_peer_is_stopped_at_the_least_and_nothing_stays_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(IN_HAND, "size", 0)
+    before = IN_HAND.held
+    async with both() as ends:
+        size = 4 * 1024 * 1024
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            tasks.create_task(ends.peer.send(store(1, bytes(size))))
+            got = await ends.ours.next_request()
+            assert got is not None
+            assert got.data is not None
+            read = 0
+            while several := await got.data.several(768 * 1024):
+                read += sum(map(len, several))
+                assert ends.ours.unread <= 3 * LEAST
+        assert read == size
+        await ends.peer.send(store(2, bytes(100_000))[:50_000])
+        ends.peer.writer.close()
+        await ends.ours.closed()
+    assert IN_HAND.held == before
 
 
 @pytest.mark.parametrize("max_pdu", [0, 64, 65, 16382, 10_000_000])
@@ -233,7 +257,7 @@ async def test_a_request_is_answered() -> None:
         assert command.message_id == 3
         await ends.peer.send(answer(3))
         assert (await asked).command.status == 0
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
 
 
 async def test_responses_come_up_to_the_final_one() -> None:
@@ -257,7 +281,7 @@ async def test_responses_come_up_to_the_final_one() -> None:
                 if len(found) == 2:
                     assert await each.identifier() == b"two" * 9000
         assert [each.command.status for each in found] == [0xFF00, 0xFF00, 0xFF00, 0]
-        assert ends.ours._unread == 0
+        assert ends.ours.unread == 0
         assert ends.ours.lost is None
 
 

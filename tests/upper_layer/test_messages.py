@@ -27,10 +27,12 @@ class Account:
     def __init__(self) -> None:
         self.unread = 0
         self.most = 0
+        self.stops = UNREAD_HIGH
 
-    def count(self, size: int) -> None:
+    def count(self, size: int) -> bool:
         self.unread += size
         self.most = max(self.most, self.unread)
+        return self.unread > self.stops
 
     def uncount(self, size: int) -> None:
         self.unread -= size

@@ -70,6 +70,7 @@ async def _serve(found: Settings, config: Path | None, *, examples: bool) -> Non
             requests.answer(found.requests, asked),
             systemd.stopping(stop, grace + _MORE),
             systemd.watched(),
+            memory.give_back(),
         ):
             if found.server.workers > 1:
                 await _serve_together(found, ready, stop)

@@ -1,7 +1,7 @@
 """How does a reader get what comes to us by C-STOREs? One retrieval, in memory and on disk.
 
 The peers that send are never kept waiting for the reader: what it has not read yet stays in
-memory up to `HIGH` bytes, and goes to disk beyond that.
+memory up to `HIGH` bytes, and its share of what all may hold, and goes to disk beyond that.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hilum.core.budget import Share
 from hilum.model.errors import BackendTimeout, BackendUnavailable, HilumError, OutOfResources
 from hilum.model.instance import CHUNK, Instance
 from hilum.model.outcome import Stored
@@ -59,12 +60,12 @@ class Arrival(AsyncIterator[bytes]):
         self.size += len(chunk)
         self._gathered.append(chunk)
         self._gathered_size += len(chunk)
-        if self._box.memory + self._gathered_size <= HIGH:
+        if self._box.has_room(self._gathered_size):
             self._keep()
 
     async def close(self) -> None:
         """That was all of it."""
-        if self._gathered and self._box.memory + self._gathered_size > HIGH:
+        if self._gathered and not self._box.has_room(self._gathered_size):
             await self._write()
         self._keep()
         self.whole = True
@@ -78,7 +79,7 @@ class Arrival(AsyncIterator[bytes]):
 
     def _keep(self) -> None:
         self._pieces += map(_Piece, self._gathered)
-        self._box.memory += self._gathered_size
+        self._box.share.take(self._gathered_size)
         self._gathered, self._gathered_size = [], 0
         self._wake()
 
@@ -92,7 +93,7 @@ class Arrival(AsyncIterator[bytes]):
         if piece.taken:
             await self._box.spill.forget(place)
         else:
-            self._box.memory -= len(data)
+            self._box.share.give(len(data))
             piece.data, piece.place = None, place
 
     def _wake(self) -> None:
@@ -118,7 +119,7 @@ class Arrival(AsyncIterator[bytes]):
         piece = self._pieces.popleft()
         piece.taken = True
         if piece.data is not None:
-            self._box.memory -= len(piece.data)
+            self._box.share.give(len(piece.data))
             return piece.data
         assert piece.place is not None  # noqa: S101 - either of the two is there
         return await self._box.spill.read(piece.place)
@@ -132,7 +133,7 @@ class Arrival(AsyncIterator[bytes]):
             piece = self._pieces.popleft()
             piece.taken = True
             if piece.data is not None:
-                self._box.memory -= len(piece.data)
+                self._box.share.give(len(piece.data))
             elif piece.place is not None:
                 places.append(piece.place)
         self._wake()
@@ -147,7 +148,7 @@ class Arrivals(AsyncIterator[Instance]):
         folder: for what does not fit into memory.
 
     Attributes:
-        memory: bytes that wait there now.
+        share: bytes that wait there now.
         whole: SOP Instance UIDs of those that are here from end to end.
         cut: of those that broke off when their reader had begun with them.
         heard: called with every sign of life.
@@ -158,7 +159,7 @@ class Arrivals(AsyncIterator[Instance]):
 
     def __init__(self, folder: Path | None = None) -> None:
         self.spill = Spill(folder)
-        self.memory = 0
+        self.share = Share()
         self.whole: set[str] = set()
         self.cut: set[str] = set()
         self.heard: Callable[[], None] | None = None
@@ -292,7 +293,12 @@ class Arrivals(AsyncIterator[Instance]):
             arrival.left = True
             arrival.fail(OutOfResources("nobody waits for it any more"))
         self._queue.clear()
+        self.share.close()
         await self.spill.aclose()
+
+    def has_room(self, count: int) -> bool:
+        """Whether so many more bytes may wait in memory."""
+        return self.share.held + count <= HIGH and count <= self.share.room
 
     def _tell(self, uid: str) -> None:
         if self.came is not None:

@@ -8,12 +8,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import SupportsIndex, cast
 
+from hilum.core.budget import Share
+
 
 class Blocks(asyncio.StreamReader):
     """A StreamReader of which `read` and `at_eof` may be used, and nothing else.
 
     Args:
-        limit: bytes; past twice as many that wait to be read, no more are taken.
+        limit: bytes; past twice as many that wait to be read, or its share of what all connections
+            may hold, no more are taken.
 
     Attributes:
         left: is called when no more comes, whether or not somebody reads; perhaps twice.
@@ -23,7 +26,7 @@ class Blocks(asyncio.StreamReader):
         super().__init__(limit)
         self._most = 2 * limit
         self._blocks: deque[bytes] = deque()
-        self._size = 0
+        self._share = Share()  # bytes that wait
         self._ended = False
         self._failed: BaseException | None = None
         self._carrier: asyncio.ReadTransport | None = None
@@ -41,9 +44,9 @@ class Blocks(asyncio.StreamReader):
         block = bytes(data)  # which is no copy of what transports give
         if block:
             self._blocks.append(block)
-            self._size += len(block)
+            self._share.take(len(block))
             self._wake()
-        if self._size > self._most and not self._holds and self._carrier is not None:
+        if self._carrier is not None and not self._holds and self._is_much:
             self._carrier.pause_reading()
             self._holds = True
 
@@ -82,12 +85,21 @@ class Blocks(asyncio.StreamReader):
             if self._failed is not None:
                 raise self._failed
         data = self._taken(n)
-        self._size -= len(data)
-        if self._holds and self._size <= self._most // 2:
+        self._share.give(len(data))
+        if self._holds and self._share.held <= self._most // 2:
             self._holds = False
             if self._carrier is not None:
                 self._carrier.resume_reading()
         return data
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        self._blocks.clear()
+        self._share.close()
+
+    @property
+    def _is_much(self) -> bool:
+        return self._share.held > self._most or not self._share.room
 
     def _taken(self, most: int) -> bytes:
         """The first blocks, joined where they are several."""

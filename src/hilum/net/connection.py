@@ -59,6 +59,8 @@ class Connection(TCPServer):
             _log.exception("an HTTP connection failed")
         finally:
             self.writer.transport.abort()
+            if isinstance(self.reader, Blocks):
+                self.reader.close()
 
     async def run(self) -> None:
         """As hypercorn's, with our protocol."""

@@ -23,6 +23,7 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.events import Event, RawData
 
+from hilum.core.budget import LEAST, Share
 from hilum.net.body import BODY, Body
 from hilum.net.exchange import Exchange, Frames
 from hilum.net.fair import turn
@@ -35,7 +36,8 @@ from hilum.net.tls import subject
 Address = tuple[str, int] | None
 
 SMALL: Final = 64 * 1024  # bytes; up to this the pieces of a write are joined
-WRITE_HIGH: Final = 512 * 1024  # bytes waiting to be sent, from which on an answer waits
+WRITE_HIGH: Final = 512 * 1024
+"""Bytes waiting to be sent, from which on an answer waits; fewer where many are sent at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +79,7 @@ class Http1:
         self._group = group
         self._writer = writer
         self._transport = writer.transport
+        self._high = WRITE_HIGH
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._client, self._server = addresses
         self._scheme = "http" if writer.get_extra_info("sslcontext") is None else "https"
@@ -204,6 +207,8 @@ class Http1:
 
     async def _ended(self) -> None:
         """Make room for the next request, or end the connection."""
+        if self._body is not None:
+            self._body.close()
         self._body = None
         self._room.set()
         if self._transport.is_closing():
@@ -291,8 +296,15 @@ class Http1:
         Raises:
             OSError: it does not.
         """
-        if self._transport.get_write_buffer_size() <= WRITE_HIGH:
+        waiting = self._transport.get_write_buffer_size()
+        if waiting <= LEAST:
             return
+        high = min(WRITE_HIGH, Share().room)
+        if waiting <= high:
+            return
+        if high != self._high:
+            self._high = high
+            self._transport.set_write_buffer_limits(high=high)
         try:
             async with asyncio.timeout(self._patience):
                 await self._writer.drain()

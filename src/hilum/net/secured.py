@@ -8,7 +8,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol, cast
 
 from hilum.net.records import RECORD, Buffer, Records
 
@@ -22,6 +22,13 @@ SOON: Final = 1.0  # seconds
 READ: Final = 16 * RECORD  # bytes that are read, at most, before they are handed on
 LINGER: Final = 30.0  # seconds that a peer has to take what is left, once we close
 _HIGH: Final = 64 * 1024  # bytes that wait, from which on who writes is told, unless set otherwise
+
+
+class _Hears(Protocol):
+    """What is told of what comes: a protocol of asyncio, or an association's link."""
+
+    def data_received(self, data: bytes) -> None: ...
+    def eof_received(self) -> bool | None: ...
 
 
 class Secured(asyncio.Transport):
@@ -124,8 +131,7 @@ class Secured(asyncio.Transport):
             raise
 
     def _hand_on(self, data: bytes) -> None:
-        protocol = self._protocol
-        assert isinstance(protocol, asyncio.Protocol)  # noqa: S101 - all of ours are
+        protocol = cast("_Hears", self._protocol)
         if data:
             protocol.data_received(data)
         if self._ended and not self._lost:

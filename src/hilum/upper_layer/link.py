@@ -2,7 +2,7 @@
 
 Bytes are taken in as the transport gives them, so reading never waits for writing: a C-CANCEL
 or a C-STORE-RSP is seen while we send. What nobody has read yet is counted, and past
-`UNREAD_HIGH` the transport stops reading, which stops the peer.
+`UNREAD_HIGH`, or its share of what all may hold, the transport stops reading, which stops the peer.
 """
 
 import asyncio
@@ -16,14 +16,19 @@ from typing import cast
 
 from hilum.codec import pdu
 from hilum.codec.pdu import AbortReason, AbortSource, PduError
+from hilum.core.budget import Share
 from hilum.model.errors import BackendFault, BackendTimeout, BackendUnavailable, HilumError
 
 UNREAD_HIGH = 1024 * 1024  # bytes nobody has read yet, from which on we stop reading
 UNREAD_LOW = 256 * 1024  # bytes, from which on we go on reading
+READ = 256 * 1024
+"""Bytes that are read at once; fewer where many others hold much."""
 HELD = 64 * 1024  # bytes, the most that waits to be sent together
-WRITE_HIGH = 512 * 1024  # bytes waiting to be sent, from which on a sender waits
+WRITE_HIGH = 512 * 1024
+"""Bytes waiting to be sent, from which on a sender waits; fewer where many send at once."""
 LEAST = 500  # bytes a second; a message that comes more slowly is not waited for
 LINGER = 2.0  # seconds a peer gets to close the connection after the last PDU
+_scratch = memoryview(bytearray(READ))  # of all, as each takes at once what it has read
 _TICK = 1.0  # seconds, the longest between two looks at the clock
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
@@ -76,7 +81,7 @@ def _own(shown: socket.socket | None) -> socket.socket | None:
     return socket.socket(shown.family, shown.type, shown.proto, fileno=shown.fileno())
 
 
-class Link(asyncio.Protocol, ABC):
+class Link(asyncio.BufferedProtocol, ABC):
     """What an association needs of its connection.
 
     Attributes:
@@ -99,9 +104,10 @@ class Link(asyncio.Protocol, ABC):
         self._heard = self._since = self._looked = self._loop.time()
         self._seen, self._time = 0, 2 * timeouts.message
         self._timer: asyncio.TimerHandle | None = None
-        self._unread = 0
+        self._share = Share()  # bytes that came and nobody has read yet
         self._paused = False
         self._held = bytearray()
+        self._high = WRITE_HIGH
         self._error: HilumError | None = None
         self._on_lost: Callable[[], None] | None = None
         self.peer = ""
@@ -139,7 +145,16 @@ class Link(asyncio.Protocol, ABC):
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         self._tick()
 
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Where the transport puts what comes: as much as there is room for."""
+        return _scratch[: min(READ, self._share.room) or READ]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was put there; it is gone when the next link reads."""
+        self.data_received(bytes(_scratch[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
+        """Take what came."""
         began = perf_counter()
         self._heard = self._loop.time()
         self.carried += len(data)
@@ -168,6 +183,7 @@ class Link(asyncio.Protocol, ABC):
             self.fault = self.fault or "the connection was reset"
         self._lose(AssociationLost("the connection was closed without a release"))
         self._state = State.LOST
+        self._share.close()
         if self._socket is not None:
             self._socket.detach()  # the transport closes it
             self._socket = None
@@ -193,15 +209,29 @@ class Link(asyncio.Protocol, ABC):
             except OSError:
                 pass
 
-    def _count(self, size: int) -> None:
-        self._unread += size
-        if self._unread > UNREAD_HIGH and not self._paused:
+    @property
+    def unread(self) -> int:
+        """Bytes that came and nobody has read yet, with what each piece costs."""
+        return self._share.held
+
+    def _count(self, size: int) -> bool:
+        """Whether nothing more comes before some of what is here is read."""
+        share = self._share
+        share.take(size)
+        if not self._paused and (share.held > UNREAD_HIGH or not share.room):
             self._paused = True
             self._transport.pause_reading()
+        return self._paused
 
     def _uncount(self, size: int) -> None:
-        self._unread -= size
-        if self._paused and self._unread < UNREAD_LOW and self._state is not State.LOST:
+        share = self._share
+        share.give(size)
+        if (
+            self._paused
+            and share.held < UNREAD_LOW
+            and share.room
+            and self._state is not State.LOST
+        ):
             self._paused = False
             self._heard = self._loop.time()
             self._transport.resume_reading()
@@ -317,6 +347,10 @@ class Link(asyncio.Protocol, ABC):
             raise self._error or AssociationLost("the association is over")
         self._flush()
         self.carried += sum(map(len, parts))
+        high = min(WRITE_HIGH, self._share.room)
+        if high != self._high:
+            self._high = high
+            self._transport.set_write_buffer_limits(high=high)
         self._transport.writelines(parts)
 
     def _write(self, data: bytes, *, soon: bool = False) -> None:

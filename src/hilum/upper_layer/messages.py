@@ -36,16 +36,18 @@ class DataStream(AsyncIterator[bytes]):
     """An encoded data set that is still arriving; read by one task, once.
 
     Args:
-        kept: called with the bytes that enter the stream, so that the sender can be stopped.
+        kept: called with the bytes that enter the stream, so that the sender can be stopped;
+            whether it was: then nothing more comes before these are read.
         taken: called with those that leave it, so that the sender can be let go on.
     """
 
-    def __init__(self, kept: Callable[[int], None], taken: Callable[[int], None]) -> None:
+    def __init__(self, kept: Callable[[int], bool], taken: Callable[[int], None]) -> None:
         self._pieces: deque[Piece] = deque()
         self._size = 0  # of them, with what each costs
         self._enough = 0  # so much must be here before the reader is woken
         self._kept = kept
         self._taken = taken
+        self._stopped = False
         self._whole = False
         self._unwanted = False
         self._error: HilumError | None = None
@@ -57,9 +59,9 @@ class DataStream(AsyncIterator[bytes]):
             self._pieces.append(piece)
             cost = len(piece) + PIECE_COST
             self._size += cost
-            self._kept(cost)
+            self._stopped = self._kept(cost)
         self._whole = last
-        if last or self._size >= self._enough:
+        if last or self._stopped or self._size >= self._enough:
             self._wake()
 
     def fail(self, error: HilumError) -> None:
@@ -104,7 +106,7 @@ class DataStream(AsyncIterator[bytes]):
         return self._whole
 
     async def several(self, enough: int) -> list[Piece]:
-        """What is here once all has come, or `enough` bytes of it; nothing at the end.
+        """What is here once all has come, or `enough` bytes of it, or as much as may; else nothing.
 
         For who can use it as it is: the reader is woken once, and nothing is joined.
 
@@ -114,7 +116,9 @@ class DataStream(AsyncIterator[bytes]):
         Raises:
             HilumError: as from reading.
         """
-        while not self._whole and not self._unwanted and self._size < enough:
+        while not self._whole and not self._unwanted:
+            if self._pieces and (self._stopped or self._size >= enough):
+                break
             if self._error is not None:
                 raise self._error
             self._enough = enough

@@ -79,7 +79,11 @@ async def _serve(start: Start, told: IO[bytes], out: IO[bytes]) -> None:
             prepares.set_result(listening.change)
 
     with closing(worker.letters):
-        async with beside(_change(orders, prepares, out, start.number), _lives(start.silence, out)):
+        async with beside(
+            _change(orders, prepares, out, start.number),
+            _lives(start.silence, out),
+            memory.give_back(),
+        ):
             await app.serve(start.settings, serves, stop, worker)
 
 

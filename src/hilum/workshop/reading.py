@@ -33,23 +33,40 @@ def at_once(path: str, offset: int, length: int) -> bytes | None:
 
 def ready(path: str, offset: int, length: int) -> int | None:
     """The file, open, if `at_once` would give that part of it."""
-    if not hasattr(os, "RWF_NOWAIT") or not 0 < length <= _AT_ONCE:
+    if not 0 < length <= _AT_ONCE:
         return None
     try:
         fd = os.open(path, READ)
     except OSError:
         return None
-    one = bytearray(1)
-    try:
-        for at in (offset, offset + length - 1):
-            if os.preadv(fd, [one], at, os.RWF_NOWAIT) != 1:
-                break
-        else:
-            return fd
-    except OSError:  # EAGAIN, or a file system that knows no such flag
-        pass
+    if _is_here(fd, offset, length):
+        return fd
     os.close(fd)
     return None
+
+
+def at_hand(fd: int, offset: int, length: int) -> bytes | None:
+    """As `at_once`, of a file that is open; at least one byte."""
+    if not _is_here(fd, offset, length):
+        return None
+    try:
+        data = os.pread(fd, length, offset)
+    except OSError:
+        return None
+    return data if len(data) == length else None
+
+
+def _is_here(fd: int, offset: int, length: int) -> bool:
+    """Whether the system has both ends of a part in memory."""
+    if not hasattr(os, "RWF_NOWAIT"):
+        return False
+    one = bytearray(1)
+    try:
+        return all(
+            os.preadv(fd, [one], at, os.RWF_NOWAIT) == 1 for at in (offset, offset + length - 1)
+        )
+    except OSError:  # EAGAIN, or a file system that knows no such flag
+        return False
 
 
 def waited_for(path: str, offset: int, length: int) -> bytes:

@@ -1,6 +1,6 @@
 import asyncio
 import os
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from tests.backends.archive.opened import joined, keep
 from tests.contract import made
 from tests.contract.made import uid
 
+from hilum.core.budget import IN_HAND, LEAST
 from hilum.model.errors import BackendFault
 from hilum.model.identity import Ref
 from hilum.model.instance import CHUNK, ready
@@ -23,6 +24,32 @@ def open_files() -> list[str]:
         with suppress(OSError):  # the one of this listing
             found.append(str(each.readlink()))
     return [each for each in found if each.endswith(".dcm")]
+
+
+@pytest.mark.parametrize("size", [300_000, 2 * CHUNK])
+async def test_many_who_read_hold_their_shares_and_who_leaves_gives_his_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    before, readers = IN_HAND.held, 8
+    all_of_it = [made.made(1, 1, n, PixelData=bytes(size)) for n in (1, 2, 3)]
+    async with opened.archive(tmp_path) as archive, AsyncExitStack() as stack:
+        await keep(archive, *all_of_it)
+        monkeypatch.setattr(IN_HAND, "size", CHUNK)
+        IN_HAND.looked()
+        retrievals = [
+            await stack.enter_async_context(archive.retrieve([Ref(study=uid(1))]))
+            for _ in range(readers)
+        ]
+        for each in all_of_it[:2]:
+            instances = [await anext(retrieval.instances) for retrieval in retrievals]
+            found = await asyncio.gather(*(joined(instance.chunks) for instance in instances))
+            assert found == [each.data] * readers
+        for retrieval in retrievals:  # and leave in the middle of the last
+            await anext((await anext(retrieval.instances)).chunks)
+        assert IN_HAND.looked() - before <= CHUNK + readers * 3 * LEAST
+        assert IN_HAND.held > before
+        await stack.aclose()
+        assert IN_HAND.held == before
 
 
 @pytest.mark.parametrize("size", [8, 2 * CHUNK])

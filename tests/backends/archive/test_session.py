@@ -15,7 +15,8 @@ from tests.contract import made
 from tests.contract.made import Made, uid
 
 from hilum.backends.archive import files
-from hilum.model.errors import OutOfResources
+from hilum.core.budget import IN_HAND, LEAST
+from hilum.model.errors import BackendUnavailable, OutOfResources
 from hilum.model.identity import Level, Ref
 from hilum.model.instance import CHUNK, Instance
 
@@ -41,6 +42,45 @@ async def test_nothing_that_was_sent_names_a_file(tmp_path: Path) -> None:
         assert len(day.parts) == 3
         assert len(name) == len("18ea0b9c94cc0e8d.dcm")
         assert uid(1, 1, 1) not in name
+
+
+async def crumbs(data: bytes, cut: int | None = None) -> AsyncIterator[bytes]:
+    """The same, 64 KiB at a time, and the other senders in between; broken off at `cut`."""
+    for at in range(0, len(data), LEAST):
+        await asyncio.sleep(0)
+        if cut is not None and at >= cut:
+            raise BackendUnavailable("the sender is gone")
+        yield data[at : at + LEAST]
+
+
+async def test_many_senders_hold_their_shares_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(IN_HAND, "size", CHUNK)
+    before = IN_HAND.held
+    senders = 8
+    all_of_it = [made.made(1, 1, n, PixelData=bytes(700_000)) for n in range(1, senders + 1)]
+    async with opened.archive(tmp_path) as archive, archive.open() as session:
+        IN_HAND.looked()
+        sent = [replace(each.instance(), chunks=crumbs(each.data)) for each in all_of_it]
+        stored = await asyncio.gather(*map(session.store, sent))
+        assert [each.failure for each in stored] == [None] * senders
+        assert IN_HAND.looked() - before <= CHUNK + senders * 2 * LEAST
+        assert IN_HAND.held == before
+        assert await retrieved(archive, Ref(study=uid(1))) == [each.data for each in all_of_it]
+
+
+@pytest.mark.parametrize("cut", [0, 500_000, 3_000_000])
+async def test_a_sender_that_breaks_off_gives_its_share_back_at_once(
+    tmp_path: Path, cut: int
+) -> None:
+    before = IN_HAND.held
+    one = made.made(PixelData=bytes(4_000_000))
+    async with opened.archive(tmp_path) as archive, archive.open() as session:
+        with pytest.raises(BackendUnavailable):
+            await session.store(replace(one.instance(), chunks=crumbs(one.data, cut)))
+        assert IN_HAND.held == before
+        assert opened.files(tmp_path) == []
 
 
 @pytest.mark.parametrize("size", [8, 3 * CHUNK])

@@ -183,14 +183,14 @@ async def test_300_megabytes_before_a_stalled_reader_stay_on_disk_and_the_pacs_i
             instance = await anext(arrivals)
             seen = hashlib.sha256(await anext(instance.chunks))
             assert await asyncio.wait_for(sending.wait(), 120) == 0  # nothing else was read
-            assert arrivals.memory <= HIGH + 2 * 1024 * 1024
+            assert arrivals.share.held <= HIGH + 2 * 1024 * 1024
             async for piece in instance.chunks:
                 assert len(piece) <= 1024 * 1024
                 seen.update(piece)
             after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         assert seen.hexdigest() == digest
         assert (after - before) < 64 * 1024  # KiB
-        assert arrivals.memory == 0
+        assert arrivals.share.held == 0
         await arrivals.aclose()
         clean(us)
         assert len(open_files()) <= len(files)

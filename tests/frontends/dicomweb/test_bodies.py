@@ -2,6 +2,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from hilum.core.budget import IN_HAND
 from hilum.frontends.dicomweb import bodies
 from hilum.frontends.dicomweb.bodies import Bodies, Gathered, Given
 
@@ -78,3 +79,20 @@ async def test_what_breaks_off_is_not_remembered() -> None:
     await anext(passing)
     await passing.aclose()
     assert gathered.body is None
+
+
+async def test_where_others_hold_all_nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IN_HAND, "size", 0)
+    before, gathered = IN_HAND.held, Gathered()
+    assert [len(piece) async for piece in gathered.passing(pieces(10, 20))] == [10, 20]
+    assert gathered.given([]) is None
+    assert IN_HAND.held == before
+
+
+async def test_a_body_that_is_cut_off_is_held_no_more() -> None:
+    before, gathered = IN_HAND.held, Gathered()
+    passing = gathered.passing(pieces(1000, 1000))
+    await anext(passing)
+    assert IN_HAND.held > before
+    await passing.aclose()
+    assert IN_HAND.held == before

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import mmap
+from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from hilum.backends.archive.terms import shares
 from hilum.codec import deflate, dicom_json
 from hilum.codec.header import WORD, swapped, syntax_of
 from hilum.core.backend import BulkData
+from hilum.core.budget import Outgoing, Share
 from hilum.model.errors import BackendFault, NotFound, Vanished
 from hilum.model.identity import Ref
 from hilum.model.instance import CHUNK
@@ -30,44 +32,56 @@ from hilum.model.query import Path
 
 _FIRST: Final = 100  # instances whose metadata are read at once, to begin with
 _BATCH: Final = 400  # and then
-_ENOUGH: Final = 4 * CHUNK  # bytes of metadata that are read at once
+_ENOUGH: Final = CHUNK
+"""Bytes of metadata after which no more are read at once; fewer where many others hold much."""
 
 
 async def metadata(readers: Readers, ref: Ref, bulk_root: str) -> AsyncGenerator[bytes]:
     """One DICOM JSON object per instance below `ref`, in the order of `locate`."""
+    share = Share()
 
-    def begin(cursor: Cursor) -> tuple[list[int], list[bytes]]:
-        ids = [each.file for each in locate(cursor, ref)]
-        return ids, _described(cursor, ids[:_FIRST], bulk_root)
+    def begin(cursor: Cursor) -> tuple["array[int]", list[bytes]]:
+        ids = array("q", (each.file for each in locate(cursor, ref)))
+        return ids, _described(cursor, ids[:_FIRST], bulk_root, room)
 
     def go_on(cursor: Cursor) -> list[bytes]:
-        return _described(cursor, ids[done : done + _BATCH], bulk_root)
+        return _described(cursor, ids[done : done + _BATCH], bulk_root, room)
 
+    room = share.room
     ids, described = await readers.run(begin)
     done = 0
-    while done < len(ids):
-        for each in described:
-            if each:  # else it was replaced meanwhile
-                yield each
-        done += len(described)
-        described = await readers.run(go_on) if done < len(ids) else []
+    try:
+        while done < len(ids):
+            share.take(sum(map(len, described)))
+            done += len(described)
+            described.reverse()
+            while described:
+                if each := described.pop():  # else it was replaced meanwhile
+                    yield each
+            share.close()
+            room = share.room
+            described = await readers.run(go_on) if done < len(ids) else []
+    finally:
+        share.close()
 
 
-def _described(cursor: Cursor, ids: Sequence[int], bulk_root: str) -> list[bytes]:
+def _described(cursor: Cursor, ids: Sequence[int], bulk_root: str, room: int) -> list[bytes]:
     """The metadata of some of the instances, of at least one; b"" for one that is gone."""
-    found = {row[0]: row[1:] for row in cursor.rows(_statement(), [json.dumps(ids)])}
     described: list[bytes] = []
     size = 0
-    for number in ids:
-        text = b""
-        if number in found:
-            study, series, instance, data, dictionary = found[number]
-            url = f"{bulk_root}/studies/{study}/series/{series}/instances/{instance}"
-            text = inflate(data, dictionary_of(dictionary)).replace(BULK, bulk_prefix(url))
-        described.append(text)
-        size += len(text)
-        if size > _ENOUGH:
-            break
+    for start in range(0, len(ids), _FIRST):
+        some = ids[start : start + _FIRST]
+        found = {row[0]: row[1:] for row in cursor.rows(_statement(), [json.dumps([*some])])}
+        for number in some:
+            text = b""
+            if number in found:
+                study, series, instance, data, dictionary = found[number]
+                url = f"{bulk_root}/studies/{study}/series/{series}/instances/{instance}"
+                text = inflate(data, dictionary_of(dictionary)).replace(BULK, bulk_prefix(url))
+            described.append(text)
+            size += len(text)
+            if size > min(_ENOUGH, room):
+                return described
     return described
 
 
@@ -113,6 +127,7 @@ class Bulk:
         self._files = files
         self._readers = readers
         self._threads = threads
+        self._share = Outgoing()
         self._value: _Value | None = None
 
     async def open(self, ref: Ref, path: Path) -> BulkData:
@@ -143,6 +158,7 @@ class Bulk:
 
     def close(self) -> None:
         """Close the file."""
+        self._share.close()
         value, self._value = self._value, None
         if value is not None:
             self._threads.submit(value.opened.close)
@@ -181,7 +197,7 @@ class Bulk:
             return
         try:
             where = (value.offset + start, end - start)
-            async for piece in pieces(self._threads, value.opened, *where):
+            async for piece in pieces(self._threads, value.opened, *where, self._share):
                 yield piece
         except OSError as error:
             raise BackendFault("the file of this instance cannot be read") from error

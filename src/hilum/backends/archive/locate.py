@@ -45,11 +45,21 @@ def locate(cursor: Cursor, ref: Ref) -> list[Located]:
     if not given:
         return []
     text, order = _statement(tuple(given))
-    return [Located(*row) for row in cursor.rows(text, [given[name] for name in order])]
+    rows = cursor.rows(text, [given[name] for name in order])
+    rows.reverse()
+    known: dict[str, str] = {}  # all of a study are of few classes and syntaxes
+    found = []
+    while rows:
+        file, uid, sop_class, syntax, size = rows.pop()
+        sop_class, syntax = known.setdefault(sop_class, sop_class), known.setdefault(syntax, syntax)
+        found.append(Located(file, uid, sop_class, syntax, size))
+    return found
 
 
 def locate_all(cursor: Cursor, refs: list[Ref]) -> list[Located]:
     """The instances below all `refs`, each once."""
+    if len(refs) == 1:
+        return locate(cursor, refs[0])
     found: dict[int, Located] = {}
     for ref in refs:
         for each in locate(cursor, ref):

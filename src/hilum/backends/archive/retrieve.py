@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import threading
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 from hilum.backends.archive.files import HEAD, Files
 from hilum.backends.archive.locate import Located, locate
 from hilum.backends.archive.readers import Readers
+from hilum.core.budget import LEAST, Outgoing
 from hilum.model.errors import BackendFault, NotFound
 from hilum.model.identity import Ref
 from hilum.model.instance import CHUNK, Instance, Part
@@ -45,6 +47,15 @@ class Opened:
             raise OSError("the file is shorter than it was")
         return data
 
+    def at_hand(self, offset: int, length: int) -> bytes | None:
+        """As `read`, where the system has them in memory, and no thread reads; else None."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return reading.at_hand(self._fd, HEAD + offset, length) if self._fd >= 0 else None
+        finally:
+            self._lock.release()
+
     def fileno(self) -> int:
         """Its descriptor; for who has it to himself."""
         return self._fd
@@ -72,6 +83,23 @@ def _pread(fd: int, length: int, offset: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
+class _Group:
+    """Neighbouring small instances that are read together.
+
+    Attributes:
+        start, end: which, of all.
+        data: of each, or why there is none; b"" once it was given.
+        size: bytes of those that were not given yet.
+    """
+
+    __slots__ = ("data", "end", "size", "start")
+
+    def __init__(
+        self, start: int, end: int, size: int, data: "asyncio.Future[list[bytes | OSError]]"
+    ) -> None:
+        self.start, self.end, self.size, self.data = start, end, size, data
+
+
 class _Only(AsyncIterator[bytes]):
     """The chunk of an instance that goes alone."""
 
@@ -90,7 +118,7 @@ class _Only(AsyncIterator[bytes]):
 
 
 class Reading:
-    """The files of one retrieval. `close` leaves nothing open."""
+    """The files of one retrieval. `close` leaves nothing open, and nothing in hand."""
 
     def __init__(
         self, files: Files, readers: Readers, threads: ThreadPoolExecutor, found: Sequence[Located]
@@ -99,16 +127,17 @@ class Reading:
         self._readers = readers
         self._threads = threads
         self._found = found
-        self._groups = _groups(found)
-        self._group_of = {
-            number: place for place, group in enumerate(self._groups) for number in group
-        }
-        self._ahead: dict[int, asyncio.Future[list[bytes | OSError]]] = {}
+        self._groups: deque[_Group] = deque()  # at hand, and the one behind it
+        self._share = Outgoing()
         self._opened: Opened | None = None
 
     def close(self) -> None:
         """Forget what was read ahead, and close the file that is open."""
-        self._ahead.clear()
+        self._groups.clear()
+        self._share.close()
+        self._shut()
+
+    def _shut(self) -> None:
         opened, self._opened = self._opened, None
         if opened is not None:
             self._threads.submit(opened.close)
@@ -131,30 +160,58 @@ class Reading:
         return small if len(self._found) > 1 else _Only(small, self._files.path(each.file), each)
 
     async def _small(self, number: int) -> AsyncIterator[bytes]:
-        """One chunk, read together with its neighbours, and the next ones read meanwhile."""
-        if len(self._found) == 1:
-            only = self._found[0]
-            there = reading.at_once(self._files.path(only.file), HEAD, only.size)
-            if there is not None:
-                yield there
+        """One chunk, read together with its neighbours, and the next ones read meanwhile.
+
+        Where there is no room for it, it is given in pieces.
+        """
+        groups, each = self._groups, self._found[number]
+        while groups and groups[0].end <= number:
+            self._share.give(groups.popleft().size)
+        if not groups or groups[0].start > number:
+            if groups or not self._has_room_at(number):
+                async for piece in self._large(each):
+                    yield piece
                 return
-        place = self._group_of[number]
-        for old in [known for known in self._ahead if known < place]:
-            del self._ahead[old]
-        self._look_ahead(place)
-        self._look_ahead(place + 1)
-        data = (await self._ahead[place])[number - self._groups[place][0]]
+            if len(self._found) == 1:
+                there = reading.at_once(self._files.path(each.file), HEAD, each.size)
+                if there is not None:
+                    yield there
+                    return
+            self._look_ahead(number)
+        group = groups[0]
+        if len(groups) == 1 and self._has_room_at(group.end):
+            self._look_ahead(group.end)
+        read = await group.data
+        place = number - group.start
+        data, read[place] = read[place], b""
         if isinstance(data, OSError):
-            data = await self._again(self._found[number], data)
+            data = await self._again(each, data)
+        group.size -= each.size
+        self._share.gave(each.size)
         if data:
             yield data
 
-    def _look_ahead(self, place: int) -> None:
-        if place < len(self._groups) and place not in self._ahead:
-            found = [self._found[number] for number in self._groups[place]]
-            self._ahead[place] = asyncio.get_running_loop().run_in_executor(
-                self._threads, self._read_all, found
-            )
+    def _has_room_at(self, number: int) -> bool:
+        """Whether a small instance is there that may be read ahead."""
+        if number >= len(self._found):
+            return False
+        size = self._found[number].size
+        return size <= CHUNK and size <= self._share.room
+
+    def _look_ahead(self, start: int) -> None:
+        """Begin to read some that stand together."""
+        most = min(self._share.room, _AHEAD)
+        end, size = start + 1, self._found[start].size
+        while end < len(self._found):
+            more = self._found[end].size
+            if more > CHUNK or size + more > most:
+                break
+            end, size = end + 1, size + more
+        self._share.take(size)
+        data = asyncio.get_running_loop().run_in_executor(
+            self._threads, self._read_all, self._found[start:end]
+        )
+        self._groups.append(_Group(start, end, size, data))
 
     def _read_all(self, found: Sequence[Located]) -> list[bytes | OSError]:
         """The data sets of small files, or why there is none; in a thread."""
@@ -195,12 +252,12 @@ class Reading:
         """One MiB after another, the next being read while the last is used."""
         try:
             opened = await self._open(each)
-            async for data in pieces(self._threads, opened, 0, each.size):
+            async for data in pieces(self._threads, opened, 0, each.size, self._share):
                 yield data
         except OSError as error:
             raise _unreadable(each, error) from error
         finally:
-            self.close()
+            self._shut()
 
     async def _open(self, each: Located) -> Opened:
         loop = asyncio.get_running_loop()
@@ -209,52 +266,53 @@ class Reading:
         except OSError as error:
             now = await self._now(each, error)
             opened = await loop.run_in_executor(self._threads, Opened, self._files, now.file)
-        self.close()
+        self._shut()
         self._opened = opened
         return opened
 
 
 async def pieces(
-    threads: ThreadPoolExecutor, opened: Opened, start: int, length: int
+    threads: ThreadPoolExecutor, opened: Opened, start: int, length: int, share: Outgoing
 ) -> AsyncIterator[bytes]:
-    """A part of a data set in pieces of one MiB, one read ahead.
+    """A part of a data set in pieces of one MiB, one read ahead; of less, where there is no room.
+
+    Args:
+        threads: to read in.
+        opened: the file.
+        start: of the part.
+        length: of it.
+        share: counts what is in hand; closed by who made it.
 
     Raises:
         OSError: it cannot be read.
     """
     loop = asyncio.get_running_loop()
     end = start + length
-    reading: asyncio.Future[bytes] | None = None
+    coming: asyncio.Future[bytes] | None = None
+    following = 0  # bytes of what is being read
     try:
         while start < end:
-            following = min(start + CHUNK, end)
-            data = await (
-                reading or loop.run_in_executor(threads, opened.read, start, following - start)
-            )
-            start, reading = following, None
-            if start < end:
-                size = min(CHUNK, end - start)
-                reading = loop.run_in_executor(threads, opened.read, start, size)
+            data = None
+            if coming is None:
+                following = min(CHUNK, max(share.room, LEAST), end - start)
+                share.take(following)
+                if following < CHUNK:
+                    data = opened.at_hand(start, following)
+            if data is None:
+                data = await (
+                    coming or loop.run_in_executor(threads, opened.read, start, following)
+                )
+            held, coming = following, None
+            start += held
+            if start < end and share.room >= CHUNK:
+                following = min(CHUNK, end - start)
+                share.take(following)
+                coming = loop.run_in_executor(threads, opened.read, start, following)
+            share.gave(held)
             yield data
     finally:
-        if reading is not None:
-            reading.cancel()  # its thread ends by itself; nobody is told how
-
-
-def _groups(found: Sequence[Located]) -> list[range]:
-    """Neighbouring small instances that are read together."""
-    groups: list[range] = []
-    total = _AHEAD
-    for number, each in enumerate(found):
-        if each.size > CHUNK:
-            total = _AHEAD
-        elif total + each.size > _AHEAD:
-            groups.append(range(number, number + 1))
-            total = each.size
-        else:
-            groups[-1] = range(groups[-1].start, number + 1)
-            total += each.size
-    return groups
+        if coming is not None:
+            coming.cancel()  # its thread ends by itself; nobody is told how
 
 
 def _unreadable(each: Located, error: OSError) -> BackendFault:

@@ -11,6 +11,7 @@ from hilum.backends.archive.index import Row
 from hilum.backends.archive.ingest import Part, Taken, take_small
 from hilum.backends.archive.work import Fate, Outcome
 from hilum.backends.archive.writer import Writer
+from hilum.core.budget import Share
 from hilum.model.errors import Conflict, HilumError, OutOfResources
 from hilum.model.instance import CHUNK, Instance, Piece, gathering
 from hilum.model.outcome import Stored
@@ -60,27 +61,46 @@ class _Arrival:
         self._instance = instance
         self._part: Part | None = None
         self._taken: Taken | None = None
+        self._waiting: list[Piece] = []
+        self._share = Share()  # bytes that wait, or are being written
 
     async def stored(self) -> Stored:
         """The whole way of the instance."""
-        following = gathering(self._instance.chunks)
-        waiting: list[Piece] = []
-        size = 0
         try:
-            while pieces := await following(_GATHERED):
+            return await self._stored()
+        finally:
+            self._share.close()
+
+    async def _stored(self) -> Stored:
+        following, share = gathering(self._instance.chunks), self._share
+        failed = None
+        try:
+            while pieces := await following(min(_GATHERED, share.room)):
                 more = sum(map(len, pieces))
-                size += more
-                if size > CHUNK:
-                    failed = await self._done(self._threads.begin(self._append, waiting))
-                    if failed is not None:
-                        return failed
-                    waiting, size = [], more
-                waiting += pieces
+                if share.held + more > CHUNK:
+                    failed = await self._spooled()
+                self._waiting += pieces
+                share.take(more)
+                if not share.room:
+                    failed = failed or await self._spooled()
+                if failed is not None:
+                    return failed
         except BaseException:
             if self._part is not None:
                 await self._threads.begin(self._discard).outlasted()
             raise
+        waiting, self._waiting = self._waiting, []
         return await self._done(self._threads.begin(self._keep, waiting))
+
+    async def _spooled(self) -> Stored | None:
+        """Have what waits written to the growing file; the failure, if it is one."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return None
+        size = self._share.held
+        failed = await self._done(self._threads.begin(self._append, waiting))
+        self._share.give(size)
+        return failed
 
     async def _done(self, errand: "Errand[Given]") -> Given:
         """What a thread did; the cancellation that came meanwhile is raised after it."""

@@ -7,9 +7,12 @@ from typing import Final
 
 import zstandard
 
+from hilum.core.budget import Share
+
 ROOM: Final = 16 * 1024 * 1024  # bytes of all bodies
 LARGEST: Final = 8 * 1024 * 1024  # bytes of one; a longer one is kept packed
 PIECE: Final = 256 * 1024  # bytes that are unpacked at a time
+PACKER: Final = 1024 * 1024  # bytes that packing takes itself
 
 _LEVEL = 1  # of zstd: two GB of metadata in a second, a twentieth or less is left
 
@@ -81,20 +84,32 @@ class Gathered:
         self._coded = coded
 
     async def passing(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        """The pieces, as they come."""
+        """The pieces, as they come; none is kept where many others hold much."""
+        share = Share()
+        if share.room < 2 * PACKER:
+            async for piece in pieces:
+                yield piece
+            return
+        share.take(PACKER)
         gathered, size = _Some(), 0
         packed = None if self._coded else _Some()
         packer = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
-        async for piece in pieces:
-            size += len(piece)
-            gathered.add(piece)
+        try:
+            async for piece in pieces:
+                size += len(piece)
+                gathered.add(piece)
+                if packed is not None:
+                    packed.add(packer.compress(piece))
+                yield piece
+            self.body = gathered.whole()
+            if self.body is None and packed is not None:
+                packed.add(packer.flush())
+                self.body, self.length = packed.whole(), size
+        finally:
+            share.close()
+            gathered.close()
             if packed is not None:
-                packed.add(packer.compress(piece))
-            yield piece
-        self.body = gathered.whole()
-        if self.body is None and packed is not None:
-            packed.add(packer.flush())
-            self.body, self.length = packed.whole(), size
+                packed.close()
 
     def given(self, headers: Iterable[tuple[str, str]]) -> Given | None:
         """The answer that had that body; None where it is not here."""
@@ -102,18 +117,27 @@ class Gathered:
 
 
 class _Some:
-    """Pieces, as long as they are no more than `LARGEST` bytes together."""
+    """Pieces, as long as they are no more than `LARGEST` bytes together, and there is room."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
-        self._size = 0
+        self._share = Share()
+        self._is_much = False
 
     def add(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > LARGEST:
-            self._pieces.clear()
-        elif piece:
+        if self._is_much or not piece:
+            return
+        share = self._share
+        share.take(len(piece))
+        self._is_much = share.held > LARGEST or not share.room
+        if self._is_much:
+            self.close()
+        else:
             self._pieces.append(piece)
 
     def whole(self) -> bytes | None:
-        return b"".join(self._pieces) if self._size <= LARGEST else None
+        return None if self._is_much else b"".join(self._pieces)
+
+    def close(self) -> None:
+        self._pieces.clear()
+        self._share.close()

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final, TypeVar
 
+from hilum.core.budget import Share
 from hilum.model.errors import (
     BackendError,
     HilumError,
@@ -13,7 +14,8 @@ from hilum.model.errors import (
 )
 from hilum.net.pieces import Piece, Some, flat
 
-HOLD: Final = 1024 * 1024  # bytes of a body that wait for its end
+HOLD: Final = 1024 * 1024
+"""Bytes of a body that wait for its end; fewer where many are given at the same time."""
 PATIENCE: Final = 5.0  # seconds that they wait
 
 T = TypeVar("T")
@@ -83,7 +85,7 @@ class Shortfall:
                     continue
                 waiting.append(piece)
                 size += len(piece)
-                if not self._open or size >= HOLD or time.monotonic() - began > PATIENCE:
+                if not self._open or size >= _hold() or time.monotonic() - began > PATIENCE:
                     for each in waiting:
                         yield each
                     size, waiting = HOLD, []  # some of it has left
@@ -132,6 +134,10 @@ async def held(body: AsyncIterator[Some]) -> tuple[list[Piece], bool]:
     async for piece in body:
         pieces.append(piece)
         size += len(piece)
-        if size >= HOLD or time.monotonic() - began > PATIENCE:
+        if size >= _hold() or time.monotonic() - began > PATIENCE:
             return [*flat(pieces)], False
     return [*flat(pieces)], True
+
+
+def _hold() -> int:
+    return min(HOLD, Share().room)

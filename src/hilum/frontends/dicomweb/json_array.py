@@ -1,5 +1,6 @@
 """How is a stream of JSON objects written as one array? Piece by piece."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import TypeVar
 
@@ -25,7 +26,9 @@ async def array(objects: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
 
 async def resumed(first: Iterable[T], rest: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     """A stream whose first pieces were already taken, to see whether there are any."""
-    for piece in first:
-        yield piece
+    pieces = deque(first)
+    del first
+    while pieces:  # which are not held until the end of the rest
+        yield pieces.popleft()
     async for piece in rest:
         yield piece

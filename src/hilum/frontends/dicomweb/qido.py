@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hilum.codec import qido
+from hilum.core.budget import Share
 from hilum.core.operations import Find
 from hilum.frontends.dicomweb.asked import Asked, asked, warning
 from hilum.frontends.dicomweb.documents import Form, form
@@ -17,7 +18,8 @@ from hilum.model.identity import Level
 from hilum.model.match import Match
 from hilum.model.query import Query
 
-LOOKAHEAD = 8 * 1024 * 1024  # bytes of matches held back until it is known whether more remains
+LOOKAHEAD = 8 * 1024 * 1024
+"""Bytes of matches held back until it is known whether more remains; fewer where many are asked."""
 REMAINING = "There are additional results that can be requested"
 
 _STUDY, _SERIES = 0x0020_000D, 0x0020_000E
@@ -100,7 +102,7 @@ class _Search:
                     return page, True, found.warnings
                 page.append(match.dicom_json(self.asked.root))
                 size += len(page[-1])
-                if size > LOOKAHEAD:
+                if size > min(LOOKAHEAD, Share().room):
                     return None, False, ()
             return page, False, found.warnings
 

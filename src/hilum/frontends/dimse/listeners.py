@@ -21,7 +21,7 @@ async def opened(
     settings: Settings,
     worker: Worker | None,
     tls: Speaks | None,
-    made: Callable[[], asyncio.Protocol],
+    made: Callable[[], asyncio.BaseProtocol],
     refused: Refused,
 ) -> list[Listener]:
     """What will accept connections.
