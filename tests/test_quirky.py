@@ -37,8 +37,8 @@ from hilum.model.identity import Level, Ref
 from hilum.model.instance import Instance
 from hilum.model.outcome import Progress, Stored
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import AssociationLost, AssociationRejected, Timeouts
 from hilum.upper_layer.requestor import Remote, associate
+from hilum.upper_layer.standing import AssociationLost, AssociationRejected, Timeouts
 
 pytestmark = pytest.mark.anyio
 BOTH = pytest.mark.parametrize("make", list(Make), ids=lambda each: each.value)

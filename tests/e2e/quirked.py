@@ -35,8 +35,8 @@ from hilum.mounting import mounted
 from hilum.net import http
 from hilum.net.inbox import Inbox
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.requestor import Remote, associate
+from hilum.upper_layer.standing import Timeouts
 
 STUDY, SERIES, INSTANCE = (0x0020000D,), (0x0020000E,), (0x00080018,)
 FOUR = [made(1, series, number) for series in (1, 2) for number in (1, 2)]

@@ -55,6 +55,7 @@ ELSEWHERE = {
     "model/outcome": VALUES,
     "model/query": VALUES,
     "model/sending": VALUES,
+    "upper_layer/standing": VALUES,
     "cli/ohif/pinned": VALUES,
     "cli/examples": "tests/habits/test_commands.py",
     "cli/replay": CAPTURE,

@@ -21,11 +21,11 @@ from hilum.model.errors import BadQuery, HilumError
 from hilum.model.instance import Instance
 from hilum.model.outcome import Progress
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.messages import Context, Message
 from hilum.upper_layer.negotiation import Offer, answer
 from hilum.upper_layer.receiving import instance_of, receive
 from hilum.upper_layer.requestor import Remote, associate
+from hilum.upper_layer.standing import Timeouts
 from hilum.upper_layer.storing import store_on
 
 SUCCESS, PENDING, WITHOUT_KEYS, CANCELLED = 0x0000, 0xFF00, 0xFF01, 0xFE00

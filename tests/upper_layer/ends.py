@@ -14,8 +14,8 @@ from hilum.codec.associate import Answered, AssociateAccept, Negotiation
 from hilum.codec.pdu import Pdu
 from hilum.codec.sop_class import EXPLICIT_LE, IMPLICIT_LE, VERIFICATION
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.messages import Context
+from hilum.upper_layer.standing import Timeouts
 
 ECHO = Context(1, VERIFICATION, IMPLICIT_LE, we_may_ask=True, peer_may_ask=True)
 STORE = Context(3, CT, EXPLICIT_LE, we_may_ask=True, peer_may_ask=True)

@@ -36,8 +36,8 @@ from hilum.codec.sop_class import VERIFICATION
 from hilum.core.budget import IN_HAND, LEAST
 from hilum.model.errors import BackendError, BackendFault, BackendTimeout, BadDataset
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import AssociationLost, AssociationRejected, Timeouts
 from hilum.upper_layer.messages import Message
+from hilum.upper_layer.standing import AssociationLost, AssociationRejected, Timeouts
 
 pytestmark = pytest.mark.anyio
 

@@ -13,9 +13,9 @@ from hilum.model.errors import BadDataset, Conflict, HilumError, OutOfResources
 from hilum.model.instance import Instance
 from hilum.model.outcome import Stored
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.receiving import receive, refuse
 from hilum.upper_layer.requestor import Remote, associate
+from hilum.upper_layer.standing import Timeouts
 
 pytestmark = pytest.mark.anyio
 CT = "1.2.840.10008.5.1.4.1.1.2"

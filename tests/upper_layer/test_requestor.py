@@ -22,8 +22,8 @@ from hilum.model.errors import (
     BadRequest,
 )
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import AssociationLost, AssociationRejected, Timeouts
 from hilum.upper_layer.requestor import Remote, Wanted, associate
+from hilum.upper_layer.standing import AssociationLost, AssociationRejected, Timeouts
 
 pytestmark = pytest.mark.anyio
 ECHO: Wanted = (VERIFICATION, (IMPLICIT_LE, EXPLICIT_LE))

@@ -23,7 +23,7 @@ from hilum.config.schema import Settings
 from hilum.model.errors import BackendUnavailable, HilumError
 from hilum.net import access
 from hilum.service import loop
-from hilum.upper_layer.link import AssociationLost, AssociationRejected
+from hilum.upper_layer.standing import AssociationLost, AssociationRejected
 
 command = typer.Typer(add_completion=False)
 TIMEOUT = 30.0  # seconds for each answer

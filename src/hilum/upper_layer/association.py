@@ -11,10 +11,10 @@ from hilum.codec.associate import AssociateAccept, AssociateRequest
 from hilum.codec.dimse import RESPONSE, Command, Service
 from hilum.codec.pdu import AbortReason, AbortSource, Fragment, PduError
 from hilum.model.errors import HilumError
-from hilum.upper_layer.link import AssociationLost, AssociationRejected, State, Timeouts
 from hilum.upper_layer.messages import MESSAGE_COST, Context, DataStream, Message, Responses
 from hilum.upper_layer.negotiation import opened
 from hilum.upper_layer.sending import Sender
+from hilum.upper_layer.standing import AssociationLost, AssociationRejected, State, Timeouts
 
 log = logging.getLogger(__name__)
 

@@ -9,15 +9,15 @@ import asyncio
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import replace
 from time import perf_counter
 from typing import cast
 
 from hilum.codec import pdu
 from hilum.codec.pdu import AbortReason, AbortSource, PduError
 from hilum.core.budget import Share
-from hilum.model.errors import BackendFault, BackendTimeout, BackendUnavailable, HilumError
+from hilum.model.errors import BackendFault, BackendTimeout, HilumError
+from hilum.upper_layer.standing import OVER, AssociationLost, State, Timeouts
 
 UNREAD_HIGH = 1024 * 1024  # bytes nobody has read yet, from which on we stop reading
 UNREAD_LOW = 256 * 1024  # bytes, from which on we go on reading
@@ -31,44 +31,6 @@ LINGER = 2.0  # seconds a peer gets to close the connection after the last PDU
 _scratch = memoryview(bytearray(READ))  # of all, as each takes at once what it has read
 _TICK = 1.0  # seconds, the longest between two looks at the clock
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
-
-
-class AssociationLost(BackendUnavailable):
-    """The association ended before it was released."""
-
-
-class AssociationRejected(BackendUnavailable):
-    """The peer does not want the association (PS3.8 Table 9-21)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long a peer may be silent, in seconds.
-
-    Attributes:
-        acse: for an A-ASSOCIATE or A-RELEASE to come (ARTIM, PS3.8 §9.1.5).
-        message: in the middle of a message, for a response, and to take what we send.
-        idle: between two requests.
-    """
-
-    acse: float = 30.0
-    message: float = 60.0
-    idle: float = 600.0
-
-
-class State(Enum):
-    """Where the association stands (PS3.8 §9.2.1), states of one meaning put together."""
-
-    WAITING = auto()  # for the A-ASSOCIATE: Sta2, Sta5
-    DECIDING = auto()  # the acceptor's user has it: Sta3
-    OPEN = auto()  # Sta6, and Sta8 when the peer asked for release
-    RELEASING = auto()  # we asked for release: Sta7
-    CLOSING = auto()  # the last PDU is out: Sta13
-    LOST = auto()  # Sta1
-
-
-OVER = (State.CLOSING, State.LOST)
-"""In which nothing more is said; made once, as to look up members of an Enum takes its time."""
 
 
 def _own(shown: socket.socket | None) -> socket.socket | None:

@@ -22,7 +22,7 @@ from hilum.codec.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_
 from hilum.codec.pdu import PduError
 from hilum.model.errors import BackendTimeout, BackendUnavailable, BadRequest
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import Timeouts
+from hilum.upper_layer.standing import Timeouts
 
 Wanted = tuple[str, Sequence[str]]
 """An abstract syntax and the transfer syntaxes proposed for it, the dearest first."""

@@ -7,8 +7,9 @@ from hilum.codec import dimse, pdu
 from hilum.codec.associate import Negotiation
 from hilum.codec.dimse import Command
 from hilum.model.instance import Piece, gathering
-from hilum.upper_layer.link import Link, Timeouts
+from hilum.upper_layer.link import Link
 from hilum.upper_layer.messages import Context
+from hilum.upper_layer.standing import Timeouts
 
 ENOUGH = 256 * 1024  # bytes of a data set that are waited for, to be sent together
 SMALL = 16 * 1024  # bytes; what is not longer is joined before it is sent

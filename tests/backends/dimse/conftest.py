@@ -12,8 +12,8 @@ from hilum.backends.dimse.store import PeerStores
 from hilum.cli.walk.study import Study, study
 from hilum.codec.sop_class import EXPLICIT_LE
 from hilum.model.instance import Instance
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.requestor import Remote
+from hilum.upper_layer.standing import Timeouts
 
 RECEIVER = "RECEIVER"  # AE title to which C-MOVE may send
 

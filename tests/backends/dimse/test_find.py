@@ -28,8 +28,8 @@ from hilum.model.errors import (
 )
 from hilum.model.identity import Level, Ref
 from hilum.model.query import Path
-from hilum.upper_layer.link import AssociationLost, Timeouts
 from hilum.upper_layer.requestor import Remote, associate
+from hilum.upper_layer.standing import AssociationLost, Timeouts
 
 pytestmark = pytest.mark.anyio
 NAME: Path = (0x00100010,)

@@ -36,8 +36,8 @@ from hilum.model.identity import Level
 from hilum.model.principal import Principal, Proof
 from hilum.model.query import Path as Key
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.requestor import Remote
+from hilum.upper_layer.standing import Timeouts
 
 pytestmark = pytest.mark.anyio
 ANY: dict[Key, str] = {(0x0020000D,): "", (0x00100010,): ""}

@@ -38,8 +38,8 @@ from hilum.model.instance import Instance
 from hilum.model.outcome import Progress, Stored
 from hilum.model.query import Path as Key
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import AssociationLost, Timeouts
 from hilum.upper_layer.requestor import Remote, associate
+from hilum.upper_layer.standing import AssociationLost, Timeouts
 
 pytestmark = pytest.mark.anyio
 CT = "1.2.840.10008.5.1.4.1.1.2"

@@ -33,7 +33,7 @@ from hilum.model.errors import (
     SyntaxRefused,
 )
 from hilum.model.instance import Instance
-from hilum.upper_layer.link import AssociationRejected
+from hilum.upper_layer.standing import AssociationRejected
 from hilum.workshop.pool import Workshop, open_workshop
 from hilum.workshop.transcodes import Transcoder
 

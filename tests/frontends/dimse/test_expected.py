@@ -36,8 +36,8 @@ from hilum.model.principal import Grant, Principal, Right
 from hilum.net.arrivals import Arrivals
 from hilum.net.inbox import Inbox
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import AssociationRejected
 from hilum.upper_layer.requestor import Remote, associate
+from hilum.upper_layer.standing import AssociationRejected
 from hilum.upper_layer.storing import store_on
 
 pytestmark = pytest.mark.anyio

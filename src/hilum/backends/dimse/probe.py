@@ -19,8 +19,8 @@ from hilum.backends.dimse.trial.moving import Door, moving
 from hilum.backends.dimse.trial.sample import sample
 from hilum.backends.dimse.trial.text import text
 from hilum.model.errors import HilumError
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.requestor import Remote
+from hilum.upper_layer.standing import Timeouts
 
 DEADLINE: Final = 20.0  # seconds for each experiment
 _GRACE = 1.0  # seconds beyond that, in which the association's own timers tell more

@@ -9,8 +9,8 @@ from hilum.config.peers import Peer
 from hilum.config.tls import Identity, TlsPeer
 from hilum.core import caller
 from hilum.net.tls import client
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.requestor import Remote
+from hilum.upper_layer.standing import Timeouts
 
 NOBODY = Identity()
 _NAME, _PASSCODE, _TOKEN = 1, 2, 5  # kinds of User Identity

@@ -22,8 +22,8 @@ from hilum.config.peers import Peer
 from hilum.config.schema import Settings
 from hilum.model.errors import BackendError, BackendFault
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.requestor import Remote, Wanted, associate
+from hilum.upper_layer.standing import Timeouts
 
 CALLING = "HILUM"  # our AE title, where no configuration says another
 CALLED = "ANY-SCP"  # the peer's, where nobody says which

@@ -9,8 +9,8 @@ from hilum.codec.identifier import UNIQUE_KEYS
 from hilum.codec.sop_class import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from hilum.model.identity import Level
 from hilum.model.query import Path
-from hilum.upper_layer.link import AssociationRejected
 from hilum.upper_layer.requestor import Remote, associate
+from hilum.upper_layer.standing import AssociationRejected
 
 _OTHER = "it runs with another configuration: restart it, or name its configuration by --config"
 _MOST = 20  # answers of a query that are looked at

@@ -37,9 +37,9 @@ from hilum.net.threshold import Threshold
 from hilum.net.tls import Speaks
 from hilum.net.worker import Worker
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.messages import Message
 from hilum.upper_layer.negotiation import FUZZY, RELATIONAL, answer
+from hilum.upper_layer.standing import Timeouts
 
 log = logging.getLogger(__name__)
 

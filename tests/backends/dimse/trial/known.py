@@ -11,8 +11,8 @@ from hilum.backends.dimse.probe import Trial
 from hilum.backends.dimse.trial.doors import doors
 from hilum.backends.dimse.trial.levels import instances, series
 from hilum.backends.dimse.trial.sample import sample
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.requestor import Remote
+from hilum.upper_layer.standing import Timeouts
 
 DEADLINE = 2.0  # seconds
 HELD = [

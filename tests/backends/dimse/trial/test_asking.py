@@ -6,7 +6,7 @@ from hilum.backends.dimse.trial.asking import ask
 from hilum.model.errors import BackendTimeout, BadQuery
 from hilum.model.identity import Level
 from hilum.model.query import Path
-from hilum.upper_layer.link import AssociationLost
+from hilum.upper_layer.standing import AssociationLost
 
 pytestmark = pytest.mark.anyio
 ALL: dict[Path, str] = {(0x0020000D,): ""}

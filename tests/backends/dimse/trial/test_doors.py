@@ -10,7 +10,7 @@ from hilum.codec.sop_class import (
     STUDY_ROOT_GET,
     STUDY_ROOT_MOVE,
 )
-from hilum.upper_layer.link import AssociationRejected
+from hilum.upper_layer.standing import AssociationRejected
 
 pytestmark = pytest.mark.anyio
 

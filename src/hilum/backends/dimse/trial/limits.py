@@ -17,9 +17,9 @@ from hilum.codec.sop_class import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from hilum.model.errors import BackendTimeout
 from hilum.model.identity import Level
 from hilum.model.query import Path
-from hilum.upper_layer.link import AssociationLost
 from hilum.upper_layer.messages import PENDING, Responses
 from hilum.upper_layer.requestor import associate
+from hilum.upper_layer.standing import AssociationLost
 
 MOST = 1001  # answers that are counted
 FEW = 5  # answers that say nothing about a limit

@@ -17,11 +17,11 @@ from hilum.model.errors import HilumError, NotOffered, UnknownDestination
 from hilum.model.identity import Level
 from hilum.model.query import Path
 from hilum.upper_layer.association import Association
-from hilum.upper_layer.link import Timeouts
 from hilum.upper_layer.messages import Message
 from hilum.upper_layer.negotiation import Offer, answer
 from hilum.upper_layer.receiving import receive, refuse
 from hilum.upper_layer.requestor import associate
+from hilum.upper_layer.standing import Timeouts
 
 _TITLE = "C-MOVE of one instance"
 LATE = 10.0  # seconds after the final response that an instance is waited for
