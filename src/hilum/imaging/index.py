@@ -1,13 +1,13 @@
 """Where in a data set does each frame lie? Offset tables are held against the items themselves."""
 
+import sys
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from struct import Struct
 from typing import Final, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
 
 from hilum.codec.fragments import media_type_of
 from hilum.codec.header import ITEM, UNDEFINED, Buffer
@@ -17,6 +17,8 @@ from hilum.model.errors import BadPixels, NotFound
 
 Piece: TypeAlias = tuple[int, int]
 """Offset and length in the data set, bytes."""
+
+_32, _64 = "I", "Q"  # unsigned numbers of so many bits, in an array
 
 _HEADER: Final = Struct("<HHL")
 _JXL_BOX, _JP2_BOX = b"\0\0\0\x0cJXL ", b"\0\0\0\x0cjP  "
@@ -80,9 +82,9 @@ class EncapsulatedIndex:
     """
 
     frames: int
-    starts: NDArray[np.uint64]
-    lengths: NDArray[np.uint32]
-    firsts: Sequence[int] | NDArray[np.uint32]
+    starts: "array[int]"
+    lengths: "array[int]"
+    firsts: Sequence[int]
     cut: bool = False
 
     def pieces(self, number: int) -> list[Piece]:
@@ -96,9 +98,9 @@ class EncapsulatedIndex:
         found = len(self.firsts)
         if number >= found or (self.cut and number == found - 1):
             raise BadPixels(f"frame {number + 1} of {self.frames} is cut off")
-        first = int(self.firsts[number])
-        end = int(self.firsts[number + 1]) if number + 1 < found else len(self.starts)
-        return [(int(self.starts[each]), int(self.lengths[each])) for each in range(first, end)]
+        first = self.firsts[number]
+        end = self.firsts[number + 1] if number + 1 < found else len(self.starts)
+        return [(self.starts[each], self.lengths[each]) for each in range(first, end)]
 
     def bit(self, number: int) -> int:
         """Nothing stands before a frame in its pieces."""
@@ -161,7 +163,7 @@ def encapsulated(
     """
     starts, lengths, cut = _items(data, *value)
     ended = ended or cut
-    table = (int(starts[0]), int(lengths[0])) if len(starts) else None
+    table = (starts[0], lengths[0]) if starts else None
     starts, lengths = starts[1:], lengths[1:]
     count, frames = len(starts), pixels.frames
     if media_type_of(pixels.transfer_syntax_uid).startswith("video/"):
@@ -170,10 +172,9 @@ def encapsulated(
         raise BadPixels("there are no pixels between their delimiters")
     if frames == 1 or not count:
         return EncapsulatedIndex(frames, starts, lengths, range(min(count, 1)), cut)
-    offsets = starts - starts[0]
-    firsts = _believed(data, extended, "<u8", offsets, frames, ended=ended)
+    firsts = _believed(data, extended, _64, starts, frames, ended=ended)
     if firsts is None:
-        firsts = _believed(data, table, "<u4", offsets, frames, ended=ended)
+        firsts = _believed(data, table, _32, starts, frames, ended=ended)
     if firsts is not None:
         return EncapsulatedIndex(frames, starts, lengths, firsts, cut)
     if count == frames:
@@ -184,13 +185,10 @@ def encapsulated(
     return EncapsulatedIndex(frames, starts, lengths, firsts, cut)
 
 
-def _items(
-    data: Buffer, start: int, length: int
-) -> tuple[NDArray[np.uint64], NDArray[np.uint32], bool]:
+def _items(data: Buffer, start: int, length: int) -> tuple["array[int]", "array[int]", bool]:
     """Where the values of the items begin, how long they are, and whether the last one is cut."""
     position, end, cut = start, start + length, False
-    starts: list[int] = []
-    lengths: list[int] = []
+    starts, lengths = array(_64), array(_32)
     while position + _HEADER.size <= end:
         group, element, size = _HEADER.unpack_from(data, position)
         if group << 16 | element != ITEM or size == UNDEFINED:
@@ -202,53 +200,58 @@ def _items(
         starts.append(position)
         lengths.append(size)
         position += size
-    return np.array(starts, np.uint64), np.array(lengths, np.uint32), cut
+    return starts, lengths, cut
 
 
 def _believed(  # noqa: PLR0913 - what a table is held against
     data: Buffer,
     table: Piece | None,
     words: str,
-    offsets: NDArray[np.uint64],
+    starts: "array[int]",
     frames: int,
     *,
     ended: bool,
-) -> NDArray[np.uint32] | None:
+) -> "array[int] | None":
     """The first fragment of each frame by an offset table; None when it lies.
 
     Args:
         data: holds the table.
         table: where it is.
-        words: how its numbers are written.
-        offsets: of the items, from the first one on.
+        words: of what kind its numbers are, in Little Endian.
+        starts: of the items, from the first one on, of which the table counts.
         frames: announced.
         ended: the last frames may be missing.
     """
-    width = np.dtype(words).itemsize
+    named, base = array(words), starts[0]
+    width = named.itemsize
     if table is None or table[1] // width != frames or frames > len(data):
         return None
-    named = np.frombuffer(bytes(data[table[0] : table[0] + frames * width]), words)
+    named.frombytes(bytes(data[table[0] : table[0] + frames * width]))
+    if sys.byteorder == "big":
+        named.byteswap()
     if ended:
-        named = named[: int(np.searchsorted(named, offsets[-1], "right"))]
-    if not len(named) or len(named) > len(offsets) or named[0] != 0:
+        named = named[: bisect_right(named, starts[-1] - base)]
+    if not named or len(named) > len(starts) or named[0] != 0:
         return None
-    if np.any(named[1:] <= named[:-1]):
-        return None
-    found = np.searchsorted(offsets, named.astype(np.uint64))
-    if found[-1] >= len(offsets) or np.any(offsets[found] != named):
-        return None
-    return found.astype(np.uint32)
+    firsts, place = array(_32), 0
+    for each in named:
+        place = bisect_left(starts, base + each, place)
+        if place == len(starts) or starts[place] != base + each:
+            return None
+        firsts.append(place)
+        place += 1
+    return firsts
 
 
 def _scanned(  # noqa: PLR0913 - as above
     data: Buffer,
     syntax: str,
-    starts: NDArray[np.uint64],
-    lengths: NDArray[np.uint32],
+    starts: "array[int]",
+    lengths: "array[int]",
     frames: int,
     *,
     ended: bool,
-) -> NDArray[np.uint32]:
+) -> "array[int]":
     """The first fragment of each frame, by what the fragments hold.
 
     Raises:
@@ -266,7 +269,7 @@ def _scanned(  # noqa: PLR0913 - as above
     for firsts in ways:
         fits = len(firsts) == frames or (ended and len(firsts) < frames)
         if fits and firsts and firsts[0] == 0:
-            return np.array(firsts, np.uint32)
+            return array(_32, firsts)
     raise BadPixels(
         f"{frames} frames are announced, and {len(fragments)} fragments do not say which they are"
     )

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 MOST: Final = 12 * 1024 * 1024  # bytes of memory for what was learnt
 _LEAST: Final = 2048  # bytes that even the smallest takes
 _JSON: Final = 8  # times as much memory as its JSON takes a decoded data set
+_FRAGMENT: Final = 12  # bytes that the place of a fragment takes: where it begins, how long it is
 
 _Key = tuple[str, bool]
 
@@ -138,7 +139,7 @@ def _looked(lent: Lent, describe: bool) -> tuple[Looked, int]:  # noqa: FBT001 -
 def _size(looked: Looked) -> int:
     size = _LEAST
     if isinstance(looked.index, EncapsulatedIndex):
-        size += looked.index.starts.nbytes + looked.index.lengths.nbytes + 4 * looked.index.frames
+        size += _FRAGMENT * len(looked.index.starts) + 4 * looked.index.frames
     if looked.attributes is not None:
         size += _JSON * len(dicom_json.dumps(looked.attributes))
     return size

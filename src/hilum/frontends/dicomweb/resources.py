@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hilum.frontends.dicomweb import metadata, qido, service, stow, wado
+from hilum.frontends.dicomweb import frames, metadata, qido, service, stow, wado
 from hilum.frontends.dicomweb.who import ANY, NOT_LOOKED_AT
 from hilum.frontends.later import Handler, Later
 from hilum.model.identity import Level
@@ -100,8 +100,8 @@ OF_A_MOUNT = (
     _searched(_SERIES + "/instances", Level.IMAGE),
     _given(_INSTANCE + "/metadata", metadata.describe),
     _given(_INSTANCE + "/bulkdata/{path:path}", _later("bulkdata", "bulkdata")),
-    _given(_INSTANCE + "/pixeldata", _later("frames", "pixeldata")),
-    _given(_INSTANCE + "/frames/{frames}", _later("frames", "frames")),
+    _given(_INSTANCE + "/pixeldata", frames.pixeldata),
+    _given(_INSTANCE + "/frames/{frames}", frames.frames),
     _given(_STUDY + "/rendered", _RENDERED_SEVERAL),
     _given(_SERIES + "/rendered", _RENDERED_SEVERAL),
     _given(_INSTANCE + "/rendered", _later("rendered", "instance")),
