@@ -45,8 +45,8 @@ class Scissors:
         self.open = 0
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator["Scissors"]:
-        server = await asyncio.start_server(self._connected, peers.HOST, 0)
+    async def listening(self, port: int = 0) -> AsyncIterator["Scissors"]:
+        server = await asyncio.start_server(self._connected, peers.HOST, port)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -218,53 +218,53 @@ async def test_nothing_is_left_behind(far: tuple[peers.Hilum, int], tmp_path: Pa
     arrivals = Scissors(own)
     chance = random.Random(4)  # noqa: S311 - no secret
     whole = INSTANCES * PIXELS
-    async with dimse.listening(), web.listening():
-        server = await asyncio.start_server(arrivals._connected, peers.HOST, back)
-        async with near(tmp_path, dimse, web, own) as listening:
-            for mount in MOUNTS:
-                assert (await retrieve(listening, mount)).count(b"DICM") == INSTANCES, mount
+    async with (
+        dimse.listening(),
+        web.listening(),
+        arrivals.listening(back),
+        near(tmp_path, dimse, web, own) as listening,
+    ):
+        for mount in MOUNTS:
+            assert (await retrieve(listening, mount)).count(b"DICM") == INSTANCES, mount
 
-            async def client_leaves(number: int) -> None:
-                mount = MOUNTS[number % len(MOUNTS)]
-                if number % 5 == 4:
-                    await get_and_abort(listening, mount)
-                else:
-                    await retrieve(listening, mount, chance.randrange(whole * 3 // 4))
+        async def client_leaves(number: int) -> None:
+            mount = MOUNTS[number % len(MOUNTS)]
+            if number % 5 == 4:
+                await get_and_abort(listening, mount)
+            else:
+                await retrieve(listening, mount, chance.randrange(whole * 3 // 4))
 
-            await many(2 * AT_ONCE, client_leaves)  # what is opened once for all is open then
-            proxies = (dimse, web, arrivals)
-            await asyncio.sleep(1.0)  # idle associations are let go
-            before = await counted(proxies, (10**6,) * 3)
-            gc.disable()
-            try:
-                await many(CUTS, client_leaves)
-                assert no_more(await counted(proxies, before), before)
+        await many(2 * AT_ONCE, client_leaves)  # what is opened once for all is open then
+        proxies = (dimse, web, arrivals)
+        await asyncio.sleep(1.0)  # idle associations are let go
+        before = await counted(proxies, (10**6,) * 3)
+        gc.disable()
+        try:
+            await many(CUTS, client_leaves)
+            assert no_more(await counted(proxies, before), before)
 
-                dimse.after = web.after = lambda: chance.randrange(whole)
-                arrivals.after = lambda: None
+            dimse.after = web.after = lambda: chance.randrange(whole)
+            arrivals.after = lambda: None
 
-                async def peer_leaves(number: int) -> None:
-                    with suppress(httpx.HTTPError):
-                        got = await retrieve(listening, MOUNTS[number % len(MOUNTS)])
-                        assert got.count(b"DICM") == INSTANCES  # ended well: then it is whole
+            async def peer_leaves(number: int) -> None:
+                with suppress(httpx.HTTPError):
+                    got = await retrieve(listening, MOUNTS[number % len(MOUNTS)])
+                    assert got.count(b"DICM") == INSTANCES  # ended well: then it is whole
 
-                await many(CUTS, peer_leaves)
-                dimse.after = web.after = lambda: None
-                assert dimse.cuts + web.cuts > CUTS // 2
-                assert no_more(await counted(proxies, before), before)
-            finally:
-                gc.enable()
-            # every slot is free: as many at once as there are
-            for mount in MOUNTS:
-                async with asyncio.TaskGroup() as group:
-                    tasks = [
-                        group.create_task(retrieve(listening, mount)) for _ in range(SIZE // 2)
-                    ]
-                assert all(task.result().count(b"DICM") == INSTANCES for task in tasks)
-            for _ in range(50):  # the last ones may still be on their way out
-                files = [each for each in (tmp_path / "spool").rglob("*") if each.is_file()]
-                if all(each.name == "lock" for each in files):
-                    break
-                await asyncio.sleep(0.1)
-            assert [each for each in files if each.name != "lock"] == []
-        server.close()
+            await many(CUTS, peer_leaves)
+            dimse.after = web.after = lambda: None
+            assert dimse.cuts + web.cuts > CUTS // 2
+            assert no_more(await counted(proxies, before), before)
+        finally:
+            gc.enable()
+        # every slot is free: as many at once as there are
+        for mount in MOUNTS:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(retrieve(listening, mount)) for _ in range(SIZE // 2)]
+            assert all(task.result().count(b"DICM") == INSTANCES for task in tasks)
+        for _ in range(50):  # the last ones may still be on their way out
+            files = [each for each in (tmp_path / "spool").rglob("*") if each.is_file()]
+            if all(each.name == "lock" for each in files):
+                break
+            await asyncio.sleep(0.1)
+        assert [each for each in files if each.name != "lock"] == []
