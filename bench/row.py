@@ -10,7 +10,8 @@ from bench.systems import barest
 FLOOR = barest.NAME
 DIRECT = "direct"
 OURS = "Hilum"
-_MANY = 100  # from here on a ratio is written without fractions
+_MANY = 100  # from here on a number is written without fractions
+_FEW = 0.1  # below it two digits are told, wherever they stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,9 @@ class Target:
 
     def number(self, value: float) -> str:
         """A value of `scaled`."""
-        return f"{value:,.0f}" if abs(value) >= _MANY else f"{value:.2f}"
+        if abs(value) >= _MANY:
+            return f"{value:,.0f}"
+        return f"{value:.2f}" if abs(value) >= _FEW else f"{value:.2g}"
 
     def said(self, unit: Unit, number: str) -> str:
         """A number, with what it is of."""
