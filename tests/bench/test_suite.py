@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from bench.guards.turns import of_interest
 from bench.measure import key
 from bench.options import parse
 from bench.rows.table import ROWS
@@ -37,12 +38,15 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_row_comes_out_with_numbers(tmp_path: Path) -> None:
     out = tmp_path / "out" / "results.json"
     places = ["--corpus", str(tmp_path / "corpus"), "--work", str(tmp_path), "--json", str(out)]
-    done = run("--quick", *TINY, *places, "--guards", "auth,tls")
+    done = run("--quick", *TINY, *places, "--guards", "auth,tls", "--starts", "1")
     assert done.returncode == 0, done.stderr
-    rows = json.loads(out.read_text("utf-8"))["rows"]
+    results = json.loads(out.read_text("utf-8"))
+    rows, guards = results["rows"], results["guards"]
     assert set(rows) == {key(row) for row in ROWS}
-    for row in ROWS:
-        samples = rows[key(row)]["samples"]
+    assert set(guards) == {key(row) for row in of_interest(ROWS)}
+    asked = [(row, rows) for row in ROWS] + [(row, guards) for row in of_interest(ROWS)]
+    for row, kept in asked:
+        samples = kept[key(row)]["samples"]
         if not samples:
             assert orthanc.MISSING, f"{key(row)}: nobody was asked"
         for name, found in samples.items():
@@ -56,7 +60,9 @@ def test_every_row_comes_out_with_numbers(tmp_path: Path) -> None:
     page = out.with_name("RESULTS.md").read_text("utf-8")
     assert all(f"| {row.name} |" in page for row in ROWS)
     assert "## What tokens and TLS cost" in page
-    assert rows["archive: C-STORE CT study, 1 association"]["samples"]["storescp, tls"]["values"]
+    assert guards["archive: C-STORE CT study, 1 association"]["samples"].keys() == {
+        "Hilum", "Hilum, auth", "Hilum, tls", "storescp", "storescp, tls",
+    }  # fmt: skip
     assert str(tmp_path) not in page
     assert not re.search(r"(?<![\w.])/(home|root|tmp|usr)/", page)
 
