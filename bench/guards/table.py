@@ -22,7 +22,7 @@ least" says "yes" or "below" where all of the interval does, and "open" where it
 is too noisy to tell. The time of a row is that of its client and of the disk too, CPU time is the
 server's alone. DCMTK's getscu and movescu speak no TLS, and they and findscu show no token: with
 tokens they come by AE title. The last column is the floor of TLS: what DCMTK's storescp keeps. Rows
-that store do so with a fifth of the corpus.
+that store do so with a fifth of the CT study, or a tenth of the small studies.
 """
 
 

@@ -24,9 +24,9 @@ from bench.system import System
 from bench.systems.dcmtk import STORESCP
 
 _SLICE = 0.05  # seconds that small requests are asked for
-_SLICES, _ONCE, _STORES = 12, 4, 2
+_SLICES, _ONCE, _STORES = 10, 3, 2
 """Turns of a start: of small requests, of what is asked as a whole, of what is stored."""
-_PART, _SOME = 5, 50
+_NAGLE = 10  # instances that a client with Nagle's delay sends
 
 
 def of_interest(rows: Sequence[Row]) -> list[Row]:
@@ -46,23 +46,21 @@ def filled(plan: Plan, work: Path) -> Iterator[Path]:
 
 def compared(plan: Plan, guards: Sequence[Guard], folder: Path) -> Plan:
     """The servers that are compared, filled; small requests are asked for a moment only."""
-    extent = replace(plan.extent, seconds=min(plan.extent.seconds, _SLICE))
+    seconds, nagle = min(plan.extent.seconds, _SLICE), min(plan.extent.nagle, _NAGLE)
+    extent = replace(plan.extent, seconds=seconds, nagle=nagle)
     names = [name for name in (OURS, STORESCP) if plan.choice.has(name)]
     return Plan(plan.corpus, extent, Choice(guards=guards, names=names, filled=folder))
 
 
 def smaller(site: Site) -> Site:
-    """It stores a fifth of the corpus, so that there are more slices.
+    """It stores a fifth of the slices, or a tenth of the studies, so that there are more turns.
 
-    That makes an association or a request, and the token that comes with each, cost five times as
-    much of it as in the main table.
+    That makes an association or a request, and the token that comes with each, cost so many times
+    as much of it as in the main table.
     """
-    slices, studies = _part(site.corpus.slices), _part(site.corpus.studies)
+    slices = max(site.corpus.slices // 5, 3)
+    studies = max(site.corpus.studies // 10, 6)
     return replace(site, corpus=replace(site.corpus, slices=slices, studies=studies))
-
-
-def _part(count: int) -> int:
-    return max(count // _PART, min(count, _SOME))
 
 
 def orders(systems: Sequence[System]) -> Iterator[list[System]]:
@@ -91,7 +89,7 @@ def _measure(row: Row, site: Site, samples: dict[str, Samples]) -> None:
         kept = _kept(row, site, stack)
         turns = _STORES if row.stage is Stage.STORE else _SLICES if kept else _ONCE
         # What a server does only at first is not measured.
-        for _ in range(_SLICES // 2 if kept else 1):
+        for _ in range(_SLICES // 3 if kept else 1):
             _turn(row, site, kept, {})
         for _ in range(turns):
             site.systems = next(order)
