@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from bench import clients
 from bench.access import OPEN, Access
 from bench.clients import FRAME, PARTS
 from bench.corpus import Corpus, uid
-from bench.load import load
+from bench.load import Asking, load
 from bench.processes import peak, resident
 from bench.row import RATE, Contestant, Contestants, Taken, Turns, Unit
 from bench.site import Site
@@ -42,14 +43,30 @@ def small(
     Args:
         paths: below the root of the service, asked in turn."""
 
-    def ask(site: Site, urls: Sequence[str], access: Access = OPEN) -> Taken:
-        done = load(urls, accept, connections, site.extent.seconds, access)
-        return Taken(done.rate if unit is RATE else done.p50, done.count, done.client)
+    @contextmanager
+    def opened(
+        site: Site, urls: Sequence[str], access: Access = OPEN
+    ) -> Iterator[Callable[[], Taken]]:
+        def taken() -> Taken:
+            done = asking.ask(site.extent.seconds)
+            return Taken(done.rate if unit is RATE else done.p50, done.count, done.client)
+
+        with Asking(urls, accept, connections, access) as asking:
+            yield taken
+
+    def contestant(
+        name: str, pid: int | None, open_: Callable[[], AbstractContextManager[Callable[[], Taken]]]
+    ) -> Contestant:
+        def run() -> Taken:
+            with open_() as taken:
+                return taken()
+
+        return Contestant(name, run, pid, open_)
 
     def contestants(site: Site) -> Turns:
         asked = paths(site.corpus)
         for system, urls in _targets(site, asked, accept):
-            yield Contestant(system.name, partial(ask, site, urls, system.access), system.pid)
+            yield contestant(system.name, system.pid, partial(opened, site, urls, system.access))
 
     return contestants
 
