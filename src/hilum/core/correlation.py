@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import getrandbits
 from typing import Any, Final
 
@@ -26,7 +26,6 @@ class Correlation:
         trace: of which it is a part (W3C Trace Context), 32 hexadecimal digits; "" for none.
         flags: of that trace, two digits.
         state: what other systems have written for themselves into that trace (`tracestate`).
-        span: what it is called in that trace, 16 digits.
         parent: the span that it is a part of, "" for none.
         spanned: something was done already under the name of `span`.
         told: what was done for it, to be told in its one line of the log; None: tell it yourself.
@@ -36,10 +35,17 @@ class Correlation:
     trace: str = ""
     flags: str = "00"
     state: str = ""
-    span: str = field(default_factory=lambda: f"{getrandbits(64) | 1:016x}")
     parent: str = ""
     told: list[Mapping[str, Any]] | None = None
     spanned: bool = False
+    _span: str = ""
+
+    @property
+    def span(self) -> str:
+        """What it is called in that trace, 16 digits."""
+        if not self._span:  # few are ever asked
+            self._span = f"{getrandbits(64) | 1:016x}"
+        return self._span
 
     def headers(self) -> dict[str, str]:
         """What a system is told that is asked for its sake."""

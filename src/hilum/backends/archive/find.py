@@ -3,12 +3,14 @@
 import json
 from array import array
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from hilum.backends.archive import match, select
 from hilum.backends.archive.answer import Found, shape_of
 from hilum.backends.archive.match import Conditions
 from hilum.backends.archive.readers import Cursor, Readers, Rows
+from hilum.core.backend import Found as Matches
 from hilum.model.identity import Level
 from hilum.model.match import Match
 from hilum.model.query import Query
@@ -21,8 +23,22 @@ _UNIQUE: Final = {
 }
 
 
+class Searching(AbstractAsyncContextManager[Matches]):
+    """One query, from its beginning to its end."""
+
+    def __init__(self, readers: Readers, query: Query, ae_title: str) -> None:
+        self._asked = readers, query, ae_title
+
+    async def __aenter__(self) -> Matches:
+        self._matches = Finding(*self._asked).matches()
+        return Matches(self._matches)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._matches.aclose()
+
+
 class Finding:
-    """One query.
+    """What is asked of the index.
 
     Long answers are read in two steps: the ids of all rows first, eight bytes each, and then
     their rows by and by. So a slow reader holds no connection and no snapshot, which would keep

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -35,15 +36,13 @@ def search(level: Level) -> Callable[[Request], Awaitable[Response]]:
         within = {_STUDY: about.ref.study, _SERIES: about.ref.series}
         search = qido.parse(
             level,
-            request.query_params.multi_items(),
+            parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True),
             {tag: uid for tag, uid in within.items() if uid is not None},
+            about.settings.query_limit,
         )
-        limit = search.query.limit
-        if limit is None:
-            limit = about.settings.query_limit
+        query = search.query
         headers = [warning(about.root, text) for text in search.warnings]
-        query = replace(search.query, limit=limit)
-        return Streamed(request, _Search(about, query, limit, written, headers).opened)
+        return Streamed(request, _Search(about, query, query.limit or 0, written, headers).opened)
 
     return handler
 
