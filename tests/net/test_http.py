@@ -249,7 +249,7 @@ async def test_running_requests_may_end_and_endless_ones_are_cut() -> None:
             short = group.create_task(answer(port, b"/short"))
             endless = group.create_task(answer(port, b"/endless"))
             idle = group.create_task(talk(port, b""))
-            while len(begun) < 2:  # however busy the machine is
+            while len(begun) < 2:  # noqa: ASYNC110 - however busy the machine is
                 await asyncio.sleep(0.1)
             before = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - before < 3
