@@ -5,8 +5,8 @@ request belongs to it.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from random import getrandbits
@@ -66,14 +66,19 @@ def now() -> Correlation:
     return _NOW.get()
 
 
-@contextmanager
-def within(correlation: Correlation) -> Iterator[None]:
+class within(AbstractContextManager[None]):  # noqa: N801 - it is used as a function
     """What is done in the block, and in tasks begun there, is done for that."""
-    before = _NOW.set(correlation)
-    try:
-        yield
-    finally:
-        _NOW.reset(before)
+
+    __slots__ = ("_before", "_correlation")
+
+    def __init__(self, correlation: Correlation) -> None:
+        self._correlation = correlation
+
+    def __enter__(self) -> None:
+        self._before = _NOW.set(self._correlation)
+
+    def __exit__(self, *_: object) -> None:
+        _NOW.reset(self._before)
 
 
 def traced(correlation: Correlation, parent: str, state: str = "") -> None:
