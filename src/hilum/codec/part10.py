@@ -7,7 +7,16 @@ from zlib import MAX_WBITS, decompressobj
 from zlib import error as ZlibError  # noqa: N812 - it is a class
 
 import hilum
-from hilum.codec.header import DEFLATED, EXPLICIT_LITTLE, LONG, UNDEFINED, VRS, Buffer, guess
+from hilum.codec.header import (
+    DEFLATED,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    LONG,
+    UNDEFINED,
+    VRS,
+    Buffer,
+    guess,
+)
 from hilum.model.errors import BadDataset
 
 IMPLEMENTATION_CLASS_UID: Final = "2.25.302999649356861509281869159563796504765"
@@ -26,6 +35,7 @@ _LONG_LENGTH = Struct("<L")
 _IMPLICIT = Struct("<HHL")
 _META = 0x0002  # group
 _GROUP = b"\x02\x00"  # as it is written
+_TOLD_APART = frozenset((EXPLICIT_LITTLE, IMPLICIT_LITTLE))
 _ENOUGH = 4096  # bytes, to guess a Transfer Syntax from
 
 
@@ -104,7 +114,8 @@ def read_head(buffer: Buffer, *, complete: bool) -> Head | None:
     """The head of a file, read leniently.
 
     A missing preamble or group length, a wrong group length, File Meta Information in implicit
-    VR, a missing Transfer Syntax, and no File Meta Information at all are taken with a warning.
+    VR, a missing Transfer Syntax, implicit VR that is called explicit or the other way round,
+    and no File Meta Information at all are taken with a warning.
 
     Args:
         buffer: the first bytes of the file.
@@ -127,13 +138,19 @@ def read_head(buffer: Buffer, *, complete: bool) -> Head | None:
     sop_class_uid = _uid(values.get(0x0002, b""))
     if sop_class_uid == _MEDIA_STORAGE_DIRECTORY:
         raise BadDataset("a DICOMDIR is no instance that can be stored")
-    syntax = _uid(values.get(0x0010, b""))
+    syntax: str | None = _uid(values.get(0x0010, b""))
     if not syntax:
         if not complete and len(head) < min(offset + _ENOUGH, _MAX_HEAD):
             return None
         syntax = _guessed(head, offset, complete=complete and len(head) == len(buffer))
         if values:
             warnings.append("no Transfer Syntax UID (0002,0010): guessed from the first elements")
+    elif syntax in _TOLD_APART:
+        given, syntax = syntax, _as_written(head, offset, syntax, complete=complete)
+        if syntax is None:
+            return None
+        if syntax != given:
+            warnings.append("Transfer Syntax UID (0002,0010) is not that of the data set")
     ours = _uid(values.get(0x0100, b"")) == PRIVATE_CREATOR_UID
     return Head(
         sop_class_uid=sop_class_uid,
@@ -173,6 +190,24 @@ def _guessed(head: bytes, offset: int, *, complete: bool) -> str:
     if guess(inflated, 0, complete=False) == EXPLICIT_LITTLE:
         return DEFLATED
     raise BadDataset("not a DICOM file: no Transfer Syntax, and none fits")
+
+
+def _as_written(head: bytes, offset: int, announced: str, *, complete: bool) -> str | None:
+    """The plain Transfer Syntax of the first elements: as announced, unless only another fits.
+
+    Who is told the announced one cannot read a data set that is written in the other.
+
+    Returns:
+        None when more bytes are needed.
+    """
+    left = len(head) - offset
+    if left < _HEADER.size:
+        return announced if complete else None
+    if (head[offset + 4 : offset + 6] in VRS) == (announced == EXPLICIT_LITTLE):
+        return announced
+    if not complete and len(head) < min(offset + _ENOUGH, _MAX_HEAD):
+        return None
+    return guess(head, offset, complete=False) or announced
 
 
 def _uid(value: bytes) -> str:
