@@ -6,7 +6,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.filereader import read_dataset
 
-from hilum.codec.answer import Answers
+from hilum.codec.answer import answers
 from hilum.codec.identifier import Identifier
 from hilum.codec.sop_class import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE
 from hilum.model.identity import Level
@@ -61,7 +61,7 @@ def answer(
     charset: tuple[str, ...] = (),
 ) -> Dataset:
     says = Identifier(level, dict.fromkeys(asked, ""), charset)
-    return decoded(Answers(says, syntax, "HILUM").encode(attributes), syntax)
+    return decoded(answers(says, syntax, "HILUM").encode(attributes), syntax)
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
@@ -263,3 +263,13 @@ def test_long_decimals_are_shortened_to_a_ds() -> None:
     assert [float(each) for each in found.PixelSpacing] == pytest.approx(
         [1 / 3, 123456789.123456789]
     )
+
+
+def test_queries_for_the_same_are_answered_by_one_encoder_whatever_their_values() -> None:
+    one, other = (
+        Identifier(Level.STUDY, {(0x0020000D,): value, (0x00100010,): ""}, ("ISO_IR 192",))
+        for value in ("1.2", "1.3")
+    )
+    assert answers(one, EXPLICIT_LE, "HILUM") is answers(other, EXPLICIT_LE, "HILUM")
+    assert answers(one, IMPLICIT_LE, "HILUM") is not answers(one, EXPLICIT_LE, "HILUM")
+    assert answers(one, EXPLICIT_LE, "ELSEWHERE") is not answers(one, EXPLICIT_LE, "HILUM")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hilum.net.exchange import Exchange, Frames
 from hilum.net.pieces import Pieces
-from hilum.net.plain import Plain
+from hilum.net.plain import Plain, Told
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n"
 LINES = (
@@ -53,9 +53,14 @@ REQUESTS = st.builds(
 @example(GET + b"Connection: Keep-Alive\r\nX: a\tb\xff \r\n\r\n")
 @example(GET.replace(b"Host", b"hOST") + b"Content-Length: 0\r\n\r\n")
 def test_h11_would_understand_the_same(data: bytes) -> None:
-    found = Plain.read(data)
-    if found is None:
+    told = Told()
+    found = Plain.read(data, told)
+    again = Plain.read(data, told)
+    if found is None or again is None:
+        assert found is again
         return
+    assert again.headers == found.headers
+    assert again.headers is not found.headers
     asked = Exchange(64 * 1024)
     asked.receive_data(data)
     request = asked.next_event()
@@ -91,7 +96,20 @@ def test_h11_would_understand_the_same(data: bytes) -> None:
     ],
 )
 def test_what_is_unusual_is_left_to_h11(data: bytes) -> None:
-    assert Plain.read(data) is None
+    assert Plain.read(data, Told()) is None
+
+
+def test_each_request_has_its_own_headers_however_alike_the_one_before_was() -> None:
+    told = Told()
+    heads = [b"X: 1\r\n", b"X: 1\r\n", b"X: 2\r\n", b"Connection: close\r\n", b"X: 2\r\n"]
+    found = [Plain.read(GET + each + b"\r\n", told) for each in heads]
+    assert [None if each is None else each.headers[1:] for each in found] == [
+        [(b"x", b"1")],
+        [(b"x", b"1")],
+        [(b"x", b"2")],
+        None,
+        [(b"x", b"2")],
+    ]
 
 
 def framed(
@@ -113,7 +131,7 @@ def test_an_answer_is_framed_as_h11_does(
     method: bytes, status: int, *, known: bool, closes: bool
 ) -> None:
     data = GET.replace(b"GET", method) + b"\r\n"
-    plain, asked = Plain.read(data), Exchange(1000)
+    plain, asked = Plain.read(data, Told()), Exchange(1000)
     assert plain is not None
     asked.receive_data(data)
     asked.next_event()
@@ -135,7 +153,7 @@ def test_an_answer_is_framed_as_h11_does(
     ],
 )
 def test_a_header_that_is_none_is_not_sent(header: tuple[bytes, bytes]) -> None:
-    plain = Plain.read(GET + b"\r\n")
+    plain = Plain.read(GET + b"\r\n", Told())
     assert plain is not None
     with pytest.raises(ValueError, match="an answer has"):
         plain.head(200, [header])
@@ -144,7 +162,7 @@ def test_a_header_that_is_none_is_not_sent(header: tuple[bytes, bytes]) -> None:
 
 @pytest.mark.parametrize("body", [b"x", b"xyz"])
 def test_a_body_has_the_length_that_was_said(body: bytes) -> None:
-    plain = Plain.read(GET + b"\r\n")
+    plain = Plain.read(GET + b"\r\n", Told())
     assert plain is not None
     plain.head(200, [(b"content-length", b"2")])
     with pytest.raises(ValueError, match="than was said"):

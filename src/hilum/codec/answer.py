@@ -30,6 +30,7 @@ _NUL_PADDED = header.LONG - {"UC", "UR", "UT"} | {"UI"}
 _STRINGS = frozenset(("AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UI"))
 _MAX_DS = 16  # characters, PS3.5 §6.2
 _MAX_SHORT = 0xFFFE  # bytes in a value with a 16 bit length
+_FEW = 100  # keys of a query that is remembered
 _MAX_PLAIN = 1024  # characters of a text that is written at once
 
 
@@ -48,6 +49,25 @@ class _Wanted:
     """A node of the tree of attributes that were asked for; without branches: all below it."""
 
     below: dict[int, "_Wanted"] = field(default_factory=dict)
+
+
+def answers(identifier: Identifier, transfer_syntax_uid: str, ae_title: str) -> "Answers":
+    """What encodes the matches of one query: the same for many, whose keys are the same."""
+    paths = (*identifier.keys,)
+    made = _answers if len(paths) <= _FEW else _answers.__wrapped__
+    return made(identifier.level, paths, identifier.encodings, transfer_syntax_uid, ae_title)
+
+
+@lru_cache(maxsize=64)
+def _answers(
+    level: Level,
+    paths: tuple[Path, ...],
+    encodings: tuple[str, ...],
+    transfer_syntax_uid: str,
+    ae_title: str,
+) -> "Answers":
+    asked = Identifier(level, dict.fromkeys(paths, ""), encodings)
+    return Answers(asked, transfer_syntax_uid, ae_title)
 
 
 class Answers:

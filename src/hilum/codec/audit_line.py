@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -11,8 +12,11 @@ from hilum.model.audit import NONE, Action, Event, Kind, Outcome, Recorded
 from hilum.model.identity import Level
 from hilum.model.principal import Principal, Proof
 
-_TEXTS: Final = ("mount", "request_id", "why", "study", "patient", "to")
-_OF_WHO: Final = ("name", "ae_title", "address", "certificate")
+_NAMES: Final = ("mount", "request_id", "why", "study", "patient", "to")
+_TEXTS: Final = [(name, attrgetter(name)) for name in _NAMES]
+_OF_WHO: Final = [
+    (f"who_{name}", attrgetter(name)) for name in ("name", "ae_title", "address", "certificate")
+]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -25,8 +29,8 @@ def encode(recorded: Recorded) -> bytes:
         "outcome": event.outcome,
         "action": event.action,
     }
-    said |= {name: value for name in _TEXTS if (value := getattr(event, name))}
-    said |= {f"who_{name}": value for name in _OF_WHO if (value := getattr(who, name))}
+    said.update([(name, value) for name, of in _TEXTS if (value := of(event))])
+    said.update([(name, value) for name, of in _OF_WHO if (value := of(who))])
     if who.is_known:
         said["who_proof"] = who.proof
     if event.instances:
@@ -38,7 +42,7 @@ def encode(recorded: Recorded) -> bytes:
         said["keys"] = dict(event.keys)
     if event.count != 1:
         said["count"] = event.count
-    said |= {"host": recorded.host, "process": recorded.process}
+    said["host"], said["process"] = recorded.host, recorded.process
     try:
         return orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:
@@ -79,7 +83,7 @@ def _parsed(said: Any) -> Recorded:  # noqa: ANN401 - any JSON
         level=None if level is None else Level(level),
         keys=MappingProxyType({str(k): str(v) for k, v in said.get("keys", {}).items()}),
         count=int(said.get("count", 1)),
-        **{name: str(said.get(name, "")) for name in _TEXTS},
+        **{name: str(said.get(name, "")) for name in _NAMES},
     )
     since = datetime.fromisoformat(said["time"]) - _EPOCH
     milliseconds = round(since.total_seconds() * 1000)

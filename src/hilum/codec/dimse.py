@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import lru_cache
+from operator import attrgetter
 
 from hilum.codec.pdu import AbortReason, AbortSource, PduError
 
@@ -94,6 +95,7 @@ _ELEMENTS = {
     0x1030: ("move_originator_ae_title", False),
     0x1031: ("move_originator_message_id", True),
 }
+_VALUES = attrgetter(*(name for name, _ in _ELEMENTS.values()))
 _STRAY = frozenset(((0x0008, 0x0000), (0x0008, 0x0058)))
 """Failed SOP Instance UID List: Orthanc puts it into the command set of its C-GET responses."""
 _UIDS = frozenset(name for name, _ in _ELEMENTS.values() if name.endswith("_uid"))
@@ -153,8 +155,9 @@ def _comment(text: str) -> bytes:
 def encode(command: Command) -> bytes:
     """The command set, group length first."""
     parts = []
-    for element, (name, is_number) in _ELEMENTS.items():
-        value = getattr(command, name)
+    for (element, (name, is_number)), value in zip(
+        _ELEMENTS.items(), _VALUES(command), strict=True
+    ):
         if value is None:
             continue
         if is_number:

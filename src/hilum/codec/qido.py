@@ -4,7 +4,7 @@ import difflib
 import re
 from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 
 from hilum.model.dictionary import keyword_of, keywords, vr_of
@@ -56,15 +56,17 @@ _BELOW: Mapping[Level, frozenset[Path]] = {
     Level.SERIES: INSTANCE - STUDY - SERIES,
     Level.IMAGE: frozenset(),
 }
-_ABOVE: Mapping[Level, tuple[tuple[int, frozenset[Path]], ...]] = {
-    Level.STUDY: (),
-    Level.SERIES: ((0x0020_000D, STUDY),),
-    Level.IMAGE: ((0x0020_000D, STUDY), (0x0020_000E, SERIES)),
-}
-
-
 _OF_EVERY_LEVEL: frozenset[Path] = frozenset({(0x0008_0056,), (0x0008_0201,)})
 """Instance Availability and Timezone Offset From UTC: asked of a study, not also of its series."""
+_ABOVE: Mapping[Level, tuple[tuple[int, frozenset[Path]], ...]] = {
+    Level.STUDY: (),
+    Level.SERIES: ((0x0020_000D, STUDY - _OF_EVERY_LEVEL),),
+    Level.IMAGE: (
+        (0x0020_000D, STUDY - _OF_EVERY_LEVEL),
+        (0x0020_000E, SERIES - _OF_EVERY_LEVEL),
+    ),
+}
+_NOTHING: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ def parse(
     level: Level,
     parameters: Iterable[tuple[str, str]],
     within: Mapping[int, str] | None = None,
+    limit: int | None = None,
 ) -> Search:
     """The query that the parameters of a search make.
 
@@ -101,6 +104,7 @@ def parse(
         level: of the resource: what each match describes.
         parameters: names and values, percent-decoded, in their order.
         within: unique keys from the path: tag -> UID.
+        limit: where they name none.
 
     A key is a keyword, a tag, or several of them with dots between. A key that is given more
     than once is a list where its values can be one (UIDs, code strings), else refused.
@@ -111,24 +115,26 @@ def parse(
     within = within or {}
     reading = _Reading()
     for name, value in parameters:
-        known = _SINGLE.get(name.lower())
+        lower = name.lower()
+        known = _SINGLE.get(lower)
         if known is not None:
-            _once(reading, name.lower(), known(name, value))
-        elif name.lower() == "includefield":
+            _once(reading, lower, known(name, value))
+        elif lower == "includefield":
             _include(reading, value)
-        elif name.lower() not in _HOUSEKEEPING and not name.startswith("_"):
+        elif lower not in _HOUSEKEEPING and not name.startswith("_"):
             _key(reading, name, value)
     _narrow(reading, within)
+    single = reading.single
     query = Query(
         level=level,
         match=reading.match,
         include=_included(level, reading, within),
         include_all=reading.include_all,
-        limit=_number(reading.single, "limit"),
-        offset=_number(reading.single, "offset") or 0,
-        fuzzy=reading.single.get("fuzzymatching") == "true",
+        limit=_number(single, "limit", limit),
+        offset=_number(single, "offset", None) or 0,
+        fuzzy=single.get("fuzzymatching") == "true",
     )
-    return Search(query, tuple(_warnings(reading)))
+    return Search(query, tuple(_warnings(reading)) if single or reading.unknown else ())
 
 
 def _uint(name: str, value: str) -> str:
@@ -161,8 +167,8 @@ def _once(reading: _Reading, name: str, value: str) -> None:
         raise BadQuery(f"{name} is given more than once")
 
 
-def _number(single: Mapping[str, str], name: str) -> int | None:
-    return int(single[name]) if name in single else None
+def _number(single: Mapping[str, str], name: str, default: int | None) -> int | None:
+    return int(single[name]) if name in single else default
 
 
 def _warnings(reading: _Reading) -> Iterator[str]:
@@ -195,12 +201,12 @@ def _included(level: Level, reading: _Reading, within: Mapping[int, str]) -> fro
     asked = {path for path in reading.include if path[:1] not in _BELOW[level]}
     for key, attributes in _ABOVE[level]:
         if key not in within:
-            asked |= attributes - _OF_EVERY_LEVEL
-    return frozenset(asked - reading.match.keys())
+            asked |= attributes
+    return frozenset(asked - reading.match.keys()) if asked else _NOTHING
 
 
 def _key(reading: _Reading, name: str, value: str) -> None:
-    path = path_of(name, hint=True)
+    path = _KNOWN.get(name) or path_of(name, hint=True)
     vr = vr_of(path[-1])
     if path == (_CHARSET,):  # "is never matched" (PS3.4 §C.2.2.2), and a URL is UTF-8
         return
@@ -212,7 +218,7 @@ def _key(reading: _Reading, name: str, value: str) -> None:
     if vr in {"UI", "CS"}:
         # PS3.18 §8.3.4.1: a uid-list has commas. A code string cannot hold one (PS3.5 §6.2),
         # and viewers send lists of modalities so.
-        value = "\\".join(filter(None, re.split(r"[,\\]", value)))
+        value = "\\".join(filter(None, value.replace(",", "\\").split("\\")))
     if vr == "UI":
         value = _uids(name, value)
     if vr == "DA":
@@ -230,12 +236,20 @@ def _key(reading: _Reading, name: str, value: str) -> None:
 
 def _uids(name: str, value: str) -> str:
     """A list of UIDs; "" where all match (wildcards have no other meaning in a UID)."""
+    if is_uid(value):
+        return value
     uids = [uid.strip().rstrip("\0") for uid in value.split("\\")]
     if "*" in uids:
         return ""
     if any(uid and not is_uid(uid) for uid in uids):
         raise BadQuery(f"{_printable(name)} has a value that is no UID")
     return "\\".join(filter(None, uids))
+
+
+_KNOWN: Mapping[str, Path] = {
+    keyword_of(tag): (tag,) for tag in (0x0008_0018, 0x0020_000D, 0x0020_000E)
+}
+"""What is asked for most: unique keys by their keywords."""
 
 
 def _narrow(reading: _Reading, within: Mapping[int, str]) -> None:
@@ -340,4 +354,15 @@ def _written(path: Path, value: str) -> str:
 
 def one_more(query: Query) -> Query:
     """The query that also tells whether more remains than `query` shall return."""
-    return query if query.limit is None else replace(query, limit=query.limit + 1)
+    if query.limit is None:
+        return query
+    return Query(
+        query.level,
+        query.match,
+        query.include,
+        query.include_all,
+        query.limit + 1,
+        query.offset,
+        query.fuzzy,
+        query.is_bare,
+    )

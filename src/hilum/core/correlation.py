@@ -5,10 +5,10 @@ request belongs to it.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import getrandbits
 from typing import Any, Final
 
@@ -26,7 +26,6 @@ class Correlation:
         trace: of which it is a part (W3C Trace Context), 32 hexadecimal digits; "" for none.
         flags: of that trace, two digits.
         state: what other systems have written for themselves into that trace (`tracestate`).
-        span: what it is called in that trace, 16 digits.
         parent: the span that it is a part of, "" for none.
         spanned: something was done already under the name of `span`.
         told: what was done for it, to be told in its one line of the log; None: tell it yourself.
@@ -36,10 +35,17 @@ class Correlation:
     trace: str = ""
     flags: str = "00"
     state: str = ""
-    span: str = field(default_factory=lambda: f"{getrandbits(64) | 1:016x}")
     parent: str = ""
     told: list[Mapping[str, Any]] | None = None
     spanned: bool = False
+    _span: str = ""
+
+    @property
+    def span(self) -> str:
+        """What it is called in that trace, 16 digits."""
+        if not self._span:  # few are ever asked
+            self._span = f"{getrandbits(64) | 1:016x}"
+        return self._span
 
     def headers(self) -> dict[str, str]:
         """What a system is told that is asked for its sake."""
@@ -60,14 +66,19 @@ def now() -> Correlation:
     return _NOW.get()
 
 
-@contextmanager
-def within(correlation: Correlation) -> Iterator[None]:
+class within(AbstractContextManager[None]):  # noqa: N801 - it is used as a function
     """What is done in the block, and in tasks begun there, is done for that."""
-    before = _NOW.set(correlation)
-    try:
-        yield
-    finally:
-        _NOW.reset(before)
+
+    __slots__ = ("_before", "_correlation")
+
+    def __init__(self, correlation: Correlation) -> None:
+        self._correlation = correlation
+
+    def __enter__(self) -> None:
+        self._before = _NOW.set(self._correlation)
+
+    def __exit__(self, *_: object) -> None:
+        _NOW.reset(self._before)
 
 
 def traced(correlation: Correlation, parent: str, state: str = "") -> None:

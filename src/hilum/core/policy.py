@@ -119,6 +119,8 @@ class Policy:
             Unauthenticated: the caller proved nothing, or no longer, and it is not for everybody.
             Forbidden: the caller may not.
         """
+        if self._anybody:
+            return
         decision = self.decision(operation)
         if decision.allowed:
             return

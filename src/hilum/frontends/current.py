@@ -52,7 +52,8 @@ class Current:
             await now.application(scope, receive, send)
         finally:
             now.running -= 1
-            now.left()
+            if now is not self._now:
+                now.left()
 
 
 class _Application:

@@ -16,6 +16,8 @@ class Level(Enum):
     SERIES = "SERIES"
     IMAGE = "IMAGE"
 
+    __hash__ = object.__hash__  # it is asked for often, and Enum's own is written in Python
+
 
 def is_uid(text: str) -> bool:
     """Whether `text` can stand as a UID: at most 64 digits and dots (PS3.5 §9.1).

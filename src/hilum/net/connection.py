@@ -143,8 +143,8 @@ class Connection(TCPServer):
 
     async def _close(self) -> None:
         """As hypercorn's, but a peer that reads no more cannot hold us."""
+        self.idle.close()
         if self._gone:  # what ends the connection would end it for who has it now
-            self.idle.end()
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING):
@@ -158,44 +158,73 @@ def _wrapped(application: Application) -> ASGIWrapper:
 
 
 class _Idle:
-    """Ends a connection on which no request comes, or whose head does not come to its end."""
+    """Ends a connection on which no request comes, or whose head does not come to its end.
+
+    Its timer goes on through many requests, and looks when it rings: to set one for each costs
+    more than reading its head.
+    """
 
     def __init__(self, transport: asyncio.WriteTransport, patience: float) -> None:
         self._transport = transport
         self._patience = patience
+        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._rings = 0.0  # by the clock of the loop
+        self._until = 0.0  # likewise; 0: nothing is waited for
         self._fresh = True
 
     @property
     def is_fresh(self) -> bool:
         """Whether what comes next is the beginning of a request."""
-        return self._fresh and self._timer is not None
+        return self._fresh and self._until > 0
 
     def begin(self) -> None:
         """Wait for a request from now on."""
-        self.end()
         self._fresh = True
-        self._timer = asyncio.get_running_loop().call_later(IDLE, self._transport.close)
+        self._wait(IDLE)
 
     def begun(self) -> None:
         """Bytes have come: what is left of the head has its own time, however it drips."""
-        if self._timer is not None and self._fresh:
+        if self._until and self._fresh:
             self._fresh = False
+            self._wait(self._patience)
+
+    def _wait(self, seconds: float) -> None:
+        self._until = until = self._loop.time() + seconds
+        if self._timer is None or until < self._rings:
+            self._ring_at(until)
+
+    def _ring_at(self, when: float) -> None:
+        if self._timer is not None:
             self._timer.cancel()
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._patience, self._transport.close)
+        self._rings = when
+        self._timer = self._loop.call_at(when, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if not self._until:
+            return
+        if self._loop.time() < self._until:
+            self._ring_at(self._until)
+        else:
+            self._transport.close()
 
     def end(self) -> None:
-        """A request has come, or the connection ends."""
+        """A request has come."""
+        self._until = 0.0
+
+    def close(self) -> None:
+        """The connection ends."""
+        self._until = 0.0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     async def stop(self) -> None:
         """As hypercorn calls it."""
-        self.end()
+        self.close()
 
     def end_if_idle(self) -> None:
         """End the connection now, unless a request is running."""
-        if self._timer is not None:
+        if self._until:
             self._transport.close()

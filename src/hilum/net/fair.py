@@ -173,6 +173,11 @@ class Meter:
         self._fair = fair
         self.account = account
 
+    @property
+    def counts(self) -> bool:
+        """Whether what runs now is counted already."""
+        return self._fair.inside
+
     def on_behalf(self, address: str) -> None:
         """Count for another address from now on."""
         self.account = self._fair.account(address)
@@ -227,8 +232,11 @@ async def in_turn(serve: Callable[[*Ts], Coroutine[Any, Any, T]], *request: *Ts)
     if meter is None:
         return await serve(*request)
     own = meter.account
-    await own.turn()
+    if own.is_ahead:
+        await own.turn()
     try:
+        if meter.counts:  # whoever has read it, in the same task
+            return await serve(*request)
         return await meter.counted(serve(*request))
     finally:
         meter.account = own  # whoever a proxy spoke for

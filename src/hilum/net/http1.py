@@ -30,7 +30,7 @@ from hilum.net.fair import turn
 from hilum.net.guard import Application, Message
 from hilum.net.lying import Lying, link_of, write
 from hilum.net.pieces import Piece
-from hilum.net.plain import Plain
+from hilum.net.plain import Plain, Told
 from hilum.net.tls import subject
 
 Address = tuple[str, int] | None
@@ -87,6 +87,8 @@ class Http1:
         self._ends = ends
         self._idle = idle
         self._patience = patience
+        self._told = Told()
+        self._is_plain = True  # h11 was told of nothing as yet
         self._body: Body | None = None
         self._room = asyncio.Event()
         self._link: socket.socket | None = None  # see `lying`
@@ -101,8 +103,9 @@ class Http1:
                 self._body.leave()
             return
         data = event.data
-        if self._body is None and self._h11.is_fresh and not self._transport.is_closing():
-            plain = Plain.read(data)
+        fresh = self._is_plain or self._h11.is_fresh
+        if self._body is None and fresh and not self._transport.is_closing():
+            plain = Plain.read(data, self._told)
             if plain is not None:
                 await self._answer(plain)
                 return
@@ -113,6 +116,7 @@ class Http1:
             if len(data) < owed:
                 return
             data = data[owed:]
+        self._is_plain = False
         if data or not owed:
             self._h11.receive_data(data)
         await self._read()

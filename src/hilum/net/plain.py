@@ -12,15 +12,33 @@ from hilum.net.pieces import Piece, Pieces
 
 _TOKEN: Final = rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]+"  # RFC 9110 §5.6.2
 _TEXT: Final = rb"[\t\x20-\x7e\x80-\xff]*"
-_HEAD: Final = re.compile(
-    rb"(GET|HEAD) (/[\x21-\x7e]*) HTTP/1\.1\r\n((?:%s:%s\r\n)+)\r\n" % (_TOKEN, _TEXT)
-)
+_LINE: Final = re.compile(rb"(GET|HEAD) (/[\x21-\x7e]*) HTTP/1\.1")
+_LINES: Final = re.compile(rb"(?:%s:%s\r\n)+\r\n" % (_TOKEN, _TEXT))
 _FIELDS: Final = re.compile(rb"(?:%s: %s\r\n)*" % (_TOKEN, _TEXT))
 _LONGEST: Final = 16 * 1024  # bytes of a head
 _UNUSUAL: Final = frozenset(
     (b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te")
 )
 """Headers by which a request has a body, or wants something else of the connection."""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Told:
+    """The headers that a client has sent: most send the same with each request of a connection."""
+
+    __slots__ = ("_headers", "_lines")
+
+    def __init__(self) -> None:
+        self._lines = b""
+        self._headers: Headers | None = None
+
+    def read(self, lines: bytes) -> Headers | None:
+        """What these lines are, up to the empty one at their end; None: it is for h11 to say."""
+        if lines != self._lines:
+            self._headers = _headers(lines)
+            self._lines = lines
+        return None if self._headers is None else self._headers.copy()
 
 
 class Plain:
@@ -40,7 +58,7 @@ class Plain:
     expects = False
     body_came = True
 
-    def __init__(self, method: bytes, target: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, method: bytes, target: bytes, headers: Headers) -> None:
         self.method = method
         self.target = target
         self.headers = headers
@@ -51,23 +69,19 @@ class Plain:
         self._is_whole = False
 
     @classmethod
-    def read(cls, data: bytes) -> "Plain | None":
-        """The request that these bytes are, no more and no less; None: it is for h11 to say."""
+    def read(cls, data: bytes, told: Told) -> "Plain | None":
+        """The request that these bytes are, no more and no less; None: it is for h11 to say.
+
+        Args:
+            data: what has come.
+            told: by the requests before this one.
+        """
         if len(data) > _LONGEST:
             return None
-        head = _HEAD.fullmatch(data)
-        if head is None:
-            return None
-        headers = []
-        hosts = 0
-        for line in head[3].split(b"\r\n")[:-1]:
-            name, _, value = line.partition(b":")
-            name, value = name.lower(), value.strip(b" \t")
-            if name in _UNUSUAL or (name == b"connection" and value.lower() != b"keep-alive"):
-                return None
-            hosts += name == b"host"
-            headers.append((name, value))
-        return cls(head[1], head[2], headers) if hosts == 1 else None
+        first, _, lines = data.partition(b"\r\n")
+        line = _LINE.fullmatch(first)
+        headers = None if line is None else told.read(lines)
+        return None if line is None or headers is None else cls(line[1], line[2], headers)
 
     @property
     def is_unanswered(self) -> bool:
@@ -94,7 +108,7 @@ class Plain:
             elif name == b"connection":
                 self._closes = value == b"close"
         fields = b"".join([b"%s: %s\r\n" % each for each in headers])
-        if _FIELDS.fullmatch(fields) is None or fields.count(b"\n") != len(headers):
+        if fields.count(b"\n") != len(headers) or _FIELDS.fullmatch(fields) is None:
             raise ValueError("an answer has a header that is none")
         self._status = status
         self._has_body = self.method != b"HEAD" and status not in BODILESS
@@ -130,3 +144,19 @@ class Plain:
             raise ValueError("an answer is shorter than was said")
         self._is_whole = True
         return [b"0\r\n\r\n"] if self._left is None and self._has_body else []
+
+
+def _headers(lines: bytes) -> Headers | None:
+    """The headers in the lines, which end with an empty one; None: it is for h11 to say."""
+    if _LINES.fullmatch(lines) is None:
+        return None
+    headers = []
+    hosts = 0
+    for line in lines.split(b"\r\n")[:-2]:
+        name, _, value = line.partition(b":")
+        name, value = name.lower(), value.strip(b" \t")
+        if name in _UNUSUAL or (name == b"connection" and value.lower() != b"keep-alive"):
+            return None
+        hosts += name == b"host"
+        headers.append((name, value))
+    return headers if hosts == 1 else None

@@ -6,7 +6,7 @@ Any number of values could come by the wire, and Prometheus would keep each for 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from hilum.config.schema import Settings
 from hilum.core import operations as ops
@@ -19,8 +19,7 @@ OTHER: Final = "other"
 """The peer that is not in the configuration, as `accept_unknown_callers` lets it in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """What is counted together.
 
     Attributes:

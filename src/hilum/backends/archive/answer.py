@@ -15,7 +15,7 @@ from hilum.backends.archive.deflated import dictionary_of, inflate
 from hilum.backends.archive.select import Read
 from hilum.codec import dicom_json
 from hilum.model.identity import Level
-from hilum.model.query import Query
+from hilum.model.query import Path, Query
 
 _STUDY_UID: Final = "0020000D"
 _MODALITIES: Final = b'00080061":{"vr":"CS","Value":%s}'
@@ -36,15 +36,24 @@ _UNASKED: Final = frozenset(
     | {"00201206", "00201208", "00201209"}
 )
 """What is in every answer of the levels that have it."""
+_FEW: Final = 100  # attributes of a query that is remembered
 BULK: Final = b'"BulkDataURI":"/bulkdata/'
 """What begins the reference to a value that is left out, as it is kept."""
 
 
 def shape_of(query: Query, ae_title: str) -> "Shape":
     """What the answers to a query hold; the same for many queries."""
-    asked = {f"{path[0]:08X}" for path in (*query.include, *query.match)}
-    unasked = _UNASKED - {_STUDY_UID} if query.level is Level.PATIENT else _UNASKED
-    return _shape(query.level, frozenset(asked - unasked), query.include_all, ae_title)
+    few = len(query.include) + len(query.match) <= _FEW
+    tags_of, made = (_tags, _shape) if few else (_tags.__wrapped__, _shape.__wrapped__)
+    extra = tags_of(query.level, query.include, (*query.match,))
+    return made(query.level, extra, query.include_all, ae_title)
+
+
+@lru_cache(maxsize=256)
+def _tags(level: Level, include: frozenset[Path], match: tuple[Path, ...]) -> frozenset[str]:
+    """What is asked for, and not given unasked."""
+    asked = {f"{path[0]:08X}" for path in (*include, *match)}
+    return frozenset(asked - (_UNASKED - {_STUDY_UID} if level is Level.PATIENT else _UNASKED))
 
 
 @lru_cache(maxsize=256)

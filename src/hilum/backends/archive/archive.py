@@ -18,7 +18,7 @@ from hilum.backends.archive.amount import Amount
 from hilum.backends.archive.describe import Bulk, metadata
 from hilum.backends.archive.errands import Errands
 from hilum.backends.archive.files import ALONE
-from hilum.backends.archive.find import Finding
+from hilum.backends.archive.find import Searching
 from hilum.backends.archive.index import Index
 from hilum.backends.archive.keep import INDEX, files_of, swept, usable
 from hilum.backends.archive.lend import lent
@@ -136,11 +136,9 @@ class Archive:
         if shutil.disk_usage(self._files.root).free < _LEAST_ROOM:
             raise BackendFault("the archive's disk is full")
 
-    @asynccontextmanager
-    async def find(self, query: Query, /) -> AsyncIterator[Found]:
+    def find(self, query: Query, /) -> AbstractAsyncContextManager[Found]:
         """See `core.backend.Finds`. Every attribute can be matched, at every level."""
-        async with aclosing(Finding(self._readers, query, self._ae_title).matches()) as matches:
-            yield Found(matches)
+        return Searching(self._readers, query, self._ae_title)
 
     @asynccontextmanager
     async def retrieve(self, refs: Sequence[Ref], /) -> AsyncIterator[Retrieval]:

@@ -6,7 +6,7 @@ its values.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,8 +24,8 @@ from hilum.core.wanted import (
     parse,
 )
 from hilum.model.errors import BadQuery
-from hilum.model.identity import Level
-from hilum.model.query import Query
+from hilum.model.identity import Level, is_uid
+from hilum.model.query import Path, Query
 
 Look = tuple[Any, ...]
 """Kind, then what it is about. Tables are named `patient`, `study`, `series` and `instance`."""
@@ -38,6 +38,12 @@ _TABLES: Final = {
     Level.SERIES: "series",
     Level.IMAGE: "instance",
 }
+_UNIQUE: Final[Mapping[Path, tuple[Level, str]]] = {
+    (int(tag, 16),): place
+    for tag, place in tags.COLUMNS.items()
+    if tag in {"0020000D", "0020000E", "00080018"}
+}
+"""What one UID is mostly asked for: read without a look at its dictionary."""
 _COMPUTED: Final = frozenset(
     {tags.CHARACTER_SET, tags.RETRIEVE_AE_TITLE, tags.AVAILABILITY, tags.MODALITIES, tags.CLASSES}
 )
@@ -60,6 +66,15 @@ class Conditions:
     below: list[Look] = field(default_factory=list)
     own_values: list[Any] = field(default_factory=list)
     below_values: list[Any] = field(default_factory=list)
+
+    def add(self, asked: Level, level: Level, look: Look, values: Sequence[Any]) -> None:
+        """One more, about entities of some level, of a query for those of another."""
+        if RANK[level] <= RANK[asked]:
+            self.own.append(look)
+            self.own_values += values
+        else:
+            self.below.append(look)
+            self.below_values += values
 
     def values(self) -> list[Any]:
         """The values of the parameters, in their order."""
@@ -84,6 +99,11 @@ def conditions(query: Query, ae_title: str) -> Conditions:
     made = Conditions()
     tree: dict[str, Any] = {}
     for path, value in query.match.items():
+        unique = _UNIQUE.get(path)
+        if unique is not None and is_uid(value):
+            level, column = unique
+            made.add(query.level, level, ("equal", _TABLES[level], column), (value,))
+            continue
         if not 0 < len(path) <= _DEEPEST:
             raise BadQuery("a key lies too deep within sequences")
         names = [f"{tag:08X}" for tag in path]
@@ -91,12 +111,7 @@ def conditions(query: Query, ae_title: str) -> Conditions:
             _plant(tree, names, whole(value))
     for tag, wish in tree.items():
         each = _condition(tag, wish, ae_title, fuzzy=query.fuzzy)
-        if RANK[each.level] <= RANK[query.level]:
-            made.own.append(each.look)
-            made.own_values += each.values
-        else:
-            made.below.append(each.look)
-            made.below_values += each.values
+        made.add(query.level, each.level, each.look, each.values)
     return made
 
 

@@ -1,8 +1,9 @@
 """What every request to a peer needs: its context, its end, and what a status means."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from types import TracebackType
 
 from hilum.codec import question
 from hilum.codec.dimse import A_DATA_SET, Command, Service
@@ -74,16 +75,7 @@ def _meaning(status: int) -> tuple[type[HilumError], str]:
     return _MEANINGS.get(status, (BackendFault, ""))
 
 
-@asynccontextmanager
-async def asked(  # noqa: PLR0913 - a request has that many sides
-    association: Association,
-    context: Context,
-    command: Command,
-    data: bytes,
-    *,
-    with_requests: bool = False,
-    patience: float = PATIENCE,
-) -> AsyncIterator[Responses]:
+class Asked(AbstractAsyncContextManager[Responses]):
     """A request that can be cancelled, and its responses.
 
     Leaving before the final one sends C-CANCEL and reads up to it, for `patience` seconds in
@@ -93,23 +85,44 @@ async def asked(  # noqa: PLR0913 - a request has that many sides
     Raises:
         BackendError: the association was lost, or a response did not come in time.
     """
-    async with association.exchange(
-        context, command, data, with_requests=with_requests
-    ) as responses:
+
+    def __init__(  # noqa: PLR0913 - a request has that many sides
+        self,
+        association: Association,
+        context: Context,
+        command: Command,
+        data: bytes,
+        *,
+        with_requests: bool = False,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._asked = association, context, command
+        self._patience = patience
+        self._exchange = association.exchange(context, command, data, with_requests=with_requests)
+
+    async def __aenter__(self) -> Responses:
+        self._responses = await self._exchange.__aenter__()
+        return self._responses
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
         try:
-            yield responses
-        except BackendTimeout:
+            if error is None:
+                await _stop(*self._asked, self._responses, self._patience)
+            elif isinstance(error, Exception) and not isinstance(error, BackendTimeout):
+                with suppress(HilumError):  # what the caller met first is what is told
+                    await _stop(*self._asked, self._responses, self._patience)
+        except BaseException as failed:
+            await self._exchange.__aexit__(type(failed), failed, failed.__traceback__)
             raise
-        except Exception:
-            with suppress(HilumError):  # what the caller met first is what is told
-                await _stop(association, context, command, responses, patience)
-            raise
-        else:
-            await _stop(association, context, command, responses, patience)
+        return await self._exchange.__aexit__(kind, error, traceback)
 
 
-@asynccontextmanager
-async def putting(  # noqa: PLR0913 - a question has that many sides
+def putting(  # noqa: PLR0913 - a question has that many sides
     association: Association,
     service: Service,
     sop_class_uid: str,
@@ -120,8 +133,8 @@ async def putting(  # noqa: PLR0913 - a question has that many sides
     destination: str | None = None,
     message_id: int | None = None,
     patience: float = PATIENCE,
-) -> AsyncIterator[Responses]:
-    """A C-FIND, C-GET or C-MOVE, and its responses; leaving early as in `asked`.
+) -> AbstractAsyncContextManager[Responses]:
+    """A C-FIND, C-GET or C-MOVE, and its responses; leaving early as in `Asked`.
 
     Args:
         association: on which the class was proposed.
@@ -135,8 +148,8 @@ async def putting(  # noqa: PLR0913 - a question has that many sides
         patience: seconds that the peer gets to honour a C-CANCEL, before it is aborted.
 
     Raises:
-        BadQuery: a key cannot be written.
-        NotOffered: the peer does not accept the information model.
+        BadQuery: a key cannot be written; at once.
+        NotOffered: the peer does not accept the information model; at once.
         BackendError: the association was lost.
     """
     context = context_of(association, sop_class_uid)
@@ -150,10 +163,7 @@ async def putting(  # noqa: PLR0913 - a question has that many sides
         move_destination=destination,
     )
     is_get = service is Service.C_GET
-    async with asked(
-        association, context, request, data, with_requests=is_get, patience=patience
-    ) as responses:
-        yield responses
+    return Asked(association, context, request, data, with_requests=is_get, patience=patience)
 
 
 async def _stop(

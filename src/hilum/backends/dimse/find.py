@@ -1,8 +1,9 @@
 """Searches at a peer by C-FIND (PS3.4 §C.4.1, PS3.7 §9.1.2)."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from types import TracebackType
 
 from hilum.backends.dimse.asking import PATIENCE, failure, putting, wanted
 from hilum.codec import dicom_json
@@ -87,8 +88,7 @@ class Answers(AsyncIterator[Answer]):
             return Answer(None, syntax, "its identifier has no end")
 
 
-@asynccontextmanager
-async def find(  # noqa: PLR0913 - a C-FIND has that many sides
+def find(  # noqa: PLR0913 - a C-FIND has that many sides
     association: Association,
     level: Level,
     keys: Mapping[Path, str],
@@ -96,7 +96,7 @@ async def find(  # noqa: PLR0913 - a C-FIND has that many sides
     patient_root: bool = False,
     encoding: str = "",
     patience: float = PATIENCE,
-) -> AsyncIterator[Answers]:
+) -> AbstractAsyncContextManager[Answers]:
     """Search; leaving before the last match cancels the search at the peer.
 
     Args:
@@ -108,13 +108,29 @@ async def find(  # noqa: PLR0913 - a C-FIND has that many sides
         patience: seconds that the peer gets to honour a C-CANCEL, before it is aborted.
 
     Raises:
-        BadQuery: a key cannot be written.
-        NotOffered: the peer does not accept the information model.
+        BadQuery: a key cannot be written; at once.
+        NotOffered: the peer does not accept the information model; at once.
         BackendError: the association was lost.
     """
     uid = PATIENT_ROOT_FIND if patient_root else STUDY_ROOT_FIND
-    asking = putting(
-        association, Service.C_FIND, uid, level, keys, encoding=encoding, patience=patience
+    return _Finding(
+        putting(association, Service.C_FIND, uid, level, keys, encoding=encoding, patience=patience)
     )
-    async with asking as responses:
-        yield Answers(responses)
+
+
+class _Finding(AbstractAsyncContextManager[Answers]):
+    """The answers for the responses."""
+
+    def __init__(self, asking: AbstractAsyncContextManager[Responses]) -> None:
+        self._asking = asking
+
+    async def __aenter__(self) -> Answers:
+        return Answers(await self._asking.__aenter__())
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._asking.__aexit__(kind, error, traceback)

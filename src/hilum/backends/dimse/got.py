@@ -189,11 +189,11 @@ class Got(AsyncIterator[Instance]):
         )
         async with AsyncExitStack() as stack:
             association = await stack.enter_async_context(opening)
+            if not any(each.peer_may_ask for each in association.contexts.values()):
+                raise NotOffered("the peer lets nobody be the SCP of what a C-GET brings")
             asking = putting(
                 association, Service.C_GET, uid, request.level, request.keys, patience=0
             )
-            if not any(each.peer_may_ask for each in association.contexts.values()):
-                raise NotOffered("the peer lets nobody be the SCP of what a C-GET brings")
             self._responses = await stack.enter_async_context(asking)
             self._association, self._ask = association, ask
             ask.part.begin()

@@ -189,8 +189,15 @@ class Pool:
             finally:
                 await _close(member)
 
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
+    def _slot(self) -> "_Slot":
+        return _Slot(self)
+
+    async def take(self) -> None:
+        """Take a slot.
+
+        Raises:
+            OutOfResources: there was none in time.
+        """
         patience = self._settings.timeout
         try:
             if self._slots.locked():
@@ -206,33 +213,36 @@ class Pool:
             what = f"all {self._settings.size} associations with {self.remote.called}"
             raise OutOfResources(f"{what} are in use, for {patience:g} s now") from None
         self.in_use += 1
-        try:
-            yield
-        finally:
-            self.in_use -= 1
-            self._slots.release()
 
-    @asynccontextmanager
-    async def _lent(self, silence: float | None, *, fresh: bool) -> AsyncIterator[_Member]:
-        """An association, for which a slot has been taken."""
+    def give(self) -> None:
+        """Give a slot back."""
+        self.in_use -= 1
+        self._slots.release()
+
+    def _lent(self, silence: float | None, *, fresh: bool) -> "_Lent":
+        return _Lent(self, silence, fresh=fresh)
+
+    async def lend(self, silence: float | None, *, fresh: bool) -> _Member:
+        """An association, for which a slot has been taken.
+
+        Raises:
+            NotOffered: the peer accepts none of the contexts.
+            BackendError: the peer cannot be reached, or does not want us.
+        """
         identity = self._identity()
         member = None if fresh else await self._living(identity)
         if member is None:
             member = await self._connect(identity, CONTEXTS, None, self._extended)
-        association = member.association
         try:
-            _check(association)
-            association.limit(silence or self.remote.timeouts.message)
-            yield member
+            _check(member.association)
         except HilumError:
-            raise  # what the peer answered: the association, if it is still there, is good
-        except BaseException:
-            association.abort()
+            await self.take_back(member)
             raise
-        finally:
-            await self._take_back(member)
+        member.association.limit(silence or self.remote.timeouts.message)
+        return member
 
-    async def _take_back(self, member: _Member) -> None:
+    async def take_back(self, member: _Member) -> None:
+        """Keep it for the next, if it can be used again."""
         association = member.association
         if association.lost is None and association.contexts and self._is_open:
             self._park(member)
@@ -310,6 +320,47 @@ class Pool:
         finally:
             self._closing -= 1
             self._closed.set()
+
+
+class _Slot(AbstractAsyncContextManager[None]):
+    """A slot of a pool, for a block."""
+
+    __slots__ = ("_pool",)
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> None:
+        await self._pool.take()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pool.give()
+
+
+class _Lent(AbstractAsyncContextManager[_Member]):
+    """An association of a pool, for a block."""
+
+    __slots__ = ("_fresh", "_member", "_pool", "_silence")
+
+    def __init__(self, pool: Pool, silence: float | None, *, fresh: bool) -> None:
+        self._pool = pool
+        self._silence = silence
+        self._fresh = fresh
+
+    async def __aenter__(self) -> _Member:
+        self._member = await self._pool.lend(self._silence, fresh=self._fresh)
+        return self._member
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # After what the peer answered the association, if it is still there, is good.
+        if error is not None and not isinstance(error, HilumError):
+            self._member.association.abort()
+        await self._pool.take_back(self._member)
 
 
 def _check(association: Association) -> None:

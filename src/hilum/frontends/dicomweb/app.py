@@ -6,8 +6,10 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from hilum.config.limits import LimitSettings
 from hilum.config.schema import HttpSettings
@@ -78,7 +80,7 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     routes = [*_routes()]
     counted = rates or Rates(LimitSettings())
     metered = [Middleware(Metered, rates=counted)] if counted.counts_bytes else []
-    app = Starlette(
+    app = _Application(
         routes=routes,
         middleware=[
             Middleware(Cors, settings=settings),
@@ -104,6 +106,19 @@ def application(  # noqa: PLR0913, PLR0917 - what the door is made of
     app.state.fhir = fhir
     app.state.inspects = inspects
     return app
+
+
+class _Application(Starlette):
+    """starlette's, without its outermost layer.
+
+    That one would answer what our layers fail with, which the server does too (`net.guard`): each
+    message of each answer would go through it.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """All layers but that."""
+        stack = super().build_middleware_stack()
+        return stack.app if isinstance(stack, ServerErrorMiddleware) else stack
 
 
 def _routes() -> Iterator[Route]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from starlette.requests import Request
 
@@ -19,6 +19,7 @@ from hilum.model.identity import Ref, is_uid
 from hilum.model.principal import Principal
 
 Op = TypeVar("Op", bound=Operation)
+_UIDS: Final = ("study", "series", "instance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,13 @@ def asked(request: Request) -> Asked:
     """
     broker: Broker = request.app.state.broker
     settings: HttpSettings = request.app.state.settings
-    mount = request.path_params.get("aet", broker.mounts.default)
+    said = request.path_params
+    mount = said.get("aet", broker.mounts.default)
     if mount is None:
         raise UnknownMount("there is no default mount: use /aets/{aet}")
-    uids = {key: request.path_params.get(key) for key in ("study", "series", "instance")}
+    uids = {key: said[key] for key in _UIDS if key in said}
     for key, uid in uids.items():
-        if uid is not None and not is_uid(uid):
+        if not is_uid(uid):
             raise BadRequest(f"the {key} in the path is no UID")
     return Asked(
         broker=broker,

@@ -1,8 +1,10 @@
 """How are the searches of QIDO-RS answered? (PS3.18 §10.6)."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from types import TracebackType
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,16 +40,14 @@ def search(level: Level) -> Callable[[Request], Awaitable[Response]]:
         within = {_STUDY: about.ref.study, _SERIES: about.ref.series}
         search = qido.parse(
             level,
-            request.query_params.multi_items(),
+            parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True),
             {tag: uid for tag, uid in within.items() if uid is not None},
+            about.settings.query_limit,
         )
-        _checked(search.query)
-        limit = search.query.limit
-        if limit is None:
-            limit = about.settings.query_limit
+        query = search.query
+        _checked(query)
         headers = [warning(about.root, text) for text in search.warnings]
-        query = replace(search.query, limit=limit)
-        return Streamed(request, _Search(about, query, limit, written, headers).opened)
+        return Streamed(request, _Search(about, query, query.limit or 0, written, headers).opened)
 
     return handler
 
@@ -81,23 +81,29 @@ class _Search:
     form: Form
     headers: Headers
 
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Answer]:
+    def opened(self) -> AbstractAsyncContextManager[Answer]:
         """The answer.
 
         Whether more remains must be said before the first match: so a page that is not too big
         is held back until it is complete, and one more was asked for. Of a big one, a second
         query asks for what comes after it.
         """
+        return _Opened(self)
+
+    async def small(self) -> Answer | None:
+        """The answer that is a page; None: it is too big."""
         matches, more, warnings = await self._page()
-        if matches is not None:
-            headers = self._headers(warnings, more=more)
-            if not self.form.is_json and not matches:  # a multipart without parts is none
-                yield Answer(204, headers, b"")
-                return
-            headers.append(("Content-Type", self.form.content_type))
-            yield Answer(200, headers, await self.form.whole(matches))
-            return
+        if matches is None:
+            return None
+        headers = self._headers(warnings, more=more)
+        if not self.form.is_json and not matches:  # a multipart without parts is none
+            return Answer(204, headers, b"")
+        headers.append(("Content-Type", self.form.content_type))
+        return Answer(200, headers, await self.form.whole(matches))
+
+    @asynccontextmanager
+    async def big(self) -> AsyncIterator[Answer]:
+        """The answer that is more than a page."""
         more = await self._remains()
         async with (
             self.asked.broker.find(self._find(self.query)) as found,
@@ -142,3 +148,26 @@ class _Search:
     def _headers(self, warnings: Sequence[str], *, more: bool) -> Headers:
         texts = [*warnings, *([REMAINING] if more else [])]
         return [*self.headers, *(warning(self.asked.root, text) for text in texts)]
+
+
+class _Opened(AbstractAsyncContextManager[Answer]):
+    """The answer to a search: most are a page, which nothing has to be kept open for."""
+
+    def __init__(self, search: _Search) -> None:
+        self._search = search
+        self._big: AbstractAsyncContextManager[Answer] | None = None
+
+    async def __aenter__(self) -> Answer:
+        answer = await self._search.small()
+        if answer is not None:
+            return answer
+        self._big = self._search.big()
+        return await self._big.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return None if self._big is None else await self._big.__aexit__(kind, error, traceback)

@@ -12,6 +12,7 @@ from hilum.net.proxies import is_believed
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_LONG = 512  # characters, of what nobody needs a second time
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -30,7 +31,19 @@ def service_root(request: Request, settings: HttpSettings) -> str:
     scheme, host, prefix = request.scope["scheme"], request.headers.get("host", ""), ""
     if is_believed(settings, (request.scope.get("client") or ("", 0))[0]):
         scheme, host, prefix = _forwarded(request, scheme, host)
-    address, port = request.scope.get("server") or ("localhost", None)
+    server = request.scope.get("server") or ("localhost", None)
+    seen = _seen if len(host) + len(prefix) < _LONG else _seen.__wrapped__
+    return seen(scheme, host, prefix, tuple(server)) + base
+
+
+@lru_cache(maxsize=256)
+def _seen(scheme: str, host: str, prefix: str, server: tuple[str, int | None]) -> str:
+    """The URL without our own path.
+
+    Raises:
+        BadRequest: the host name has characters that none can have.
+    """
+    address, port = server
     here = f"[{address}]" if ":" in address else address
     with_port = f":{port}" if port and str(port) != _DEFAULT_PORTS.get(scheme) else ""
     if not host or host == here:
@@ -41,7 +54,7 @@ def service_root(request: Request, settings: HttpSettings) -> str:
         host += with_port
     if not _HOST.fullmatch(host):
         raise BadRequest("the Host header is no host name")
-    return f"{scheme}://{host}{prefix}{base}"
+    return f"{scheme}://{host}{prefix}"
 
 
 def mount_root(request: Request, settings: HttpSettings) -> str:

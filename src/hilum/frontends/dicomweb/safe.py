@@ -15,6 +15,7 @@ _INERT: Final = (_CSP, b"default-src 'none'; frame-ancestors 'self'; sandbox")
 _PLAYED: Final = (_CSP, b"frame-ancestors 'self'")
 """Of what the browser's own viewers show, which a sandbox would shut out."""
 _VIEWERS: Final = (b"application/pdf", b"video/")
+_KIND: Final = b"content-type"
 _NOT_MODIFIED: Final = 304
 _CACHING: Final = b"cache-control"
 _ASKED_AGAIN: Final = (_CACHING, b"private, no-cache")
@@ -31,11 +32,10 @@ def safe(status: int, headers: RawHeaders) -> RawHeaders:
         status: of the answer; of 304 the browser has the rest already.
         headers: its own, names in lower case.
     """
-    said = {name for name, _ in headers}
-    added = [*ALWAYS]
+    said = dict(headers)
+    added = ALWAYS.copy()
     if _CACHING not in said:
         added.append(_ASKED_AGAIN if b"etag" in said else _FORGOTTEN)
     if _CSP not in said and status != _NOT_MODIFIED:
-        kind = next((value for name, value in headers if name == b"content-type"), b"")
-        added.append(_PLAYED if kind.startswith(_VIEWERS) else _INERT)
+        added.append(_PLAYED if said.get(_KIND, b"").startswith(_VIEWERS) else _INERT)
     return added

@@ -51,7 +51,7 @@ class Streamed(Response):
         opened: Callable[[], AbstractAsyncContextManager[Answer]],
         failed: Callable[[Exception, str], Response] = errors.answer,
     ) -> None:
-        super().__init__()
+        # Not starlette's: it would make headers, of which none is sent.
         self._opened = opened
         self._failed = failed
         self._request_id = request_id(request)

@@ -4,7 +4,7 @@ import anyio
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from hilum.codec import identifier
-from hilum.codec.answer import Answers
+from hilum.codec.answer import answers
 from hilum.codec.sop_class import FIND, PATIENT_ROOT
 from hilum.codec.verdict import Dimse, verdict_on
 from hilum.core.operations import Find
@@ -53,7 +53,7 @@ async def _send_matches(session: Session, message: Message) -> bool:
     )
     sure = session.response(message, Dimse.PENDING, has_data=True)
     unsure = session.response(message, Dimse.PENDING_WITHOUT_OPTIONAL_KEYS, has_data=True)
-    answers = Answers(says, context.transfer_syntax, session.ae_title)
+    encoded = answers(says, context.transfer_syntax, session.ae_title)
     operation = Find(
         mount=session.mount,
         who=session.who,
@@ -69,7 +69,7 @@ async def _send_matches(session: Session, message: Message) -> bool:
                 at += 1
                 if at % _LOOK == 0:
                     await checkpoint()
-                data = answers.encode(match.decoded())
+                data = encoded.encode(match.decoded())
                 # PS3.4 Table C.4-1: FF00 says that the keys were matched on, FF01 that some were
                 # not
                 response = sure if not matches.unmatched else unsure
