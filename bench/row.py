@@ -1,6 +1,7 @@
 """What a row of the table is: a question, who is asked, and what the answer should be."""
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 
@@ -65,11 +66,14 @@ class Contestant:
     Attributes:
         run: measures once; raises `ClientFailed` or `NotOffered`.
         pid: whose CPU and memory are read meanwhile.
+        opened: what `run` opens each time, to be opened once for many short measurements; None:
+            there is nothing that could be kept.
     """
 
     name: str
     run: Callable[[], Taken]
     pid: int | None = None
+    opened: Callable[[], AbstractContextManager[Callable[[], Taken]]] | None = None
 
 
 Turns = Generator[Contestant, None, None]

@@ -15,12 +15,14 @@ from bench import clients
 from bench.access import Guard
 from bench.copies import copies
 from bench.corpus import Corpus
+from bench.folders import linked, passing
 from bench.processes import free_port, say, server, together
 from bench.scu import Scu
 from bench.system import Ability, System, able
 from bench.systems import dcmtk, hilum, orthanc
 
 ROOT = Path(__file__).parents[1]
+Starting = AbstractContextManager[System]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +136,14 @@ class Choice:
         guards: of Hilum with one process; one more archive for each.
         given: archives that are running already.
         names: names, or beginnings of names, of those that are started; none: all.
+        filled: folder of a Hilum that has ended, whose instances each of ours begins with.
     """
 
     workers: Sequence[int] = (1,)
     guards: Sequence[Guard] = ()
     given: Sequence[System] = ()
     names: Sequence[str] = ()
+    filled: Path | None = None
 
     def has(self, name: str) -> bool:
         """Whether this one is started."""
@@ -153,16 +157,17 @@ def archives(corpus: Corpus, work: Path, extent: Extent, choice: Choice) -> Iter
     with ExitStack() as stack:
         sink = None if dcmtk.MISSING else stack.enter_context(dcmtk.sink())
         port = sink.port if sink else free_port()
-        starting = [
-            hilum.archive(work / f"hilum{number}", port, number)
-            for number in choice.workers
-            if has(hilum.NAME)
-        ]
-        starting += [
-            hilum.archive(work / f"hilum-{guard.value}", port, guard=guard)
-            for guard in choice.guards
-            if has(hilum.NAME)
-        ]
+
+        def ours(name: str, workers: int = 1, guard: Guard | None = None) -> Starting:
+            folder = work / name
+            if choice.filled is not None:
+                linked(choice.filled / "data" / "archive", folder / "data" / "archive")
+            return hilum.archive(folder, port, workers, guard=guard)
+
+        starting: list[Starting] = []
+        if has(hilum.NAME):
+            starting += [ours(f"hilum{number}", number) for number in choice.workers]
+            starting += [ours(f"hilum-{guard.value}", guard=guard) for guard in choice.guards]
         if not orthanc.MISSING and has(orthanc.NAME):
             starting.append(orthanc.archive(work / "orthanc", port))
         if not dcmtk.MISSING and has(dcmtk.STORESCP):
@@ -176,6 +181,24 @@ def archives(corpus: Corpus, work: Path, extent: Extent, choice: Choice) -> Iter
         systems = [*stack.enter_context(together(starting)), *choice.given]
         scu = stack.enter_context(Scu())
         yield Site(corpus=corpus, work=work, extent=extent, systems=systems, sink=sink, scu=scu)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is started, each time anew: what was stored before is gone."""
+
+    corpus: Corpus
+    extent: Extent
+    choice: Choice
+
+    @contextmanager
+    def site(self, work: Path) -> Iterator[Site]:
+        """All archives, empty."""
+        with (
+            passing(work) as folder,
+            archives(self.corpus, folder, self.extent, self.choice) as site,
+        ):
+            yield site
 
 
 def fill(site: Site) -> None:

@@ -1,7 +1,8 @@
 """How an archive is asked: the clients of the rows that read."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from bench import clients
@@ -9,7 +10,7 @@ from bench.access import OPEN, Access
 from bench.clients import FRAME, PARTS
 from bench.corpus import Corpus, uid
 from bench.floors import wire
-from bench.load import load
+from bench.load import Asking, load
 from bench.processes import peak, resident
 from bench.row import FLOOR, RATE, Contestant, Contestants, Taken, Turns, Unit
 from bench.site import Site
@@ -52,18 +53,34 @@ def small(
     Args:
         paths: below the root of the service, asked in turn."""
 
-    def ask(site: Site, urls: Sequence[str], access: Access = OPEN) -> Taken:
-        done = load(urls, accept, connections, site.extent.seconds, access)
-        return Taken(done.rate if unit is RATE else done.p50, done.count, done.client)
+    @contextmanager
+    def opened(
+        site: Site, urls: Sequence[str], access: Access = OPEN
+    ) -> Iterator[Callable[[], Taken]]:
+        def taken() -> Taken:
+            done = asking.ask(site.extent.seconds)
+            return Taken(done.rate if unit is RATE else done.p50, done.count, done.client)
+
+        with Asking(urls, accept, connections, access) as asking:
+            yield taken
+
+    def contestant(
+        name: str, pid: int | None, open_: Callable[[], AbstractContextManager[Callable[[], Taken]]]
+    ) -> Contestant:
+        def run() -> Taken:
+            with open_() as taken:
+                return taken()
+
+        return Contestant(name, run, pid, open_)
 
     def contestants(site: Site) -> Turns:
         asked = paths(site.corpus)
         for system in able(site.systems, Ability.WEB):
             urls = [system.web + path for path in asked]
-            yield Contestant(system.name, partial(ask, site, urls, system.access), system.pid)
+            yield contestant(system.name, system.pid, partial(opened, site, urls, system.access))
         floor = site.answer(asked[0], accept)
         if floor:
-            yield Contestant(FLOOR, partial(ask, site, [floor]))
+            yield contestant(FLOOR, None, partial(opened, site, [floor]))
 
     return contestants
 

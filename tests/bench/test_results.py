@@ -89,22 +89,6 @@ def test_each_comes_early_and_late() -> None:
     assert turns == ["ABCDEF", "CDEFAB", "EFABCD"]
 
 
-def test_what_a_guard_lets_keep_is_said_of_each_round() -> None:
-    found = results(1.0, 4.0, 2.0)
-    samples = found.rows[key(ROW)].samples
-    samples["Hilum"] = Samples([1.0, 2.0, 3.0])  # the machine got slower
-    samples["Hilum, tls"] = Samples([1.25, 2.5, 9.0])
-    samples["Hilum, auth"] = Samples([1.25, 2.1, 3.1])
-    line = next(each for each in report(found, ROWS).splitlines() if "| 2.1000 s" in each)
-    assert "| 95 % |" in line
-    assert "| 80 % |" in line
-    assert line.endswith("| - |")
-    samples |= {"storescp": Samples([1.0]), "storescp, tls": Samples([1.25])}
-    page = report(found, ROWS)
-    assert "| 80 % | 80 % |" in page
-    assert "| storescp, tls |" not in page
-
-
 def table(*times: float, flat: bool = False) -> Table:
     steps = [Step(10**at, "", {"ask": time}, 100.0 + at) for at, time in enumerate(times)]
     return Table("t", "rows", "", "", "", steps, noise=0.001, flat=flat)
