@@ -101,6 +101,28 @@ def test_both_dimse_ports_are_the_same_archive(doors: Doors, tmp_path: Path) -> 
     assert f"https://{HOST}" in said  # RetrieveURL
 
 
+def test_a_study_comes_as_it_was_stored(doors: Doors, tmp_path: Path) -> None:
+    several = [made(2, 1, number, PixelData=bytes([number]) * 400_000) for number in range(8)]
+    for number, each in enumerate(several):
+        head = encode_meta(each.sop_class_uid, each.sop_instance_uid, each.transfer_syntax_uid)
+        (tmp_path / f"{number}.dcm").write_bytes(head + each.data)
+    stored = peers.run(
+        [
+            peers.dcmtk("storescu"), "+tla", "+cf", doors.certificate, "-aet", "TOOL",
+            "-aec", "HILUM", HOST, str(doors.tls), *sorted(tmp_path.iterdir()),
+        ]
+    )  # fmt: skip
+    assert stored.returncode == 0, stored.stdout
+    got = tmp_path / "got"
+    for _ in range(2):  # the system has the files in memory at the second time, if not before
+        _, said = curl(
+            *(doors, f"/dicomweb/studies/{uid(2)}", "--cacert", doors.certificate, "-o", got),
+            *("-H", 'Accept: multipart/related; type="application/dicom"'),
+        )
+        assert said == "200"
+        assert [each.data in got.read_bytes() for each in several] == [True] * 8
+
+
 def test_a_client_that_does_not_trust_us_does_not_get_in(doors: Doors) -> None:
     assert echoscu(doors, "+tla")[0] != 0
     assert curl(doors, "/health")[0] == 60  # curl: the certificate cannot be verified

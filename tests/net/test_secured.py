@@ -163,6 +163,15 @@ async def test_pieces_of_any_length_come_in_order(lengths: tuple[int, ...]) -> N
         assert here.transport.get_write_buffer_size() == 0
 
 
+async def test_records_that_came_together_are_all_told_of() -> None:
+    async with connected() as (here, there):
+        here.transport.pause_reading()
+        for length in (1, 2000, RECORD, 3, RECORD, RECORD, 5, 0, 7):
+            await there.sends(BIG[:length])
+        here.transport.resume_reading()
+        assert len(await here.has(3 * RECORD + 2016)) == 3 * RECORD + 2016
+
+
 async def test_who_writes_is_told_when_the_peer_takes_nothing_and_when_it_does_again() -> None:
     async with connected() as (here, there):
         here.transport.set_write_buffer_limits(high=100_000)

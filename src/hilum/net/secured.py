@@ -115,6 +115,8 @@ class Secured(asyncio.Transport):
                     self._ended = True
                     break
                 size += count
+                if size == count < RECORD and not self._spoken.pending():
+                    break  # a request, mostly; the loop says if there is more: a vain try costs
             else:
                 self._loop.call_soon(self._read)  # there may be more
         except ssl.SSLWantReadError:

@@ -28,9 +28,13 @@ async def _served(
     transcodes: Transcodes | None = None,
     viewer: Path | None = None,
     workshop: Workshop | None = None,
+    scheme: str = "http",
     **settings: object,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """The application on a real port, and a client for it; nothing is left of either."""
+    """The application on a real port, and a client for it; nothing is left of either.
+
+    It is told that `scheme`, whatever is spoken.
+    """
     names = ("ONE", "TWO", "THREE")
     mounts = {
         name: Mount(
@@ -49,7 +53,11 @@ async def _served(
     }
     options = HttpSettings(port=0, **{"graceful_shutdown": 2.0, **settings})
     broker = Broker(Mounts(mounts, default), transcodes=transcodes)
-    app = application(broker, options, viewer=viewer, workshop=workshop)
+    whole = application(broker, options, viewer=viewer, workshop=workshop)
+
+    async def app(scope: Any, *more: Any) -> None:
+        await whole({**scope, "scheme": scheme}, *more)
+
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     before = len(asyncio.all_tasks())

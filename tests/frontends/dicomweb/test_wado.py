@@ -461,3 +461,25 @@ async def test_what_lies_in_a_file_goes_out_as_what_is_read(
     assert data in bodies[0]
     assert len({len(each) for each in bodies}) == 1
     assert accept == "application/zip" or bodies[0] == bodies[1]
+
+
+async def test_what_is_encrypted_goes_out_from_its_files(
+    served: Served, backend: Scripted, tmp_path: Path
+) -> None:
+    data = encoded(ELE) + PIXELS
+    lying = Lying()
+    lying.path = tmp_path / "file"
+    lying.path.write_bytes(b"12345" + data)
+    kept = [Kept(f"1.9.{number}", data) for number in range(12)]  # more than is held
+    backend.kept = kept
+    lying.kept = [replace(each, data=bytes(len(data))) for each in kept]  # which is not given
+    bodies = []
+    for each, scheme in ((backend, "https"), (lying, "https"), (lying, "http")):
+        async with served(each, scheme=scheme) as client:
+            answer = await client.get(STUDY, headers={"Accept": RELATED})
+            assert int(answer.headers["content-length"]) == len(answer.content)
+        bodies.append([body for _, body in parts_of(answer)])
+    assert bodies[0] == bodies[1] != bodies[2]
+    async with served(lying, scheme="https") as client:
+        zipped = await client.get(STUDY, headers={"Accept": "application/zip"})
+        assert zipped.status_code == 200
