@@ -33,6 +33,7 @@ def in_turn(systems: Sequence[System], number: int, rounds: int) -> list[System]
 
 def measure(rows: Sequence[Row], site: Site, number: int, rounds: int, results: Results) -> None:
     """Measure all of these rows, in the round of that number."""
+    site.number = number
     for row in rows:
         _round(row, site, number, rounds, results)
 

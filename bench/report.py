@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.growth.table import growth_tables
 from bench.guards.table import guards_table
 from bench.measure import key
+from bench.reach import reaches
 from bench.results import Measured, Results, Samples, best
 from bench.row import FLOOR, MEGABYTES, OURS, RATE, Row, Unit, faster
 
@@ -70,13 +71,14 @@ def _names(rows: Sequence[Row], results: Results) -> list[str]:
 def _table(rows: Sequence[Row], results: Results) -> Iterator[str]:
     names = _names(rows, results)
     ratios = _RATIOS[rows[0].group]
-    heads = ("row", *names, ratios[0], "target", "met", ratios[1])
+    heads = ("row", *names, ratios[0], "target", "met", ratios[1], "what the floor reaches")
     yield f"| {' | '.join(heads)} |"
     yield "|" + "---|" * len(heads)
     for row in rows:
         measured = results.rows[key(row)]
         cells = [_cell(measured.samples.get(name), row.unit) for name in names]
-        yield f"| {' | '.join((row.name, *cells, *_verdict(row, measured)))} |"
+        verdict = (*_verdict(row, measured), _reach(row, measured))
+        yield f"| {' | '.join((row.name, *cells, *verdict))} |"
 
 
 def _cell(samples: Samples | None, unit: Unit) -> str:
@@ -124,6 +126,12 @@ def _verdict(row: Row, measured: Measured) -> tuple[str, str, str, str]:
     return ratio, target, verdict, "-" if floor is None else _ratio(row, value, floor)
 
 
+def _reach(row: Row, measured: Measured) -> str:
+    """How far the floor comes, of what is the target."""
+    found = reaches(row, measured.samples, FLOOR)
+    return " and ".join(f"{each.text}: {each.verdict}" for each in found) or "-"
+
+
 def _ratio(row: Row, ours: float, theirs: float) -> str:
     ratio = faster(row.unit, ours, theirs)
     if row.group != "archive":
@@ -167,10 +175,19 @@ def _misses(rows: Sequence[Row], results: Results) -> Iterator[str]:
     why = tomllib.loads(_WHY.read_text("utf-8"))
     yield "## Where a target is missed, and why"
     yield ""
-    yield "| row | why |"
-    yield "|---|---|"
+    yield "The floor is what the same client has of a server, or the same server of a client, that"
+    yield "does only what cannot be left out. What it misses in every round is out of reach of all,"
+    yield "on this machine, with this client and, where something is stored, with this durability;"
+    yield "what it meets in every round is in reach; the rest is on the edge."
+    yield ""
+    yield "| row | target | Hilum | floor | why |"
+    yield "|---|---|---|---|---|"
     for row in missed:
-        yield f"| {row.group}: {row.name} | {why.get(key(row), '-')} |"
+        measured = results.rows[key(row)]
+        target = " and ".join(each.text(row.unit) for each in row.targets)
+        ours = " and ".join(each.text for each in reaches(row, measured.samples, OURS))
+        cells = (target, ours, _reach(row, measured), why.get(key(row), "-"))
+        yield f"| {row.group}: {row.name} | {' | '.join(cells)} |"
     yield ""
 
 

@@ -72,6 +72,23 @@ def test_a_target_is_met_or_not(
     assert target.met(unit, ours, {"A": theirs}) is expected
 
 
+@pytest.mark.parametrize(
+    ("floor", "said"),
+    [
+        ([1.0, 0.8, 2.0], "2.00 to 5.00x Orthanc: on the edge"),
+        ([1.0, 1.0, 1.0], "4.00x Orthanc: in reach"),
+        ([2.0, 1.6, 2.5], "1.60 to 2.50x Orthanc: out of reach"),
+    ],
+)
+def test_what_the_floor_misses_is_out_of_reach(floor: list[float], said: str) -> None:
+    found = results(2.0, 4.0, 2.0)
+    samples = found.rows[key(ROW)].samples
+    samples |= {"Orthanc": Samples([4.0] * 3), "floor": Samples(floor)}
+    page = report(found, ROWS)
+    assert f"| {said} |" in page
+    assert f"| ≥ 3x Orthanc | 1.82 to 2.22x Orthanc | {said} | " in page
+
+
 def test_copies_have_other_uids_and_are_as_long(tmp_path: Path) -> None:
     paths = Corpus(tmp_path, slices=2).ct
     with copies(paths, 7, tmp_path) as made:

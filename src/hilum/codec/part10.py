@@ -23,6 +23,8 @@ IMPLEMENTATION_CLASS_UID: Final = "2.25.302999649356861509281869159563796504765"
 """Implementation Class UID (0002,0012), ours: UUID e3f39c1a-c5d9-4d1c-9a5f-8d4e6b1d60bd."""
 IMPLEMENTATION_VERSION_NAME: Final = f"HILUM_{hilum.__version__}"[:16]
 """Implementation Version Name (0002,0013), at most 16 characters."""
+NOT_AS_ANNOUNCED: Final = "the Transfer Syntax is not that of the data set"
+"""A warning."""
 PRIVATE_CREATOR_UID: Final = IMPLEMENTATION_CLASS_UID + ".1"
 """Private Information Creator UID (0002,0100) of what we put into (0002,0102)."""
 
@@ -145,12 +147,12 @@ def read_head(buffer: Buffer, *, complete: bool) -> Head | None:
         syntax = _guessed(head, offset, complete=complete and len(head) == len(buffer))
         if values:
             warnings.append("no Transfer Syntax UID (0002,0010): guessed from the first elements")
-    elif syntax in _TOLD_APART:
-        given, syntax = syntax, _as_written(head, offset, syntax, complete=complete)
+    else:
+        given, syntax = syntax, as_written(head, offset, syntax, complete=complete)
         if syntax is None:
             return None
         if syntax != given:
-            warnings.append("Transfer Syntax UID (0002,0010) is not that of the data set")
+            warnings.append(NOT_AS_ANNOUNCED)
     ours = _uid(values.get(0x0100, b"")) == PRIVATE_CREATOR_UID
     return Head(
         sop_class_uid=sop_class_uid,
@@ -192,22 +194,30 @@ def _guessed(head: bytes, offset: int, *, complete: bool) -> str:
     raise BadDataset("not a DICOM file: no Transfer Syntax, and none fits")
 
 
-def _as_written(head: bytes, offset: int, announced: str, *, complete: bool) -> str | None:
-    """The plain Transfer Syntax of the first elements: as announced, unless only another fits.
+def as_written(data: bytes, offset: int, announced: str, *, complete: bool) -> str | None:
+    """The Transfer Syntax of a data set: as announced, unless implicit VR is called explicit or so.
 
-    Who is told the announced one cannot read a data set that is written in the other.
+    Who is told the announced one cannot read what is written in the other.
+
+    Args:
+        data: the first bytes of it, at least; 4 KiB are enough.
+        offset: where it begins in them.
+        announced: the Transfer Syntax that it should have.
+        complete: no more bytes can be had.
 
     Returns:
-        None when more bytes are needed.
+        None when more bytes are needed (never when `complete`).
     """
-    left = len(head) - offset
-    if left < _HEADER.size:
-        return announced if complete else None
-    if (head[offset + 4 : offset + 6] in VRS) == (announced == EXPLICIT_LITTLE):
+    if announced not in _TOLD_APART:
         return announced
-    if not complete and len(head) < min(offset + _ENOUGH, _MAX_HEAD):
+    if len(data) - offset < _HEADER.size:
+        return announced if complete else None
+    if (data[offset + 4 : offset + 6] in VRS) == (announced == EXPLICIT_LITTLE):
+        return announced
+    if not complete and len(data) < min(offset + _ENOUGH, _MAX_HEAD):
         return None
-    return guess(head, offset, complete=False) or announced
+    found = guess(data, offset, complete=False)
+    return found if found in _TOLD_APART else announced
 
 
 def _uid(value: bytes) -> str:
