@@ -29,6 +29,8 @@ class Guard(Enum):
     """A token: over HTTP, and by storescu; the other programs of DCMTK come by their AE title."""
     TLS = "tls"
     """TLS at both doors, no token."""
+    NOTHING = "nothing"
+    """The same once more: what is said of this one is how wrong all of it may be."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def guarded(folder: Path, guard: Guard) -> tuple[Access, str]:
     Raises:
         CannotStart: no certificate can be made.
     """
+    if guard is Guard.NOTHING:
+        return OPEN, ""
     if guard is Guard.TLS:
         certificate, key_file = certified(folder)
         pair = f'certificate = "{certificate}"\nkey = "{key_file}"\n'

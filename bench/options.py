@@ -72,7 +72,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=_guards,
         default=[],
         metavar="NAME,…",
-        help="one more table: what auth (tokens) and tls (both doors) cost",
+        help="one more table: what auth (tokens) and tls (both doors) cost; nothing: a control",
     )
     add("--starts", type=int, help="with --guards: of the servers, each time anew (6)")
     add(

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from itertools import cycle, permutations
+from itertools import cycle
 from pathlib import Path
 
 from bench.access import Guard
@@ -24,7 +24,7 @@ from bench.system import System
 from bench.systems.dcmtk import STORESCP
 
 _SLICE = 0.05  # seconds that small requests are asked for
-_SLICES, _ONCE, _STORES = 10, 3, 2
+_SLICES, _ONCE, _STORES = 10, 4, 2
 """Turns of a start: of small requests, of what is asked as a whole, of what is stored."""
 _NAGLE = 10  # instances that a client with Nagle's delay sends
 
@@ -64,10 +64,16 @@ def smaller(site: Site) -> Site:
 
 
 def orders(systems: Sequence[System]) -> Iterator[list[System]]:
-    """In whose turn they are asked, another one each time: ours next to each other."""
+    """In whose turn they are asked, another one each time: ours next to each other.
+
+    Each second turn goes the other way, so that nobody is earlier than others on the whole.
+    """
     ours = [each for each in systems if each.ours]
     others = [each for each in systems if not each.ours]
-    return ([*one, *others] for one in cycle(permutations(ours)))
+    for first in cycle(range(len(ours))):
+        turned = [*ours[first:], *ours[:first]]
+        yield [*turned, *others]
+        yield [*reversed(turned), *others]
 
 
 def in_slices(rows: Sequence[Row], site: Site, number: int, results: Results) -> None:
@@ -85,7 +91,6 @@ def in_slices(rows: Sequence[Row], site: Site, number: int, results: Results) ->
 def _measure(row: Row, site: Site, samples: dict[str, Samples]) -> None:
     order = orders(site.systems)
     with ExitStack() as stack:
-        site.systems = next(order)
         kept = _kept(row, site, stack)
         turns = _STORES if row.stage is Stage.STORE else _SLICES if kept else _ONCE
         # What a server does only at first is not measured.
