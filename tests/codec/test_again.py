@@ -45,6 +45,9 @@ def test_real_files_become_the_same() -> None:
         NAME + ID,
         ID + NAME,  # out of order
         NAME + NAME,
+        b"\x08\x00\x05\x00US\x02\x00\x01\x00" + NAME,  # a character set that is a number
+        b"\x10\x00\x10\x00PN\x06\x00\x1b$BA^B" + b"\x10\x00\x20\x10LT\x46\x00" + b"x" * 70,
+        ID + b"\x40\x00\x40\xa0CS\x06\x00A\\B \0 " + b"\x40\x00\x41\xa0IS\x04\x001\\x ",
         CHARSET + b"\x10\x00\x10\x00PN\x04\x00\xb0\xb1  " + ID,
         b"\x10\x00\x10\x00PN\x04\x00\xb0\xb1  " + ID,
         NAME + b"\x10\x00\x20\x00LO\x09\x00P1",  # cut off

@@ -10,12 +10,14 @@ from struct import Struct
 from hilum.codec import dicom_json
 from hilum.codec.dicom_json import Attributes, Described, Scope, Writer, with_charset
 from hilum.codec.elements import Level, Walker
+from hilum.codec.flat import kind
 from hilum.codec.header import EXPLICIT_LITTLE, VRS, Buffer
-from hilum.codec.remembered import BEGIN, Remembered
+from hilum.codec.remembered import BEGIN, ElementRead, Remembered
 from hilum.codec.walked import Element, Walked
 
 _LENGTH = Struct("<H")
 _HEADER = 8  # bytes
+_LONG = 256  # bytes of a value that is read without looking at what is around it
 _CHARSET = 0x00080005
 _UNKNOWN = 32  # elements that are read one by one; then the rest is read at once
 _LAST_CREATOR = 0xFF  # element number
@@ -67,7 +69,7 @@ class _Reader:
         while at <= end and unknown < _UNKNOWN:
             (length,) = _LENGTH.unpack_from(begin, at + 6)
             raw = begin[at : at + _HEADER + length]
-            found = known.get(raw)
+            found = known.get(raw) or self._plain(raw, length)
             if found is None:
                 last, at = self._one(at, last, raw)
                 unknown += 1
@@ -83,6 +85,30 @@ class _Reader:
         if self._walked.cut:
             raise _UnusualError
         return with_charset(self._writer, self._walked, attributes)
+
+    def _plain(self, raw: bytes, length: int) -> ElementRead | None:
+        """An element with a short value of numbers or ASCII text; None: it is anything else."""
+        if length > _LONG or len(raw) != _HEADER + length:
+            return None
+        field = raw[_HEADER:]
+        try:
+            tag, key, vr, reader, words = kind(raw[:6])
+            if tag == _CHARSET:
+                return None
+            if reader is not None:
+                if not field.isascii() or b"\x1b" in field:
+                    return None
+                text = field.decode("ascii").rstrip(" \0")
+                attribute = {"vr": vr, "Value": reader(text)} if text else {"vr": vr}
+            elif words is not None and words.size == length:
+                attribute = {"vr": vr, "Value": [*words.unpack(field)]}
+            else:
+                return None
+        except ValueError:
+            return None
+        found = tag, key, attribute
+        self._remembered.keep_element(raw, found)
+        return found
 
     def _one(self, at: int, last: int, raw: bytes) -> tuple[int, int]:
         """Read one element in the general way; its tag, and where the next one begins."""

@@ -59,7 +59,7 @@ def _read(buffer: bytes, attributes: dict[str, dict[str, Any]]) -> None:
     characters = str(buffer, "latin-1")  # of which all texts are parts
     escapes = "\x1b" in characters
     while at < end:
-        tag, key, vr, reader, words = _kind(buffer[at : at + 6])
+        tag, key, vr, reader, words = kind(buffer[at : at + 6])
         length = buffer[at + 6] | buffer[at + 7] << 8
         begin = at + _HEADER
         at = begin + length
@@ -79,11 +79,12 @@ def _read(buffer: bytes, attributes: dict[str, dict[str, Any]]) -> None:
 
 
 @lru_cache(maxsize=4096)
-def _kind(head: bytes) -> _Kind:
+def kind(head: bytes) -> _Kind:
     """Tag, key, VR, and how the value is read, by the first six bytes of an element.
 
     Raises:
-        ValueError, StructError: it is no element that is read here.
+        ValueError: it is no element that is read here.
+        StructError: they are fewer.
     """
     group, number = _TAG.unpack_from(head)
     tag = group << 16 | number

@@ -140,6 +140,9 @@ def _in_order(wanted: frozenset[str]) -> tuple[tuple[str, bytes], ...]:
 def texts(element: Mapping[str, Any] | None) -> list[str]:
     """The values of an attribute that are text or numbers, as text, without the empty ones."""
     values = (element or {}).get("Value") or ()
+    if len(values) == 1 and type(values[0]) is str and values[0].isascii():  # nearly always
+        text = values[0].strip(" \0")
+        return [text] if text else []
     return [
         text
         for value in values
