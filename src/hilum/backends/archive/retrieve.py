@@ -100,21 +100,22 @@ class _Group:
         self.start, self.end, self.size, self.data = start, end, size, data
 
 
-class _Only(AsyncIterator[bytes]):
-    """The chunk of an instance that goes alone."""
+class _Small(AsyncIterator[bytes]):
+    """The chunk of a small instance."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], path: str, each: Located) -> None:
-        self._chunks = chunks
-        self._path = path
-        self._size = each.size
+    __slots__ = ("_chunks", "_number", "_reading")
+
+    def __init__(self, reading: "Reading", number: int) -> None:
+        self._reading = reading
+        self._number = number
+        self._chunks = reading.small(number)
 
     async def __anext__(self) -> bytes:
         return await anext(self._chunks)
 
     def ready(self) -> Part | None:
         """See `model.instance.ready`."""
-        file = reading.ready(self._path, HEAD, self._size)
-        return None if file is None else (file, HEAD, self._size)
+        return self._reading.ready(self._number)
 
 
 class Reading:
@@ -156,10 +157,20 @@ class Reading:
     def _chunks(self, number: int, each: Located) -> AsyncIterator[bytes]:
         if each.size > CHUNK:
             return self._large(each)
-        small = self._small(number)
-        return small if len(self._found) > 1 else _Only(small, self._files.path(each.file), each)
+        return _Small(self, number)
 
-    async def _small(self, number: int) -> AsyncIterator[bytes]:
+    def ready(self, number: int) -> Part | None:
+        """A small instance as a part of its file, where it need not be waited for.
+
+        Once some had to be waited for, those behind them are read ahead, and come from there.
+        """
+        groups, each = self._groups, self._found[number]
+        if groups and groups[-1].end > number:
+            return None
+        file = reading.ready(self._files.path(each.file), HEAD, each.size)
+        return None if file is None else (file, HEAD, each.size)
+
+    async def small(self, number: int) -> AsyncIterator[bytes]:
         """One chunk, read together with its neighbours, and the next ones read meanwhile.
 
         Where there is no room for it, it is given in pieces.
