@@ -4,15 +4,13 @@ import signal
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import durability, results
 from bench.corpus import Corpus
-from bench.folders import passing
 from bench.growth import run as growth
+from bench.guards import turns as guards
 from bench.machine import machine, versions
 from bench.measure import in_turn, key, measure
 from bench.options import parse
@@ -20,9 +18,9 @@ from bench.processes import CannotStart, say
 from bench.profiling import profile
 from bench.report import report
 from bench.results import Results
-from bench.row import Row, Stage
+from bench.row import OURS, Row, Stage
 from bench.rows.table import ROWS
-from bench.site import Choice, Extent, Site, archives, fill, prime, surroundings, warm
+from bench.site import Choice, Extent, Plan, Site, fill, prime, surroundings, warm
 
 
 def chosen(only: Sequence[str]) -> list[Row]:
@@ -40,11 +38,12 @@ def measured(given: Namespace, work: Path, found: Results) -> None:
     corpus = Corpus(given.corpus, given.slices, given.small, given.frames)
     say(f"the corpus is in {given.corpus}, or is made there now")
     corpus.make()
-    plan = Plan(corpus, Extent(given.rounds, given.seconds, given.nagle), given)
+    choice = Choice(given.workers, (), given.peer, given.systems)
+    plan = Plan(corpus, Extent(given.rounds, given.seconds, given.nagle), choice)
     found.corpus = _sizes(given)
     rows = chosen(given.only)
     start, read, store = ([row for row in rows if row.stage is stage] for stage in Stage)
-    if start or read:
+    if given.rounds and (start or read):
         with plan.site(work) as site:
             _describe(site, found)
             measure(start, site, 1, 1, found)
@@ -61,6 +60,22 @@ def measured(given: Namespace, work: Path, found: Results) -> None:
                     found.systems[name]["seen"] = counts
                 if given.profile:
                     profile(store, site, given.profile)
+    if given.guards and choice.has(OURS):
+        _guarded(rows, plan, work, given, found)
+
+
+def _guarded(rows: Sequence[Row], plan: Plan, work: Path, given: Namespace, found: Results) -> None:
+    """What guards cost, in servers that are started anew again and again."""
+    wanted = guards.of_interest(rows)
+    if not wanted:
+        return
+    with guards.filled(plan, work) as folder:
+        for number in range(1, given.starts + 1):
+            with guards.compared(plan, given.guards, folder).site(work) as site:
+                _describe(site, found)
+                guards.in_slices(wanted, site, number, found)
+                if given.profile and number == given.starts:
+                    profile(wanted, site, given.profile)
 
 
 def _read(rows: Sequence[Row], site: Site, given: Namespace, found: Results) -> None:
@@ -74,25 +89,6 @@ def _read(rows: Sequence[Row], site: Site, given: Namespace, found: Results) -> 
             measure(rows, site, number, given.rounds, found)
         if given.profile:
             profile(rows, site, given.profile)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is started, each time anew: what was stored before is gone."""
-
-    corpus: Corpus
-    extent: Extent
-    given: Namespace
-
-    @contextmanager
-    def site(self, work: Path) -> Iterator[Site]:
-        """All archives, empty."""
-        choice = Choice(self.given.workers, self.given.guards, self.given.peer, self.given.systems)
-        with (
-            passing(work) as folder,
-            archives(self.corpus, folder, self.extent, choice) as site,
-        ):
-            yield site
 
 
 def _sizes(given: Namespace) -> dict[str, int]:

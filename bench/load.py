@@ -11,9 +11,10 @@ import ssl
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import cycle
+from typing import Self
 from urllib.parse import urlsplit
 
 from bench.access import OPEN, Access
@@ -129,7 +130,11 @@ class _Connection:
             name = self.address[0]
             self.link = self.access.context.wrap_socket(self.link, server_hostname=name)
             self.link.setblocking(False)  # noqa: FBT003 - it gives one record at a time
+        self.reader = Reader()
         self.answers = 0
+
+    def close(self) -> None:
+        self.link.close()
 
     def ask(self) -> None:
         self.reader = Reader()
@@ -149,28 +154,45 @@ def requests_for(urls: Sequence[str], accept: str, access: Access = OPEN) -> lis
     return made
 
 
-def load(
-    urls: Sequence[str], accept: str, connections: int, seconds: float, access: Access = OPEN
-) -> Load:
-    """Ask for the URLs, again and again, for so long; the last answers are waited for.
+class Asking:
+    """Connections to a server, which are kept; to be entered."""
 
-    Raises:
-        NotOffered: the status of an answer is another than 200.
-        ClientFailed: an answer does not come.
-    """
-    parts = urlsplit(urls[0])
-    address = (parts.hostname or "", parts.port or 80)
-    requests = cycle(requests_for(urls, accept, access))
-    buffer = memoryview(bytearray(_BUFFER))
-    times: list[float] = []
-    with selectors.DefaultSelector() as selector:
-        try:
+    def __init__(
+        self, urls: Sequence[str], accept: str, connections: int, access: Access = OPEN
+    ) -> None:
+        parts = urlsplit(urls[0])
+        address = (parts.hostname or "", parts.port or 80)
+        requests = cycle(requests_for(urls, accept, access))
+        self._buffer = memoryview(bytearray(_BUFFER))
+        self._connections = [_Connection(address, requests, access) for _ in range(connections)]
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for each in self._connections:
+                each.open()
+                stack.callback(each.close)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def ask(self, seconds: float) -> Load:
+        """Ask for the URLs, again and again, for so long; the last answers are waited for.
+
+        Raises:
+            NotOffered: the status of an answer is another than 200.
+            ClientFailed: an answer does not come.
+        """
+        times: list[float] = []
+        with selectors.DefaultSelector() as selector:
             began, cpu = time.perf_counter(), time.process_time()
-            for _ in range(connections):
-                _begin(_Connection(address, requests, access), selector)
+            for connection in self._connections:
+                selector.register(connection.link, selectors.EVENT_READ, connection)
+                _again(connection, selector)
             while selector.get_map():
                 for each in _ready(selector):
-                    took = _receive(each, buffer, selector)
+                    took = _receive(each, self._buffer, selector)
                     if took is None:
                         continue
                     times.append(took)
@@ -178,13 +200,21 @@ def load(
                         _again(each, selector)
                     else:
                         selector.unregister(each.link)
-                        each.link.close()
             ended, spent = time.perf_counter(), time.process_time() - cpu
-        finally:
-            for key in list(selector.get_map().values()):
-                key.data.link.close()
-    count = len(times)
-    return Load(count / (ended - began), statistics.median(times), count, spent / count)
+        count = len(times)
+        return Load(count / (ended - began), statistics.median(times), count, spent / count)
+
+
+def load(
+    urls: Sequence[str], accept: str, connections: int, seconds: float, access: Access = OPEN
+) -> Load:
+    """Ask on new connections, see `Asking.ask`; to open them is not measured.
+
+    Raises:
+        NotOffered, ClientFailed: as there.
+    """
+    with Asking(urls, accept, connections, access) as asking:
+        return asking.ask(seconds)
 
 
 def _begin(connection: _Connection, selector: selectors.BaseSelector) -> None:

@@ -33,6 +33,7 @@ def in_turn(systems: Sequence[System], number: int, rounds: int) -> list[System]
 
 def measure(rows: Sequence[Row], site: Site, number: int, rounds: int, results: Results) -> None:
     """Measure all of these rows, in the round of that number."""
+    site.number = number
     for row in rows:
         _round(row, site, number, rounds, results)
 
@@ -45,13 +46,14 @@ def _round(row: Row, site: Site, number: int, rounds: int, results: Results) -> 
         for each in contestants:
             samples = measured.samples.setdefault(each.name, Samples())
             if not samples.reason:
-                _sample(row, each, samples)
+                sample(row, each, samples)
             shown = samples.reason or f"{samples.values[-1]:.{row.unit.digits}f} {row.unit.name}"
             told.append(f"{each.name} {shown[:60]}")
     say(f"[{number}/{rounds}] {key(row)}: {'; '.join(told) or 'nobody to ask'}")
 
 
-def _sample(row: Row, each: Contestant, samples: Samples) -> None:
+def sample(row: Row, each: Contestant, samples: Samples) -> None:
+    """Measure one contestant once; who does not succeed has a reason from then on."""
     if row.stage is Stage.STORE:
         _settle()
     if each.pid is not None:

@@ -9,8 +9,10 @@ from bench.systems.given import given
 
 HERE = Path(__file__).parent
 TEMPORARY = Path(tempfile.gettempdir())
-_QUICK = {"rounds": 1, "seconds": 0.4, "nagle": 10, "slices": 250, "small": 1000, "frames": 200}
-_USUAL = {"rounds": 3, "seconds": 1.5, "nagle": 40, "slices": 500, "small": 2000, "frames": 400}
+_QUICK = {"rounds": 1, "starts": 2, "seconds": 0.4, "nagle": 10}
+_USUAL = {"rounds": 3, "starts": 6, "seconds": 1.5, "nagle": 40}
+_QUICK |= {"slices": 250, "small": 1000, "frames": 200}
+_USUAL |= {"slices": 500, "small": 2000, "frames": 400}
 
 
 def _numbers(text: str) -> list[int]:
@@ -55,7 +57,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="only these of Hilum, Orthanc, storescp, dcmqrscp",
     )
     add("--quick", action="store_true", help="one short round of everything, within two minutes")
-    add("--rounds", type=int, help="of every row (3)")
+    add("--rounds", type=int, help="of every row (3); 0: only what --guards measures")
     add("--seconds", type=float, help="that small requests are asked for (1.5)")
     add("--nagle", type=int, help="instances that the client with Nagle's delay sends (40)")
     add(
@@ -70,8 +72,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=_guards,
         default=[],
         metavar="NAME,…",
-        help="one more column each: auth (tokens), tls (both doors)",
+        help="one more table: what auth (tokens) and tls (both doors) cost",
     )
+    add("--starts", type=int, help="with --guards: of the servers, each time anew (6)")
     add(
         "--peer",
         type=given,

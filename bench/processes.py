@@ -126,12 +126,17 @@ def _family(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """User and system time of the process, of those below it, and of those that ended there."""
+    """User and system time of the process, of those below it, and of those that ended there.
+
+    Those that ended are told in ticks, of 10 ms mostly; the others to the nanosecond, by the clock
+    that clock_getcpuclockid(3) would give.
+    """
     total = None
     for each in _family(pid):
         with suppress(OSError):
             fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-            total = (total or 0.0) + sum(int(ticks) for ticks in fields[11:15]) / _TICKS
+            ended = sum(int(ticks) for ticks in fields[13:15]) / _TICKS
+            total = (total or 0.0) + ended + time.clock_gettime(~each << 3 | 2)
     return total
 
 

@@ -1,17 +1,15 @@
 """RESULTS.md: what was measured, as tables."""
 
-import statistics
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.access import Guard
 from bench.growth.table import growth_tables
+from bench.guards.table import guards_table
 from bench.measure import key
+from bench.reach import reaches
 from bench.results import Measured, Results, Samples, best
-from bench.row import FLOOR, MEGABYTES, OURS, RATE, Row, Stage, Unit, faster
-from bench.systems.dcmtk import STORESCP, STORESCP_TLS
-from bench.systems.hilum import guarded_title
+from bench.row import FLOOR, MEGABYTES, OURS, RATE, Row, Unit, faster
 
 _INTRODUCTION = """# What was measured
 
@@ -22,10 +20,6 @@ In the table of the archive 2.0 says that Hilum is twice as fast; in those of SC
 that Hilum takes twice as long.
 """
 _WHY = Path(__file__).with_name("misses.toml")
-_KEPT = {Guard.AUTH: 0.95, Guard.TLS: 0.65}
-"""The part of its speed that a row keeps at least."""
-_GUARDED = {guarded_title(guard): guard for guard in Guard}
-_BESIDE = {*_GUARDED, STORESCP_TLS}
 _RATIOS = {
     "archive": ("times as fast as the best other", "as the floor"),
     "SCU": ("time as a multiple of DCMTK's", "of the floor's"),
@@ -46,8 +40,8 @@ def report(results: Results, rows: Sequence[Row]) -> str:
         if known:
             parts += [title, "", *_table(known, results), "", *_costs(known, results), ""]
     parts += _misses(rows, results)
-    parts += _guards(rows, results)
-    parts += _legend([row for row in rows if key(row) in results.rows])
+    parts += guards_table(rows, results.guards)
+    parts += _legend([row for row in rows if key(row) in results.rows | results.guards])
     parts += growth_tables(results.growth)
     return "\n".join(parts).rstrip() + "\n"
 
@@ -68,9 +62,8 @@ def _about(results: Results) -> Iterator[str]:
 
 
 def _names(rows: Sequence[Row], results: Results) -> list[str]:
-    """All contestants but those with a guard: ours first, the floor last."""
+    """All contestants: ours first, the floor last."""
     found = [name for row in rows for name in results.rows[key(row)].samples]
-    found = [name for name in found if name not in _BESIDE]
     order = {name: at for at, name in enumerate(dict.fromkeys(found))}
     return sorted(order, key=lambda name: (name == FLOOR, not name.startswith(OURS), order[name]))
 
@@ -78,13 +71,14 @@ def _names(rows: Sequence[Row], results: Results) -> list[str]:
 def _table(rows: Sequence[Row], results: Results) -> Iterator[str]:
     names = _names(rows, results)
     ratios = _RATIOS[rows[0].group]
-    heads = ("row", *names, ratios[0], "target", "met", ratios[1])
+    heads = ("row", *names, ratios[0], "target", "met", ratios[1], "what the floor reaches")
     yield f"| {' | '.join(heads)} |"
     yield "|" + "---|" * len(heads)
     for row in rows:
         measured = results.rows[key(row)]
         cells = [_cell(measured.samples.get(name), row.unit) for name in names]
-        yield f"| {' | '.join((row.name, *cells, *_verdict(row, measured)))} |"
+        verdict = (*_verdict(row, measured), _reach(row, measured))
+        yield f"| {' | '.join((row.name, *cells, *verdict))} |"
 
 
 def _cell(samples: Samples | None, unit: Unit) -> str:
@@ -116,9 +110,7 @@ def _verdict(row: Row, measured: Measured) -> tuple[str, str, str, str]:
     others = {
         name: median
         for name, samples in measured.samples.items()
-        if not name.startswith(OURS)
-        and name not in _BESIDE
-        and (median := samples.median) is not None
+        if not name.startswith(OURS) and (median := samples.median) is not None
     }
     floor = others.pop(FLOOR, None)
     found = best(measured.samples, list(others), more=row.unit.more)
@@ -132,6 +124,12 @@ def _verdict(row: Row, measured: Measured) -> tuple[str, str, str, str]:
     if found and against in others and found[0] != against:
         ratio += f", {_ratio(row, value, others[against])} ({against})"
     return ratio, target, verdict, "-" if floor is None else _ratio(row, value, floor)
+
+
+def _reach(row: Row, measured: Measured) -> str:
+    """How far the floor comes, of what is the target."""
+    found = reaches(row, measured.samples, FLOOR)
+    return " and ".join(f"{each.text}: {each.verdict}" for each in found) or "-"
 
 
 def _ratio(row: Row, ours: float, theirs: float) -> str:
@@ -177,53 +175,20 @@ def _misses(rows: Sequence[Row], results: Results) -> Iterator[str]:
     why = tomllib.loads(_WHY.read_text("utf-8"))
     yield "## Where a target is missed, and why"
     yield ""
-    yield "| row | why |"
-    yield "|---|---|"
+    yield "The floor is what the same client has of a server, or the same server of a client, that"
+    yield "does only what cannot be left out. What it misses in every round is out of reach of all,"
+    yield "on this machine, with this client and, where something is stored, with this durability;"
+    yield "what it meets in every round is in reach; the rest is on the edge."
+    yield ""
+    yield "| row | target | Hilum | floor | why |"
+    yield "|---|---|---|---|---|"
     for row in missed:
-        yield f"| {row.group}: {row.name} | {why.get(key(row), '-')} |"
+        measured = results.rows[key(row)]
+        target = " and ".join(each.text(row.unit) for each in row.targets)
+        ours = " and ".join(each.text for each in reaches(row, measured.samples, OURS))
+        cells = (target, ours, _reach(row, measured), why.get(key(row), "-"))
+        yield f"| {row.group}: {row.name} | {' | '.join(cells)} |"
     yield ""
-
-
-def _guards(rows: Sequence[Row], results: Results) -> Iterator[str]:
-    """What tokens and TLS cost."""
-    once = Stage.START  # what is measured once says nothing of a tenth
-    known = [row for row in rows if key(row) in results.rows and row.stage is not once]
-    asked = [row for row in known if _GUARDED.keys() & results.rows[key(row)].samples.keys()]
-    if not asked:
-        return
-    yield "## What tokens and TLS cost"
-    yield ""
-    yield "The part of its speed that each row keeps, the median of what the rounds say. DCMTK's"
-    yield "getscu and movescu speak no TLS, and they and findscu show no token: with tokens they"
-    yield "come by AE title. The last column is the floor of TLS: what DCMTK's storescp keeps."
-    yield ""
-    yield f"| row | Hilum | {' | '.join(f'{each} | kept' for each in _GUARDED)} | storescp keeps |"
-    yield "|" + "---|" * (3 + 2 * len(_GUARDED))
-    for row in asked:
-        samples = results.rows[key(row)].samples
-        cells = [_cell(samples.get(OURS), row.unit)]
-        for name, guard in _GUARDED.items():
-            part = _kept(row, samples, OURS, name)
-            cells += [_cell(samples.get(name), row.unit), _judged(part, _KEPT[guard])]
-        floor = _kept(row, samples, STORESCP, STORESCP_TLS)
-        cells.append("-" if floor is None else f"{floor * 100:.0f} %")
-        yield f"| {' | '.join((row.name, *cells))} |"
-    yield ""
-
-
-def _kept(row: Row, samples: Mapping[str, Samples], plain: str, guarded: str) -> float | None:
-    """The part of its speed that a server keeps with a guard; the median of what rounds say."""
-    if not all(name in samples and samples[name].values for name in (plain, guarded)):
-        return None
-    rounds = zip(samples[plain].values, samples[guarded].values, strict=False)
-    return statistics.median(faster(row.unit, with_it, without) for without, with_it in rounds)
-
-
-def _judged(part: float | None, least: float) -> str:
-    if part is None:
-        return "-"
-    below = "" if part >= least else f" (**below {least * 100:.0f}**)"
-    return f"{part * 100:.0f} %{below}"
 
 
 def _legend(rows: Sequence[Row]) -> Iterator[str]:

@@ -13,7 +13,7 @@ class Samples:
     """What one contestant of one row took.
 
     Attributes:
-        values: one of each round, in the unit of the row.
+        values: one of each round (or turn), in the unit of the row.
         cpu: CPU seconds of its server, of each round.
         peak: the most resident memory of its server in a round, in MB.
         count: answers in a round that the CPU seconds are of.
@@ -68,6 +68,7 @@ class Results:
         corpus: sizes of the corpus.
         systems: name -> version, what it does for durability, and what was seen of that.
         rows: "group: name" -> what was measured.
+        guards: the same of `--guards`; rounds are starts there, each of as many turns.
         growth: the tables of `--growth`.
     """
 
@@ -75,6 +76,7 @@ class Results:
     corpus: dict[str, int] = field(default_factory=dict)
     systems: dict[str, dict[str, str]] = field(default_factory=dict)
     rows: dict[str, Measured] = field(default_factory=dict)
+    guards: dict[str, Measured] = field(default_factory=dict)
     growth: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def merged(self, newer: "Results") -> "Results":
@@ -84,6 +86,7 @@ class Results:
             corpus=newer.corpus or self.corpus,
             systems=self.systems | newer.systems,
             rows=self.rows | newer.rows,
+            guards=self.guards | newer.guards,
             growth=self.growth | newer.growth,
         )
 
@@ -99,15 +102,19 @@ def load(path: Path) -> Results:
     if not path.exists():
         return Results()
     kept = json.loads(path.read_text("utf-8"))
-    rows = {
+    rows, guards = (_measured(kept.pop(each, {})) for each in ("rows", "guards"))
+    return Results(rows=rows, guards=guards, **kept)
+
+
+def _measured(kept: dict[str, Any]) -> dict[str, Measured]:
+    return {
         name: Measured(
             row["date"],
             row["rounds"],
             {who: Samples(**samples) for who, samples in row["samples"].items()},
         )
-        for name, row in kept.pop("rows").items()
+        for name, row in kept.items()
     }
-    return Results(rows=rows, **kept)
 
 
 def best(

@@ -1,14 +1,18 @@
 """What a row of the table is: a question, who is asked, and what the answer should be."""
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 
 from bench.site import Site
+from bench.systems import barest
 
-FLOOR = "floor"
+FLOOR = barest.NAME
 DIRECT = "direct"
 OURS = "Hilum"
+_MANY = 100  # from here on a number is written without fractions
+_FEW = 0.1  # below it two digits are told, wherever they stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,14 @@ class Contestant:
     Attributes:
         run: measures once; raises `ClientFailed` or `NotOffered`.
         pid: whose CPU and memory are read meanwhile.
+        opened: what `run` opens each time, to be opened once for many short measurements; None:
+            there is nothing that could be kept.
     """
 
     name: str
     run: Callable[[], Taken]
     pid: int | None = None
+    opened: Callable[[], AbstractContextManager[Callable[[], Taken]]] | None = None
 
 
 Turns = Generator[Contestant, None, None]
@@ -93,26 +100,45 @@ class Target:
 
     def text(self, unit: Unit) -> str:
         """As it stands in the table."""
+        return f"{'≥' if self._rises(unit) else '≤'} {self.said(unit, f'{self.bound:g}')}"
+
+    def number(self, value: float) -> str:
+        """A value of `scaled`."""
+        if abs(value) >= _MANY:
+            return f"{value:,.0f}"
+        return f"{value:.2f}" if abs(value) >= _FEW else f"{value:.2g}"
+
+    def said(self, unit: Unit, number: str) -> str:
+        """A number, with what it is of."""
         match self.kind:
             case "faster":
-                return f"≥ {self.bound:g}x {self.against}"
+                return f"{number}x {self.against}"
             case "longer":
-                return f"≤ {self.bound:g}x the time of {self.against}"
+                return f"{number}x the time of {self.against}"
             case "added":
-                return f"≤ {self.against} + {self.bound:g} {unit.name}"
-        return f"{'≥' if unit.more else '≤'} {self.bound:g} {unit.name}"
+                return f"{self.against} + {number} {unit.name}"
+        return f"{number} {unit.name}"
+
+    def scaled(self, unit: Unit, ours: float, theirs: float) -> float:
+        """What is held against the bound."""
+        match self.kind:
+            case "faster":
+                return faster(unit, ours, theirs)
+            case "longer":
+                return 1 / faster(unit, ours, theirs)
+            case "added":
+                return ours - theirs
+        return ours
 
     def met(self, unit: Unit, ours: float, others: dict[str, float]) -> bool | None:
         """Whether it is; None where nobody knows, as the other one was not measured."""
-        if self.kind == "bound":
-            return ours >= self.bound if unit.more else ours <= self.bound
-        if self.against not in others:
+        if self.kind != "bound" and self.against not in others:
             return None
-        theirs = others[self.against]
-        if self.kind == "added":
-            return ours - theirs <= self.bound
-        ratio = faster(unit, ours, theirs)
-        return ratio >= self.bound if self.kind == "faster" else 1 / ratio <= self.bound
+        value = self.scaled(unit, ours, others.get(self.against, 0.0))
+        return value >= self.bound if self._rises(unit) else value <= self.bound
+
+    def _rises(self, unit: Unit) -> bool:
+        return unit.more if self.kind == "bound" else self.kind == "faster"
 
 
 def faster(unit: Unit, ours: float, theirs: float) -> float:

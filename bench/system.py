@@ -17,6 +17,8 @@ class Ability(Enum):
     WEB = auto()
     MANY = auto()
     """It keeps thousands of studies."""
+    AT_ONCE = auto()
+    """It keeps what comes on several associations at once."""
 
 
 ALL = frozenset(Ability)

@@ -1,19 +1,20 @@
 """How an archive is asked: the clients of the rows that read."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from bench import clients
 from bench.access import OPEN, Access
 from bench.clients import FRAME, PARTS
 from bench.corpus import Corpus, uid
-from bench.floors import wire
-from bench.load import load
+from bench.load import Asking, load
 from bench.processes import peak, resident
-from bench.row import FLOOR, RATE, Contestant, Contestants, Taken, Turns, Unit
+from bench.row import RATE, Contestant, Contestants, Taken, Turns, Unit
 from bench.site import Site
 from bench.system import Ability, System, able
+from bench.systems import barest
 from bench.systems.hilum import DESTINATION
 
 Asks = Callable[[Site, System], Taken]
@@ -22,21 +23,11 @@ _SOME = 500  # studies that are asked for by their UID
 
 
 def each(ask: Asks, *needed: Ability) -> Contestants:
-    """Every archive that can be asked this."""
+    """Every archive that can be asked this, and the floor."""
 
     def contestants(site: Site) -> Turns:
-        for system in able(site.systems, *needed):
+        for system in site.asked(*needed):
             yield Contestant(system.name, partial(ask, site, system), system.pid)
-
-    return contestants
-
-
-def with_wire(ask: Contestants) -> Contestants:
-    """The same, and the floor of a transfer."""
-
-    def contestants(site: Site) -> Turns:
-        yield from ask(site)
-        yield Contestant(FLOOR, lambda: Taken(wire.received(site.wire)))
 
     return contestants
 
@@ -52,20 +43,43 @@ def small(
     Args:
         paths: below the root of the service, asked in turn."""
 
-    def ask(site: Site, urls: Sequence[str], access: Access = OPEN) -> Taken:
-        done = load(urls, accept, connections, site.extent.seconds, access)
-        return Taken(done.rate if unit is RATE else done.p50, done.count, done.client)
+    @contextmanager
+    def opened(
+        site: Site, urls: Sequence[str], access: Access = OPEN
+    ) -> Iterator[Callable[[], Taken]]:
+        def taken() -> Taken:
+            done = asking.ask(site.extent.seconds)
+            return Taken(done.rate if unit is RATE else done.p50, done.count, done.client)
+
+        with Asking(urls, accept, connections, access) as asking:
+            yield taken
+
+    def contestant(
+        name: str, pid: int | None, open_: Callable[[], AbstractContextManager[Callable[[], Taken]]]
+    ) -> Contestant:
+        def run() -> Taken:
+            with open_() as taken:
+                return taken()
+
+        return Contestant(name, run, pid, open_)
 
     def contestants(site: Site) -> Turns:
         asked = paths(site.corpus)
-        for system in able(site.systems, Ability.WEB):
-            urls = [system.web + path for path in asked]
-            yield Contestant(system.name, partial(ask, site, urls, system.access), system.pid)
-        floor = site.answer(asked[0], accept)
-        if floor:
-            yield Contestant(FLOOR, partial(ask, site, [floor]))
+        for system, urls in _targets(site, asked, accept):
+            yield contestant(system.name, system.pid, partial(opened, site, urls, system.access))
 
     return contestants
+
+
+def _targets(
+    site: Site, paths: Sequence[str], accept: str
+) -> Iterator[tuple[System, Sequence[str]]]:
+    """Who is asked for that, and at which URLs; of the floor, which has ready answers, others."""
+    for system in site.asked(Ability.WEB):
+        if system is not site.floor:
+            yield system, [system.web + path for path in paths]
+        elif urls := barest.ready(system, site.ready, site.systems, paths, accept):
+            yield system, urls
 
 
 def hundred(_: Corpus) -> list[str]:
@@ -123,13 +137,9 @@ def wado_study(site: Site) -> Turns:
     def ask(url: str, access: Access = OPEN) -> Taken:
         return Taken(clients.curl(url, PARTS, access))
 
-    for system in able(site.systems, Ability.WEB):
-        asked = partial(ask, system.web + path, system.access)
+    for system, urls in _targets(site, [path], PARTS):
+        asked = partial(ask, urls[0], system.access)
         yield Contestant(system.name, asked, system.pid)
-    floor = site.answer(path, PARTS)
-    if floor:
-        ask(floor)  # it reads the answer when it is first asked
-        yield Contestant(FLOOR, partial(ask, floor))
 
 
 def find(site: Site, at: System) -> Taken:
@@ -159,8 +169,13 @@ def _held(at: System) -> Taken:
     return Taken(_known(None if at.pid is None else resident(at.pid)))
 
 
-def big_object(site: Site, at: System) -> Taken:
-    """The most that it holds while the multi-frame object comes in and goes out."""
+def big_object(site: Site) -> Turns:
+    """The most that each holds while the multi-frame object comes in and goes out."""
+    for system in able(site.systems, Ability.STORE):
+        yield Contestant(system.name, partial(_moved, site, system), system.pid)
+
+
+def _moved(site: Site, at: System) -> Taken:
     clients.store(at, [site.corpus.multi_frame])
     study = site.corpus.frames_study
     if Ability.WEB in at.abilities:

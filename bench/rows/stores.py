@@ -7,11 +7,10 @@ from pathlib import Path
 from bench import clients
 from bench.copies import copies
 from bench.corpus import Corpus, stow_bodies
-from bench.floors import files
 from bench.folders import passing
-from bench.row import FLOOR, Contestant, Contestants, Taken, Turns
+from bench.row import Contestant, Contestants, Taken, Turns
 from bench.site import Site
-from bench.system import Ability, System, able
+from bench.system import Ability, System
 
 Chosen = Callable[[Corpus], Sequence[Path]]
 
@@ -26,7 +25,7 @@ def small(corpus: Corpus) -> Sequence[Path]:
     return corpus.small
 
 
-def store(chosen: Chosen, associations: int = 1, needed: Ability = Ability.STORE) -> Contestants:
+def store(chosen: Chosen, associations: int = 1, *needed: Ability) -> Contestants:
     """By storescu, on so many associations at once."""
 
     def contestants(site: Site) -> Turns:
@@ -35,9 +34,8 @@ def store(chosen: Chosen, associations: int = 1, needed: Ability = Ability.STORE
             def ask(to: System) -> Taken:
                 return Taken(clients.store(to, made, associations), len(made))
 
-            for system in able(site.systems, Ability.STORE, needed):
+            for system in site.asked(Ability.STORE, *needed):
                 yield Contestant(system.name, partial(ask, system), system.pid)
-            yield _copied(site, made, associations)
 
     return contestants
 
@@ -57,7 +55,7 @@ def nagle(site: Site) -> Turns:
             rest = max(len(made) - 2, 1)
             return Taken(max(some - one, 1e-4) / rest * site.corpus.studies, len(made))
 
-        for system in able(site.systems, Ability.STORE):
+        for system in site.asked(Ability.STORE):
             yield Contestant(system.name, partial(ask, system), system.pid)
 
 
@@ -74,12 +72,7 @@ def stow(each: int | None) -> Contestants:
             def ask(to: System) -> Taken:
                 return Taken(clients.stow(f"{to.web}/studies", bodies, to.access), len(made))
 
-            for system in able(site.systems, Ability.WEB):
+            for system in site.asked(Ability.WEB):
                 yield Contestant(system.name, partial(ask, system), system.pid)
-            yield _copied(site, made, 1)
 
     return contestants
-
-
-def _copied(site: Site, paths: Sequence[Path], threads: int) -> Contestant:
-    return Contestant(FLOOR, lambda: Taken(files.written(paths, threads, site.work), len(paths)))

@@ -55,7 +55,7 @@ def storescp(folder: Path, *, tls: bool = False) -> Iterator[System]:
             aet=STORESCP.upper(),
             pid=pid,
             durability="files without fsync, no index",
-            abilities=frozenset({Ability.STORE, Ability.MANY}),
+            abilities=frozenset({Ability.STORE, Ability.MANY, Ability.AT_ONCE}),
             access=access,
         )
 

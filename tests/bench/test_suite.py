@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench.measure import key
@@ -33,13 +34,21 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def measured(folder: Path, *arguments: str) -> tuple[dict[str, Any], str]:
+    """What was kept of a run, and its page."""
+    out = folder / "out" / "results.json"
+    places = ["--corpus", str(folder / "corpus"), "--work", str(folder), "--json", str(out)]
+    done = run("--quick", *TINY, *places, *arguments)
+    assert done.returncode == 0, done.stderr
+    page = out.with_name("RESULTS.md").read_text("utf-8")
+    assert str(folder) not in page
+    return json.loads(out.read_text("utf-8")), page
+
+
 @pytest.mark.slow
 def test_every_row_comes_out_with_numbers(tmp_path: Path) -> None:
-    out = tmp_path / "out" / "results.json"
-    places = ["--corpus", str(tmp_path / "corpus"), "--work", str(tmp_path), "--json", str(out)]
-    done = run("--quick", *TINY, *places, "--guards", "auth,tls")
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(out.read_text("utf-8"))["rows"]
+    results, page = measured(tmp_path)
+    rows = results["rows"]
     assert set(rows) == {key(row) for row in ROWS}
     for row in ROWS:
         samples = rows[key(row)]["samples"]
@@ -53,12 +62,29 @@ def test_every_row_comes_out_with_numbers(tmp_path: Path) -> None:
                 reason,
             )
             assert all(value > 0 for value in found["values"]), (name, key(row))
-    page = out.with_name("RESULTS.md").read_text("utf-8")
     assert all(f"| {row.name} |" in page for row in ROWS)
-    assert "## What tokens and TLS cost" in page
-    assert rows["archive: C-STORE CT study, 1 association"]["samples"]["storescp, tls"]["values"]
-    assert str(tmp_path) not in page
     assert not re.search(r"(?<![\w.])/(home|root|tmp|usr)/", page)
+
+
+@pytest.mark.slow
+def test_what_guards_cost_comes_out_with_numbers(tmp_path: Path) -> None:
+    rows = ["C-STORE CT study, 1 association", "QIDO-RS by UID, 8 connections", "C-GET CT study"]
+    only = [part for row in rows for part in ("--only", f"archive: {row}")]
+    guards = ["--rounds", "0", "--guards", "auth,tls", "--starts", "1"]
+    results, page = measured(tmp_path, *guards, *only)
+    assert not results["rows"]
+    found = results["guards"]
+    assert set(found) == {f"archive: {row}" for row in rows}
+    ours = {"Hilum", "Hilum, auth", "Hilum, tls"}
+    asked = ours | {"storescp", "storescp, tls"}, ours, {"Hilum", "Hilum, auth"}
+    for row, names in zip(rows, asked, strict=True):
+        samples = found[f"archive: {row}"]["samples"]
+        assert samples.keys() == names
+        assert len({len(each["values"]) for each in samples.values()}) == 1
+        assert all(value > 0 for each in samples.values() for value in each["values"])
+        assert all(len(samples[name]["cpu"]) == len(samples[name]["values"]) for name in names)
+    assert "## What tokens and TLS cost" in page
+    assert page.count("| too few starts |") == 5
 
 
 def test_it_lists_its_rows() -> None:

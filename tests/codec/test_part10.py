@@ -76,7 +76,7 @@ def test_a_head_asks_for_more_until_it_is_whole():
     whole = head(data)
     for length in range(len(data)):
         found = read_head(data[:length], complete=False)
-        assert found is None if length < whole.offset + 2 else found == whole
+        assert found is None if length < whole.offset + 8 else found == whole
 
 
 @pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview])
@@ -134,6 +134,14 @@ def test_a_missing_transfer_syntax_is_guessed():
     data = encode_meta(CT, UID, "") + ELEMENTS[BIG]
     assert head(data).transfer_syntax_uid == BIG
     assert head(data).warnings[0].startswith("no Transfer Syntax UID (0002,0010)")
+    assert read_head(data, complete=False) is None
+
+
+@pytest.mark.parametrize(("told", "written"), [(EXPLICIT, IMPLICIT), (IMPLICIT, EXPLICIT)])
+def test_a_data_set_is_never_passed_on_under_a_syntax_in_which_nobody_could_read_it(told, written):
+    data = encode_meta(CT, UID, told) + ELEMENTS[written]
+    assert head(data).transfer_syntax_uid == written
+    assert head(data).warnings == ("the Transfer Syntax is not that of the data set",)
     assert read_head(data, complete=False) is None
 
 

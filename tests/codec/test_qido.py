@@ -57,6 +57,18 @@ def test_lists_of_uids(parameters: list[tuple[str, str]]) -> None:
     assert study(*parameters).match == {STUDY_UID: "1.2\\1.3"}
 
 
+@pytest.mark.parametrize(
+    ("value", "asked"),
+    [
+        ("2024-02-29", "20240229"),
+        ("2024-01-01-2024-02-29", "20240101-20240229"),
+        ("20240101-20240229", "20240101-20240229"),
+    ],
+)
+def test_days_with_dashes_are_asked_as_dicom_writes_them(value: str, asked: str) -> None:
+    assert study(("StudyDate", value)).match == {(0x0008_0020,): asked}
+
+
 def test_lists_of_code_strings() -> None:
     assert study(("ModalitiesInStudy", "CT,MR")).match == {MODALITIES: "CT\\MR"}
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -188,15 +188,17 @@ class Brokered:
 
     async def get(self, ref: Ref) -> Got:
         """What a C-GET brings."""
-        basket = Basket()
+        basket, text = Basket(), ""
         async with self.associated() as association:
             getting = retrieving.get(association, ref.level, question.keys_of(ref), basket)
-            with suppress(HilumError):
+            try:
                 async with getting as retrieval:
                     async for _ in retrieval:
                         pass
+            except HilumError as error:
+                text = repr(error)
         failed = retrieval.progress.failed_uids
-        return Got(basket.uids, retrieval.status, retrieval.status == 0, failed)
+        return Got(basket.uids, retrieval.status, retrieval.status == 0, failed, text=text)
 
     async def move(
         self, ref: Ref, destination: str, *, patient_root: bool = False
@@ -207,10 +209,12 @@ class Brokered:
             moving = retrieving.move(
                 association, ref.level, keys, destination, patient_root=patient_root
             )
-            with suppress(HilumError):
+            try:
                 async with moving as retrieval:
                     async for _ in retrieval:
                         pass
+            except HilumError as error:
+                print(f"the C-MOVE ended in {error!r}")  # noqa: T201 - shown where the test fails
         return retrieval.status, retrieval.progress
 
     async def store(self, instances: Sequence[Made]) -> list[Stored]:

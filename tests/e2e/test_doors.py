@@ -148,9 +148,11 @@ def routes() -> Iterator[tuple[str, str, Resource]]:
                 yield "HEAD", path, resource
 
 
-def asked(client: httpx.Client, method: str, path: str) -> httpx.Response:
-    kind = {"Content-Type": "application/dicom"} if method == "POST" else {}
-    return client.request(method, path, headers=kind, params={"destination": "SINK"})
+def asked(client: httpx.Client, method: str, path: str, token: str | None = None) -> httpx.Response:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    if method == "POST":
+        headers["Content-Type"] = "application/dicom"
+    return client.request(method, path, headers=headers, params={"destination": "SINK"})
 
 
 def needs(method: str, resource: Resource) -> frozenset[str]:
@@ -191,27 +193,28 @@ def test_no_route_lets_in_who_shows_nothing_good(place: Place, why: str) -> None
 
 def test_no_route_lets_in_who_lacks_the_scope(place: Place) -> None:
     wrong: list[tuple[str, str, int]] = []
-    for method, path, resource in routes():
-        wanted = needs(method, resource)
-        others = [each for each in RIGHTS if each not in wanted]
-        with place.client(place.issuer.token(*others)) as client:
-            answer = asked(client, method, path)
-        assert answer.status_code != 403 or ("/fhir" in path) is (
-            "fhir" in answer.headers["Content-Type"]
-        )
-        if (answer.status_code == 403) is not bool(wanted) or answer.status_code >= 500:
-            wrong.append((method, path, answer.status_code))
+    with place.client() as client:
+        for method, path, resource in routes():
+            wanted = needs(method, resource)
+            others = [each for each in RIGHTS if each not in wanted]
+            answer = asked(client, method, path, place.issuer.token(*others))
+            assert answer.status_code != 403 or ("/fhir" in path) is (
+                "fhir" in answer.headers["Content-Type"]
+            )
+            if (answer.status_code == 403) is not bool(wanted) or answer.status_code >= 500:
+                wrong.append((method, path, answer.status_code))
     assert not wrong
 
 
 def test_every_route_lets_in_who_has_the_scope_at_that_mount(place: Place) -> None:
     wrong: list[tuple[str, str, int]] = []
-    for method, path, resource in routes():
-        wanted = sorted(needs(method, resource))[:1]
-        with place.client(place.issuer.token(*(f"{each}:ARCHIVE" for each in wanted))) as client:
-            answer = asked(client, method, path)
-        if answer.status_code in {401, 403} or answer.status_code >= 500:
-            wrong.append((method, path, answer.status_code))
+    with place.client() as client:
+        for method, path, resource in routes():
+            wanted = sorted(needs(method, resource))[:1]
+            token = place.issuer.token(*(f"{each}:ARCHIVE" for each in wanted))
+            answer = asked(client, method, path, token)
+            if answer.status_code in {401, 403} or answer.status_code >= 500:
+                wrong.append((method, path, answer.status_code))
     assert not wrong
 
 
@@ -297,7 +300,7 @@ def test_who_sends_to_a_mount_must_be_allowed_to_store_there(place: Place) -> No
 def test_a_send_goes_on_for_who_asked_and_is_told_to_nobody_else(place: Place) -> None:
     send = next(each for each in SERVICES if each.name == "C-MOVE")
     path = f"/aets/ARCHIVE/studies/{uid(1)}/series/send-requests/2.25.{time.time_ns()}"
-    soon = int(time.time()) + 2
+    soon = int(time.time()) + 20  # by when a busy machine has asked
     with place.client(place.issuer.token("send", exp=soon)) as client:
         begun = client.post(path, params=dict(send.parameters))
         assert begun.status_code == 202
@@ -494,12 +497,18 @@ def test_a_token_may_be_padded_and_is_confirmed_where_that_is_wanted(
 
 
 def test_a_token_that_expires_lets_nothing_more_be_done(place: Place) -> None:
-    token = place.issuer.token("echo", "query", "store", exp=int(time.time()) + 3)
-    with place.called(web_token(token), title="ARCHIVE") as association:
-        several = [SERVICES[0], SERVICES[1], SERVICES[4]]
-        assert [each.dimse(association) for each in several] == [0, 0, 0]
-        time.sleep(3.1)
-        assert [each.dimse(association) for each in several] == [NOT_AUTHORIZED] * 3
+    several = [SERVICES[0], SERVICES[1], SERVICES[4]]
+    for seconds in (3, 30):  # the second on a machine that is too busy for the first
+        ends = int(time.time()) + seconds
+        token = place.issuer.token("echo", "query", "store", exp=ends)
+        with place.called(web_token(token), title="ARCHIVE") as association:
+            statuses = [each.dimse(association) for each in several]
+            if time.time() >= ends:
+                continue
+            assert statuses == [0, 0, 0]
+            time.sleep(ends + 0.1 - time.time())
+            assert [each.dimse(association) for each in several] == [NOT_AUTHORIZED] * 3
+            break
         assert association.is_established
 
 

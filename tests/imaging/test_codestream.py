@@ -13,12 +13,21 @@ COLOUR = np.stack([GREY] * 3, axis=-1)
 def test_jpeg() -> None:
     found = codestream.jpeg(imagecodecs.jpeg_encode(COLOUR))
     assert (found.rows, found.columns, found.samples, found.precision) == (8, 6, 3, 8)
-    assert found.transform is None
+    assert found.transform == 1  # it is a JFIF file
 
 
 def test_jpeg_with_a_marker_of_adobe() -> None:
     stored = imagecodecs.jpeg_encode(COLOUR, colorspace="RGB", outcolorspace="RGB")
     assert codestream.jpeg(stored).transform == 0
+
+
+def test_jpeg_whose_colours_only_the_names_of_its_components_tell() -> None:
+    stored = bytearray(imagecodecs.jpeg_encode(COLOUR))
+    stored[6:10] = b"NONE"  # of JFIF
+    assert codestream.jpeg(bytes(stored)).transform is None
+    frame = stored.index(b"\xff\xc0")
+    stored[frame + 10 : frame + 19 : 3] = b"RGB"
+    assert codestream.jpeg(bytes(stored)).transform == 0
 
 
 def test_fill_bytes_before_a_marker() -> None:

@@ -138,6 +138,13 @@ def test_rgb_without_any_marker_is_rgb_where_the_header_says_so() -> None:
     assert np.abs(decoded.array.astype(int) - PICTURE).max() <= 3
 
 
+def test_what_jfif_calls_ycbcr_is_so_whatever_the_header_says() -> None:
+    stored = jpeg(np.full((8, 6, 3), (200, 30, 60), np.uint8), quality=95, subsampling=0)
+    decoded = decode.decode(stored, replace(COLOUR, transfer_syntax_uid=codecs.BASELINE))
+    assert decoded.photometric == "RGB"
+    assert np.abs(decoded.array[0, 0].astype(int) - (200, 30, 60)).max() <= 3
+
+
 def test_jpeg_2000_whose_sign_is_not_that_of_the_header() -> None:
     values = np.array([[0, 5, 4095, 2048]], np.uint16)
     stored = imagecodecs.jpeg2k_encode(

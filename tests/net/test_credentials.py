@@ -1,6 +1,6 @@
 import asyncio
 import http.server
-import time
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,6 +32,23 @@ from hilum.net.tokens import Tokens
 
 pytestmark = pytest.mark.anyio
 ANNA = Principal("anna", Proof.TOKEN, token="a.a.a")  # noqa: S106 - no secret
+
+
+class Clock:
+    """The credentials' monotonic clock, which stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("hilum.net.credentials.time", made)
+    return made
 
 
 @pytest.fixture
@@ -96,40 +113,45 @@ async def test_a_token_is_fetched_once_however_many_want_it(server: Server) -> N
     assert server.asked == ["/token"]
 
 
-async def test_it_is_renewed_before_it_expires_and_nobody_waits_for_that(server: Server) -> None:
-    gives(server, "one", 1)  # renewed a fifth of a second before
+async def test_it_is_renewed_before_it_expires_and_nobody_waits_for_that(
+    server: Server, clock: Clock
+) -> None:
+    gives(server, "one", 300)  # renewed a minute before
     async with granted(server.url) as found:
         assert await found.authorization() == "Bearer one"
-        await asyncio.sleep(0.85)
-        slow = asyncio.Event()
+        clock.now += 241
+        asked, goes_on = asyncio.Event(), threading.Event()
         loop = asyncio.get_running_loop()
         gives(server, "two")
         fast = server.answers["/token"]
 
         def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
-            loop.call_soon_threadsafe(slow.set)
-            time.sleep(0.1)
+            loop.call_soon_threadsafe(asked.set)
+            assert goes_on.wait(60)
             fast(handler)
 
         server.answers["/token"] = answer
         async with asyncio.TaskGroup() as group:
             renewing = group.create_task(found.authorization())
-            await slow.wait()
+            await asked.wait()
             assert await found.authorization() == "Bearer one"
+            goes_on.set()
         assert renewing.result() == "Bearer two"
         assert await found.authorization() == "Bearer two"
 
 
-async def test_a_provider_that_is_down_does_no_harm_while_the_token_holds(server: Server) -> None:
-    gives(server, "one", 2)
+async def test_a_provider_that_is_down_does_no_harm_while_the_token_holds(
+    server: Server, clock: Clock
+) -> None:
+    gives(server, "one", 300)
     async with granted(server.url) as found:
         await found.authorization()
-        await asyncio.sleep(1.7)
+        clock.now += 250
         server.gives("/token", {}, status=503)
         assert await found.authorization() == "Bearer one"
         assert await found.authorization() == "Bearer one"
         assert len(server.asked) == 2  # not again for each request
-        await asyncio.sleep(0.4)
+        clock.now += 60
         with pytest.raises(BackendFault):
             await found.authorization()
 
@@ -313,11 +335,11 @@ async def test_a_real_provider_refuses_a_wrong_secret(tmp_path: Path) -> None:
                 await found.authorization()
 
 
-async def test_tokens_of_a_real_provider_are_renewed(tmp_path: Path) -> None:
-    with provider(tmp_path, Signer.made("p"), life=1) as there:
+async def test_tokens_of_a_real_provider_are_renewed(tmp_path: Path, clock: Clock) -> None:
+    with provider(tmp_path, Signer.made("p"), life=300) as there:
         more = {"client_id": "gate-basic", "client_secret": SecretStr(SECRET)}
         async with granted(there.issuer, **more) as found:
             first = await found.authorization()
             assert await found.authorization() == first
-            await asyncio.sleep(0.9)
+            clock.now += 250
             assert await found.authorization() != first

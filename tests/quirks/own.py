@@ -19,7 +19,7 @@ from hilum.codec.sop_class import FIND, PATIENT_ROOT, is_storage
 from hilum.core.operations import Originator
 from hilum.model.errors import BadQuery, HilumError
 from hilum.model.instance import Instance
-from hilum.model.outcome import Progress
+from hilum.model.outcome import Progress, Stored
 from hilum.upper_layer.association import Association
 from hilum.upper_layer.messages import Context, Message
 from hilum.upper_layer.negotiation import Offer, answer
@@ -161,9 +161,14 @@ class _Talk:
         if Point.TAKEN in (quirks.drops, quirks.stalls) and done == quirks.after:
             await memory.store(instance)
             await self._break(Point.TAKEN, done)
-        stored = await receive(self.association, message, memory)
+        stored = await receive(self.association, message, self)
         assert stored.failure is None, stored.failure
+
+    async def store(self, instance: Instance, /) -> Stored:
+        """Keep it, and note it before its sender is told: who hears of it may look at once."""
+        stored = await self.pacs.holding.memory.store(instance)
         self.pacs.taken.append(stored.sop_instance_uid)
+        return stored
 
     async def _cancellable(
         self, message: Message, handle: Callable[[Message], Awaitable[None]]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import struct
+import time
 import tracemalloc
 
 import pytest
@@ -278,6 +279,20 @@ async def test_a_peer_that_says_a_message_by_single_bytes_is_aborted(
         assert aborted.result() == (PROVIDER, 0)
         await until(lambda: faults(caplog))
     assert "comes too slowly" in one_line(caplog)
+
+
+async def test_the_time_in_which_we_were_halted_is_no_silence_of_the_peer() -> None:
+    limits = {"message_timeout": 0.4, "idle_timeout": 60.0}
+    async with serving(keeping=Keeping(), **limits) as served, raw(served.port) as peer:
+        await peer.associate()
+        whole = store()
+        await peer.send(whole[:-3])
+        await asyncio.sleep(0.05)
+        time.sleep(1.0)  # noqa: ASYNC251 - halts the server, too
+        await asyncio.sleep(0.05)
+        await peer.send(whole[-3:])
+        answer, _ = await peer.message()
+        assert answer.status == 0
 
 
 async def test_an_idle_peer_is_aborted(caplog: pytest.LogCaptureFixture) -> None:

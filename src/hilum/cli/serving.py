@@ -13,7 +13,7 @@ from typing import Any
 
 from hilum import __version__, app
 from hilum.auditing import recording
-from hilum.cli.found import fail, settings
+from hilum.cli.found import fail, reachable, settings
 from hilum.config.load import DEFAULT, load
 from hilum.config.schema import Settings
 from hilum.model.principal import Principal
@@ -112,7 +112,7 @@ def where(found: Settings, listening: app.Listening) -> list[str]:
     if "admin" in listening.doors:
         scheme = "https" if found.admin.tls else "http"
         host, port = listening.doors["admin"]
-        at = place(_near(host), port)
+        at = place(reachable(host), port)
         lines.append(f"  Admin      {scheme}://{at}{found.admin.base_path}")
     lines.append(f"  Data       {found.server.data}")
     return lines
@@ -152,12 +152,7 @@ def web_root(found: Settings, listening: app.Listening) -> str:
     """The URL at which the DICOMweb door is reached from this machine."""
     host, port = listening.doors["http"]
     scheme = "https" if found.http.tls else "http"
-    return f"{scheme}://{place(_near(host), port)}{found.http.base_path}"
-
-
-def _near(host: str) -> str:
-    """Where this machine reaches what listens at `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    return f"{scheme}://{place(reachable(host), port)}{found.http.base_path}"
 
 
 def place(host: str, port: int) -> str:

@@ -25,7 +25,7 @@ from hilum.codec.header import (
     true_syntax,
     vr_of,
 )
-from hilum.codec.walked import FRAGMENTS, LITTLE, PLAIN, Element, Walked
+from hilum.codec.walked import FRAGMENTS, LITTLE, PLAIN, Element, Walked, length_of
 from hilum.model.errors import BadDataset
 
 MAX_DEPTH: Final = 64
@@ -79,16 +79,6 @@ def walk(
     if walked.partial:
         walked.truncated = False
     return walked
-
-
-def length_of(walked: Walked, element: Element) -> int | None:
-    """What the header of an element says of its length; None: a short one, or none at all."""
-    _, vr, start, _, _, kind = element
-    written = bytes(walked.data[start - 4 : start])
-    if kind == FRAGMENTS or (vr not in LONG and " " not in vr and written[:2] == vr.encode()):
-        return None
-    length = int.from_bytes(written, "big" if walked.big else "little")
-    return None if length == UNDEFINED else length
 
 
 def _leads_beyond(most: int, data: bytearray) -> bool:

@@ -7,13 +7,24 @@ from zlib import MAX_WBITS, decompressobj
 from zlib import error as ZlibError  # noqa: N812 - it is a class
 
 import hilum
-from hilum.codec.header import DEFLATED, EXPLICIT_LITTLE, LONG, UNDEFINED, VRS, Buffer, guess
+from hilum.codec.header import (
+    DEFLATED,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    LONG,
+    UNDEFINED,
+    VRS,
+    Buffer,
+    guess,
+)
 from hilum.model.errors import BadDataset
 
 IMPLEMENTATION_CLASS_UID: Final = "2.25.302999649356861509281869159563796504765"
 """Implementation Class UID (0002,0012), ours: UUID e3f39c1a-c5d9-4d1c-9a5f-8d4e6b1d60bd."""
 IMPLEMENTATION_VERSION_NAME: Final = f"HILUM_{hilum.__version__}"[:16]
 """Implementation Version Name (0002,0013), at most 16 characters."""
+NOT_AS_ANNOUNCED: Final = "the Transfer Syntax is not that of the data set"
+"""A warning."""
 PRIVATE_CREATOR_UID: Final = IMPLEMENTATION_CLASS_UID + ".1"
 """Private Information Creator UID (0002,0100) of what we put into (0002,0102)."""
 
@@ -26,6 +37,7 @@ _LONG_LENGTH = Struct("<L")
 _IMPLICIT = Struct("<HHL")
 _META = 0x0002  # group
 _GROUP = b"\x02\x00"  # as it is written
+_TOLD_APART = frozenset((EXPLICIT_LITTLE, IMPLICIT_LITTLE))
 _ENOUGH = 4096  # bytes, to guess a Transfer Syntax from
 
 
@@ -104,7 +116,8 @@ def read_head(buffer: Buffer, *, complete: bool) -> Head | None:
     """The head of a file, read leniently.
 
     A missing preamble or group length, a wrong group length, File Meta Information in implicit
-    VR, a missing Transfer Syntax, and no File Meta Information at all are taken with a warning.
+    VR, a missing Transfer Syntax, implicit VR that is called explicit or the other way round,
+    and no File Meta Information at all are taken with a warning.
 
     Args:
         buffer: the first bytes of the file.
@@ -127,13 +140,19 @@ def read_head(buffer: Buffer, *, complete: bool) -> Head | None:
     sop_class_uid = _uid(values.get(0x0002, b""))
     if sop_class_uid == _MEDIA_STORAGE_DIRECTORY:
         raise BadDataset("a DICOMDIR is no instance that can be stored")
-    syntax = _uid(values.get(0x0010, b""))
+    syntax: str | None = _uid(values.get(0x0010, b""))
     if not syntax:
         if not complete and len(head) < min(offset + _ENOUGH, _MAX_HEAD):
             return None
         syntax = _guessed(head, offset, complete=complete and len(head) == len(buffer))
         if values:
             warnings.append("no Transfer Syntax UID (0002,0010): guessed from the first elements")
+    else:
+        given, syntax = syntax, as_written(head, offset, syntax, complete=complete)
+        if syntax is None:
+            return None
+        if syntax != given:
+            warnings.append(NOT_AS_ANNOUNCED)
     ours = _uid(values.get(0x0100, b"")) == PRIVATE_CREATOR_UID
     return Head(
         sop_class_uid=sop_class_uid,
@@ -173,6 +192,32 @@ def _guessed(head: bytes, offset: int, *, complete: bool) -> str:
     if guess(inflated, 0, complete=False) == EXPLICIT_LITTLE:
         return DEFLATED
     raise BadDataset("not a DICOM file: no Transfer Syntax, and none fits")
+
+
+def as_written(data: bytes, offset: int, announced: str, *, complete: bool) -> str | None:
+    """The Transfer Syntax of a data set: as announced, unless implicit VR is called explicit or so.
+
+    Who is told the announced one cannot read what is written in the other.
+
+    Args:
+        data: the first bytes of it, at least; 4 KiB are enough.
+        offset: where it begins in them.
+        announced: the Transfer Syntax that it should have.
+        complete: no more bytes can be had.
+
+    Returns:
+        None when more bytes are needed (never when `complete`).
+    """
+    if announced not in _TOLD_APART:
+        return announced
+    if len(data) - offset < _HEADER.size:
+        return announced if complete else None
+    if (data[offset + 4 : offset + 6] in VRS) == (announced == EXPLICIT_LITTLE):
+        return announced
+    if not complete and len(data) < min(offset + _ENOUGH, _MAX_HEAD):
+        return None
+    found = guess(data, offset, complete=False)
+    return found if found in _TOLD_APART else announced
 
 
 def _uid(value: bytes) -> str:

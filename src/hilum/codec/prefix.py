@@ -5,7 +5,7 @@ from typing import Final
 
 from hilum.codec import dicom_json
 from hilum.codec.dicom_json import MAX_TEXT, Described
-from hilum.codec.elements import length_of, walk
+from hilum.codec.elements import walk
 from hilum.codec.header import (
     EXPLICIT_LITTLE,
     ITEM,
@@ -15,7 +15,7 @@ from hilum.codec.header import (
     settled,
     syntax_of,
 )
-from hilum.codec.walked import FRAGMENTS, LITTLE, Element, Walked
+from hilum.codec.walked import FRAGMENTS, LITTLE, Element, Walked, length_of
 from hilum.model.errors import BadDataset
 
 MAX_PREFIX: Final = 64 * 1024 * 1024

@@ -19,6 +19,7 @@ _CHARSET = 0x0008_0005  # Specific Character Set
 _NO_GROUPS = frozenset({0x0000, 0x0002, 0xFFFE})  # commands, File Meta Information, items
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _NUMBER = re.compile(r"[0-9]+")
+_DASHED = re.compile(r"\b([0-9]{4})-([0-9]{2})-([0-9]{2})\b", re.ASCII)
 _HOUSEKEEPING = frozenset({"accept", "charset"})  # PS3.18 §8.3.3: of all transactions
 _BESIDE = 40  # words before, and after, that are held against one that is not known
 
@@ -214,6 +215,8 @@ def _key(reading: _Reading, name: str, value: str) -> None:
         value = "\\".join(filter(None, re.split(r"[,\\]", value)))
     if vr == "UI":
         value = _uids(name, value)
+    if vr == "DA":
+        value = _DASHED.sub(r"\1\2\3", value)  # as ISO 8601 has it, which no PACS understands
     if not value.strip():
         reading.include.add(path)
         return

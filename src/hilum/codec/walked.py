@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from hilum.codec.header import Buffer
+from hilum.codec.header import LONG, UNDEFINED, Buffer
 
 MAX_WARNINGS: Final = 50
 """Different warnings about one data set."""
@@ -53,6 +53,16 @@ class Walked:
     def note(self, text: str) -> None:
         """Keep a note, as `warn` does."""
         _keep(self.notes, text)
+
+
+def length_of(walked: Walked, element: Element) -> int | None:
+    """What the header of an element says of its length; None: a short one, or none at all."""
+    _, vr, start, _, _, kind = element
+    written = bytes(walked.data[start - 4 : start])
+    if kind == FRAGMENTS or (vr not in LONG and " " not in vr and written[:2] == vr.encode()):
+        return None
+    length = int.from_bytes(written, "big" if walked.big else "little")
+    return None if length == UNDEFINED else length
 
 
 def _keep(texts: list[str], text: str) -> None:

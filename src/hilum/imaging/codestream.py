@@ -11,11 +11,12 @@ _FRAME_HEADERS: Final = frozenset(
 )
 """SOF markers of JPEG (ISO 10918-1 Table B.1), and that of JPEG-LS (ISO 14495-1 §C.1.1)."""
 _BARE: Final = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a segment
-_FILL, _SCAN, _APP14 = 0xFF, 0xDA, 0xEE
+_FILL, _SCAN, _APP0, _APP14 = 0xFF, 0xDA, 0xE0, 0xEE
 _MAX_MARKERS: Final = 10_000
 _SIZ: Final = b"\xff\x4f\xff\x51"  # start of codestream, then the size (ISO 15444-1 §A.5.1)
 _BOXES: Final = 1024 * 1024  # bytes in which a codestream in a file of boxes is looked for
 _COMPONENT: Final = 3  # bytes of a component in both headers
+_RED_GREEN_BLUE: Final = (b"RGB", b"rgb")  # names of components
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Codestream:
         precision: bits of a sample.
         signed: samples may be negative; JPEG does not say.
         marker: the second byte of the start of frame (SOF), in JPEG.
-        transform: of the colours, as Adobe's marker says: 0 none, 1 YCbCr; None: no marker.
+        transform: of the colours, as JFIF, Adobe's marker or the names of the components say:
+            0 none, 1 YCbCr; None: nothing says it.
         start: where the codestream begins in the frame.
     """
 
@@ -49,7 +51,7 @@ def jpeg(frame: bytes) -> Codestream:
     """
     if not frame.startswith(_SOI):
         raise BadPixels("the frame is no JPEG codestream")
-    position, transform = 2, None
+    position, jfif, adobe = 2, False, None
     for _ in range(_MAX_MARKERS):
         while frame[position : position + 2] == b"\xff\xff":  # fill bytes
             position += 1
@@ -68,14 +70,24 @@ def jpeg(frame: bytes) -> Codestream:
                 samples=segment[5],
                 precision=segment[0],
                 marker=marker,
-                transform=transform,
+                transform=_transform(jfif, adobe, segment[6::_COMPONENT][:3]),
             )
         if marker == _SCAN:
             break
         if marker == _APP14 and segment.startswith(b"Adobe") and len(segment) >= 12:  # noqa: PLR2004 - its length
-            transform = segment[11]
+            adobe = segment[11]
+        jfif = jfif or (marker == _APP0 and segment.startswith(b"JFIF\0"))
         position += 2 + length
     raise BadPixels("the JPEG codestream says nothing of its size")
+
+
+def _transform(jfif: bool, adobe: int | None, components: bytes) -> int | None:  # noqa: FBT001
+    """What libjpeg and browsers take the colours for, in their order."""
+    if jfif:  # which knows no other colours (ITU-T T.871 §7)
+        return 1
+    if adobe is None and components in _RED_GREEN_BLUE:
+        return 0
+    return adobe
 
 
 def jpeg_2000(frame: bytes) -> Codestream:

@@ -17,18 +17,16 @@ from hilum.codec import pdu
 from hilum.codec.pdu import AbortReason, AbortSource, PduError
 from hilum.core.budget import Share
 from hilum.model.errors import BackendFault, BackendTimeout, HilumError
+from hilum.upper_layer.scratch import READ, scratch_of
 from hilum.upper_layer.standing import OVER, AssociationLost, State, Timeouts
 
 UNREAD_HIGH = 1024 * 1024  # bytes nobody has read yet, from which on we stop reading
 UNREAD_LOW = 256 * 1024  # bytes, from which on we go on reading
-READ = 256 * 1024
-"""Bytes that are read at once; fewer where many others hold much."""
 HELD = 64 * 1024  # bytes, the most that waits to be sent together
 WRITE_HIGH = 512 * 1024
 """Bytes waiting to be sent, from which on a sender waits; fewer where many send at once."""
 LEAST = 500  # bytes a second; a message that comes more slowly is not waited for
 LINGER = 2.0  # seconds a peer gets to close the connection after the last PDU
-_scratch = memoryview(bytearray(READ))  # of all, as each takes at once what it has read
 _TICK = 1.0  # seconds, the longest between two looks at the clock
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
@@ -60,10 +58,11 @@ class Link(asyncio.BufferedProtocol, ABC):
         self._reader = pdu.PduReader(max_pdu)
         self._state = State.WAITING
         self._loop = asyncio.get_running_loop()
+        self._scratch = scratch_of(self._loop)
         self._closed = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
-        self._heard = self._since = self._looked = self._loop.time()
+        self._heard = self._since = self._looked = self._due = self._loop.time()
         self._seen, self._time = 0, 2 * timeouts.message
         self._timer: asyncio.TimerHandle | None = None
         self._share = Share()  # bytes that came and nobody has read yet
@@ -111,11 +110,11 @@ class Link(asyncio.BufferedProtocol, ABC):
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         """Where the transport puts what comes: as much as there is room for."""
-        return _scratch[: min(READ, self._share.room) or READ]
+        return self._scratch[: min(READ, self._share.room) or READ]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was put there; it is gone when the next link reads."""
-        self.data_received(bytes(_scratch[:nbytes]))
+        self.data_received(bytes(self._scratch[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
@@ -203,6 +202,9 @@ class Link(asyncio.BufferedProtocol, ABC):
     def _tick(self) -> None:
         """Look at the clock: who is silent for too long is dropped."""
         now, limits = self._loop.time(), self._timeouts
+        late = now - self._due  # as this process was halted, or busy: no silence of the peer's
+        self._heard, self._since = min(self._heard + late, now), min(self._since + late, now)
+        self._looked += late
         if self._state is State.CLOSING:
             if now - self._since > LINGER:
                 self._transport.abort()
@@ -223,7 +225,8 @@ class Link(asyncio.BufferedProtocol, ABC):
                 self._time = 2 * limits.message
         self._looked, self._seen = now, self.carried
         tick = min(_TICK, limits.acse / 4, limits.message / 4, limits.idle / 4)
-        self._timer = self._loop.call_later(tick, self._tick)
+        self._due = now + tick
+        self._timer = self._loop.call_at(self._due, self._tick)
 
     def _drips(self, now: float) -> bool:
         """Whether a caller takes for ever over one message, however it keeps us awake.

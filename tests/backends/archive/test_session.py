@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from tests.backends.archive import opened
 from tests.backends.archive.opened import find, keep, retrieved, store
 from tests.contract import made
@@ -203,6 +204,21 @@ async def test_a_value_that_is_none_of_its_kind_is_kept_with_a_warning(tmp_path:
         assert stored.warnings == ("(0010,0030) has a value that is no DA",)
         (found,) = await find(archive, Level.STUDY)
         assert found["00100030"]["Value"] == ["in 1970"]
+
+
+@pytest.mark.parametrize("size", [100, 5 * CHUNK // 2])
+async def test_what_came_under_the_wrong_syntax_is_kept_under_the_one_it_is_in(
+    tmp_path: Path, size: int
+) -> None:
+    odd = made.of(made.dataset(PixelData=bytes(size)), ImplicitVRLittleEndian)
+    async with opened.archive(tmp_path) as archive:
+        (stored,) = await store(archive, replace(odd, transfer_syntax_uid=ExplicitVRLittleEndian))
+        assert stored.failure is None
+        assert stored.warnings == ("the Transfer Syntax is not that of the data set",)
+        async with archive.retrieve([Ref(study=uid(1))]) as retrieval:
+            got = [(each, await opened.joined(each.chunks)) async for each in retrieval.instances]
+        assert [data for _, data in got] == [odd.data]
+        assert [each.transfer_syntax_uid for each, _ in got] == [ImplicitVRLittleEndian]
 
 
 async def test_what_was_answered_for_and_could_not_be_committed_is_written_again(

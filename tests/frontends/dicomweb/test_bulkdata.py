@@ -47,7 +47,7 @@ async def test_a_plain_value(
 ) -> None:
     backend.value = bytes(range(256)) * 20
     async with served(backend) as client:
-        for path in (PIXELS, ROOT + "00880200/0/7fe00010"):
+        for path in (PIXELS, ROOT + "00880200/0/7fe00010", ROOT + "0040A730/0/" * 40 + "00420011"):
             answer = await client.get(path, headers={"Accept": accept})
             assert answer.status_code == 200
             assert int(answer.headers["content-length"]) == len(answer.content)

@@ -62,6 +62,17 @@ async def test_the_six_resources(
     assert query.match == {(0x0010_0020,): "17", **within}
 
 
+@pytest.mark.parametrize("key", ["StudyDate=2024", "StudyTime=25h", "00080020=x-", "0008002A=now"])
+async def test_what_is_no_day_or_time_is_refused_before_a_peer_is_asked(
+    served: Served, backend: Scripted, key: str
+) -> None:
+    async with served(backend) as client:
+        answer = await client.get(f"/dicomweb/studies?{key}")
+        assert answer.status_code == 400
+        assert (await client.get("/dicomweb/studies?StudyDate=*")).status_code == 200
+    assert len(backend.queries) == 1
+
+
 async def test_no_match_is_an_empty_array(served: Served, backend: Scripted) -> None:
     async with served(backend) as client:
         answer = await client.get("/dicomweb/studies")

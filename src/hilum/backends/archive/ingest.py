@@ -23,6 +23,7 @@ from hilum.backends.archive.record import Entry
 from hilum.codec import again, dicom_json
 from hilum.codec.header import syntax_of
 from hilum.codec.malformed import malformed
+from hilum.codec.part10 import NOT_AS_ANNOUNCED, as_written
 from hilum.codec.remembered import Remembered
 from hilum.model.errors import BadDataset, ClassMismatch
 from hilum.model.identity import is_uid
@@ -36,6 +37,7 @@ _UIDS: Final = (
     ("SOPInstanceUID", "00080018"),
     ("SOPClassUID", "00080016"),
 )
+_ENOUGH = 4096  # bytes of a data set, to see in what syntax it is
 _remembered = Remembered()
 _inflating = threading.BoundedSemaphore(2)
 """Deflated data sets that are read at a time: each may take twice `deflate.MAX_INFLATED`."""
@@ -85,6 +87,13 @@ def read(data: memoryview, transfer_syntax_uid: str) -> _Read:
     return _Read(uids[0], uids[1], uids[2], uids[3], described.attributes, warnings)
 
 
+def _syntax(announced: Instance, begin: bytes | memoryview) -> tuple[str, tuple[str, ...]]:
+    """The Transfer Syntax that is true for the data set, and a warning where it was another."""
+    given = announced.transfer_syntax_uid
+    true = as_written(bytes(begin[:_ENOUGH]), 0, given, complete=True) or given
+    return true, () if true == given else (NOT_AS_ANNOUNCED,)
+
+
 def _check(announced: Instance, found: _Read) -> None:
     """Raise ClassMismatch when an instance is not what it was announced as."""
     if announced.sop_class_uid and announced.sop_class_uid.strip(" \0") != found.sop_class:
@@ -128,7 +137,7 @@ def take_small(
         BadDataset, ClassMismatch: it is not kept, and there is no file.
         OSError: as before.
     """
-    syntax = instance.transfer_syntax_uid
+    syntax, wrong = _syntax(instance, chunks[0] if chunks else b"")
     seal = Seal(sum(map(len, chunks)), _crc(chunks))
     sop_class, sop_instance = (
         uid.strip(" \0") for uid in (instance.sop_class_uid, instance.sop_instance_uid)
@@ -156,7 +165,7 @@ def take_small(
     except BaseException:
         store.remove(number)
         raise
-    return Taken(entry, found.warnings)
+    return Taken(entry, found.warnings + wrong)
 
 
 def _crc(chunks: Sequence[bytes | memoryview]) -> int:
@@ -214,12 +223,12 @@ class Part:
         Raises:
             BadDataset, ClassMismatch, OSError: it is not to be kept; `discard` it.
         """
-        syntax = self._instance.transfer_syntax_uid
         with (
             mmap.mmap(self._fd, HEAD + self._length, access=mmap.ACCESS_READ) as mapped,
             memoryview(mapped) as whole,
             whole[HEAD:] as data,
         ):
+            syntax, wrong = _syntax(self._instance, data)
             found = read(data, syntax)
         _check(self._instance, found)
         seal = Seal(self._length, self._crc)
@@ -229,7 +238,7 @@ class Part:
         entry = entry_of(found, syntax, self._number, seal, dictionaries)
         self._store.finish(self._fd)
         self._close()
-        return Taken(entry, found.warnings)
+        return Taken(entry, found.warnings + wrong)
 
     def discard(self) -> None:
         """Take the file away."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hilum.codec.elements import MAX_DEPTH
 from hilum.codec.fragments import FrameReader, FrameStarted
 from hilum.codec.header import EXPLICIT_LITTLE
 from hilum.codec.media_type import OCTETS, RELATED, MediaType
@@ -25,7 +26,7 @@ from hilum.frontends.dicomweb.waiting import Waiting
 from hilum.model.errors import BackendFault, NotAcceptable, NotFound
 from hilum.model.query import Path
 
-_PATH = re.compile(r"[0-9A-Fa-f]{8}(/[0-9]{1,7}/[0-9A-Fa-f]{8}){0,16}")
+_PATH = re.compile(rf"[0-9A-Fa-f]{{8}}(/[0-9]{{1,7}}/[0-9A-Fa-f]{{8}}){{0,{MAX_DEPTH}}}")
 
 
 async def bulkdata(request: Request) -> Response:

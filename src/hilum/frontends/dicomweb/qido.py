@@ -8,12 +8,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hilum.codec import qido
+from hilum.core import wanted
 from hilum.core.budget import Share
 from hilum.core.operations import Find
 from hilum.frontends.dicomweb.asked import Asked, asked, warning
 from hilum.frontends.dicomweb.documents import Form, form
 from hilum.frontends.dicomweb.json_array import resumed
 from hilum.frontends.dicomweb.streamed import Answer, Headers, Streamed
+from hilum.model.dictionary import vr_of
+from hilum.model.errors import BadQuery
 from hilum.model.identity import Level
 from hilum.model.match import Match
 from hilum.model.query import Query
@@ -38,6 +41,7 @@ def search(level: Level) -> Callable[[Request], Awaitable[Response]]:
             request.query_params.multi_items(),
             {tag: uid for tag, uid in within.items() if uid is not None},
         )
+        _checked(search.query)
         limit = search.query.limit
         if limit is None:
             limit = about.settings.query_limit
@@ -46,6 +50,21 @@ def search(level: Level) -> Callable[[Request], Awaitable[Response]]:
         return Streamed(request, _Search(about, query, limit, written, headers).opened)
 
     return handler
+
+
+def _checked(query: Query) -> None:
+    """See that days and times are some, whoever will be asked: not every peer says that not.
+
+    Raises:
+        BadQuery: one is not.
+    """
+    for path, value in query.match.items():
+        vr = vr_of(path[-1])
+        if vr in {"DA", "TM", "DT"} and not wanted.is_universal(value, vr):
+            try:
+                wanted.parse(vr, value)
+            except BadQuery as error:
+                raise BadQuery(f"{qido.name_of(path)}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,15 @@ async def test_what_is_declared_wrongly_is_noticed(
     assert "not as declared" in found(known, "charset").text
 
 
+async def test_no_setting_is_proposed_that_would_spoil_what_is_declared_rightly() -> None:
+    known = await looked(LATIN, Quirks())
+    wrong = await looked(CHINESE, Quirks(charset="GB18030", declares="ISO_IR 192"))
+    known.studies.extend(wrong.studies)
+    text(known)
+    assert known.settings == {}
+    assert "no setting is right for all" in known.findings[-1].text
+
+
 @pytest.mark.parametrize("name", [LATIN, JAPANESE, CHINESE])
 async def test_what_is_declared_is_good(name: str) -> None:
     known = await looked(name, Quirks())

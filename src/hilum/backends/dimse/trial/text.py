@@ -61,6 +61,11 @@ def text(known: Known) -> None:
         known.tell("charset", "text", None, f"{counted}, in no character set that is known here")
         return
     looks = f"{counted}: it looks like {meant}{_UNSURE.get(meant, '')}"
+    if any(each.declared != meant for each in beyond if each not in bad):
+        # The setting would be believed before every declaration, also where that is right.
+        looks += "; the others are as declared, so that no setting is right for all"
+        known.tell("charset", "text", meant, looks)
+        return
     known.tell("charset", "text", meant, looks, charset=meant)
 
 

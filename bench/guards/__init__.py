@@ -1,0 +1,1 @@
+"""What tokens and TLS cost, `--guards`."""
