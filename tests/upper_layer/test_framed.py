@@ -13,6 +13,7 @@ from hilum.codec.dimse import A_DATA_SET, Command, Service
 from hilum.core.budget import IN_HAND
 from hilum.model.errors import BackendFault
 from hilum.model.instance import CHUNK, Part
+from hilum.upper_layer.framed import framed
 from hilum.upper_layer.standing import Timeouts
 
 pytestmark = [
@@ -120,6 +121,19 @@ async def test_a_data_set_of_odd_length_and_a_file_that_is_shorter_come_from_the
             tasks.create_task(ends.ours.send(STORE, _COMMAND, each))
             assert (await ends.peer.message())[1] == come
     assert all(each.is_closed for each in filed)
+
+
+async def test_event_loops_share_no_buffer_and_few_are_kept() -> None:
+    ours, other = asyncio.get_running_loop(), asyncio.new_event_loop()
+    try:
+        assert framed(ours, 4096) is framed(ours, 4096)
+        assert framed(ours, 4096) is not framed(other, 4096)
+    finally:
+        other.close()
+    first = framed(ours, 4096)
+    for size in range(5000, 5010, 2):
+        framed(ours, size)
+    assert framed(ours, 4096) is not first
 
 
 @pytest.mark.parametrize("how", ["cut", "cancelled"])

@@ -1,17 +1,19 @@
 """How does a data set leave that lies in a file? It is read between the heads of its PDUs.
 
-One call reads many fragments, and one sends them: no object is made of each, and no copy. There is
-one buffer for all associations, as its contents have left before anybody else gets it.
+One call reads many fragments, and one sends them: no object is made of each, and no copy. All
+associations of an event loop have one buffer, as its contents have left before another gets it.
 """
 
+import asyncio
 import os
-from functools import lru_cache
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from hilum.codec import pdu
 
 LEAST: Final = 2048  # bytes of a fragment; with smaller ones there would be too many at once
 _AT_ONCE: Final = 256 * 1024  # bytes that are read and sent together
+_KEPT: Final = 4  # sizes, each with a buffer
 
 
 class Framed:
@@ -62,5 +64,14 @@ class Framed:
         return self._view[: length + (before + 1) * pdu.HEAD]
 
 
-framed = lru_cache(maxsize=4)(Framed)
-"""Those of a size; what peers take is mostly the same."""
+_made: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, Framed]] = WeakKeyDictionary()
+
+
+def framed(loop: asyncio.AbstractEventLoop, size: int) -> Framed:
+    """Those of a size; what peers take is mostly the same. Another event loop has its own."""
+    made = _made.setdefault(loop, {})
+    if size not in made:
+        if len(made) == _KEPT:
+            made.clear()
+        made[size] = Framed(size)
+    return made[size]

@@ -110,7 +110,7 @@ class Sender(Link):
         if part is None:
             return False
         file, offset, left = part
-        frames, share, head = framed(size), Share(), bytes(command)
+        frames, share, head = framed(self._loop, size), Share(), bytes(command)
         try:
             if left & 1:
                 return False  # the stream gets a NUL behind it
