@@ -15,6 +15,7 @@ MIN_THEIRS = 64  # bytes; a peer that takes less in a P-DATA-TF would cost more 
 _HEADER = struct.Struct(">BxI")
 _PDV = struct.Struct(">IBB")
 _P_DATA = struct.Struct(">BxIIBB")  # the header of a P-DATA-TF, and that of the value in it
+HEAD = _P_DATA.size  # bytes before the data of a P-DATA-TF with one presentation data value
 _SHORT = 4  # bytes in the body of -RJ, RELEASE and ABORT
 
 
@@ -294,6 +295,11 @@ def encode_data(
     return parts
 
 
+def data_head(context_id: int, length: int, *, last: bool) -> bytes:
+    """What stands before `length` bytes of a data set in their P-DATA-TF: `HEAD` bytes."""
+    return _P_DATA.pack(_DATA, length + 6, length + 2, context_id, 2 if last else 0)
+
+
 def encode_pieces(
     context_id: int,
     pieces: Sequence[bytes | memoryview],
@@ -310,10 +316,23 @@ def encode_pieces(
     total = sum(map(len, pieces))
     left = 0 if last else total & 1
     parts: list[bytes | memoryview] = []
+    full = _P_DATA.pack(_DATA, size + 6, size + 2, context_id, is_command)
     waiting = iter(pieces)
     view, at, end = memoryview(b""), 0, 0
     while total > left or (last and not parts):
+        # of a peer that takes 16 KiB a large piece has many that are full, and are not the last
+        whole = min(end - at, total - left - last) // size * size
+        if whole > 0:
+            total -= whole
+            for begin in range(at, at + whole, size):
+                parts += (full, view[begin : begin + size])
+            at += whole
+            continue
         length = min(size, total - left)
+        if at == end and length:
+            view = memoryview(next(waiting))
+            at, end = 0, len(view)
+            continue
         total -= length
         flags = is_command | (2 if last and not total else 0)
         parts.append(_P_DATA.pack(_DATA, length + 6, length + 2, context_id, flags))

@@ -32,7 +32,7 @@ _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
 
 def _own(shown: socket.socket | None) -> socket.socket | None:
-    """The transport's socket, for options only.
+    """The transport's socket, for options, and to send what it takes at once.
 
     What uvloop's transport shows asks the system with each call of what family it is.
     """
@@ -68,6 +68,7 @@ class Link(asyncio.BufferedProtocol, ABC):
         self._share = Share()  # bytes that came and nobody has read yet
         self._paused = False
         self._held = bytearray()
+        self._is_plain = False
         self._high = WRITE_HIGH
         self._error: HilumError | None = None
         self._on_lost: Callable[[], None] | None = None
@@ -98,6 +99,7 @@ class Link(asyncio.BufferedProtocol, ABC):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its type
         self._socket = _own(transport.get_extra_info("socket"))
+        self._is_plain = transport.get_extra_info("sslcontext") is None
         name = transport.get_extra_info("peername") or ("?", 0)
         self.address = str(name[0])
         self.peer = f"{name[0]}:{name[1]}"
@@ -312,11 +314,14 @@ class Link(asyncio.BufferedProtocol, ABC):
             raise self._error or AssociationLost("the association is over")
         self._flush()
         self.carried += sum(map(len, parts))
-        high = min(WRITE_HIGH, self._share.room)
+        self._hold_up(min(WRITE_HIGH, self._share.room))
+        self._transport.writelines(parts)
+
+    def _hold_up(self, high: int) -> None:
+        """Have who sends wait from so many bytes on that wait to be sent."""
         if high != self._high:
             self._high = high
             self._transport.set_write_buffer_limits(high=high)
-        self._transport.writelines(parts)
 
     def _write(self, data: bytes, *, soon: bool = False) -> None:
         """Send; `soon`, with what else is said before the event loop turns: in one segment."""

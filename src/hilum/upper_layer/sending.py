@@ -1,17 +1,22 @@
 """Messages on their way out: fragments that fit the peer, and a stop where it takes no more."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 
 from hilum.codec import dimse, pdu
 from hilum.codec.associate import Negotiation
 from hilum.codec.dimse import Command
-from hilum.model.instance import Piece, gathering
+from hilum.core.budget import Share
+from hilum.model.errors import BackendFault
+from hilum.model.instance import Piece, gathering, ready
+from hilum.upper_layer.framed import LEAST, framed
 from hilum.upper_layer.link import Link
 from hilum.upper_layer.messages import Context
-from hilum.upper_layer.standing import Timeouts
+from hilum.upper_layer.standing import OVER, AssociationLost, Timeouts
 
 ENOUGH = 256 * 1024  # bytes of a data set that are waited for, to be sent together
+UNREADABLE = "the file of this instance cannot be read"
 SMALL = 16 * 1024  # bytes; what is not longer is joined before it is sent
 
 
@@ -63,6 +68,8 @@ class Sender(Link):
                 return
         async with self._write_lock:
             if data is not None and not isinstance(data, bytes):
+                if await self._sent_framed(context, parts[0], data, size):
+                    return
                 parts = await self._send_stream(context, parts, data, size)
             self._put(parts, soon=soon)
             await self._drain()
@@ -94,6 +101,60 @@ class Sender(Link):
             self._write(b"".join(parts))
             self._sent += 1
             await self._drain()
+
+    async def _sent_framed(
+        self, context: Context, command: Piece, data: AsyncIterator[bytes], size: int
+    ) -> bool:
+        """Whether all of `data` was sent from its file; else nothing of it was."""
+        part = ready(data) if self._is_plain and size >= LEAST else None
+        if part is None:
+            return False
+        file, offset, left = part
+        frames, share, head = framed(self._loop, size), Share(), bytes(command)
+        try:
+            if left & 1:
+                return False  # the stream gets a NUL behind it
+            while left:
+                length = min(left, frames.room, max(self._share.room // size, 1) * size)
+                try:
+                    filled = frames.filled(file, offset, length, context.id, last=length == left)
+                except OSError:
+                    if head:
+                        return False  # whoever has the stream may know of another file
+                    raise BackendFault(UNREADABLE) from None
+                self._write_now(head, filled)
+                head, offset, left = b"", offset + length, left - length
+                share.take(self._transport.get_write_buffer_size())
+                await self._drain()
+                share.close()
+        except BaseException:
+            if not head:
+                self.abort("a message was cut off in the middle")
+            raise
+        finally:
+            share.close()
+            os.close(file)
+        self._sent += 1
+        return True
+
+    def _write_now(self, head: bytes, data: memoryview) -> None:
+        """Send big data that somebody changes as soon as this returns.
+
+        What of it the socket does not take is copied: then `_drain` waits until all has left.
+        """
+        if self._state in OVER:
+            raise self._error or AssociationLost("the association is over")
+        self.carried += len(head) + len(data)
+        head, self._held = bytes(self._held) + head, bytearray()
+        taken = 0
+        if self._is_plain and self._socket and not self._transport.get_write_buffer_size():
+            try:
+                taken = self._socket.sendmsg((head, data))
+            except OSError:  # it is full, or what is wrong with it the transport will see
+                taken = 0
+        if taken < len(head) + len(data):
+            self._hold_up(0)
+            self._transport.write(b"".join((head, data))[taken:])
 
     async def _send_stream(
         self,

@@ -137,3 +137,19 @@ async def test_what_is_not_read_ahead_can_be_sent_from_its_file(tmp_path: Path) 
         os.truncate(opened.files(tmp_path)[0], 1000)
         async with archive.retrieve([Ref(study=uid(1), instance=uid(1, 1, 1))]) as retrieval:
             assert [ready(each.chunks) async for each in retrieval.instances] == [None]
+
+
+async def test_what_is_small_can_be_sent_from_its_file(tmp_path: Path) -> None:
+    both = [made.made(1, 1, n, PixelData=bytes(300_000)) for n in (1, 2)]
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, *both)
+        for refs in ([Ref(study=uid(1), instance=uid(1, 1, 1))], [Ref(study=uid(1))]):
+            async with archive.retrieve(refs) as retrieval:
+                data = iter(each.data for each in both)
+                async for instance in retrieval.instances:
+                    wanted, part = next(data), ready(instance.chunks)
+                    if part is not None:  # the system has it in memory
+                        file, offset, length = part
+                        assert os.pread(file, length, offset) == wanted
+                        os.close(file)
+                    assert await joined(instance.chunks) == wanted
