@@ -1,6 +1,6 @@
 """What the index keeps of one data set."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -139,7 +139,7 @@ def _in_order(wanted: frozenset[str]) -> tuple[tuple[str, bytes], ...]:
 
 def texts(element: Mapping[str, Any] | None) -> list[str]:
     """The values of an attribute that are text or numbers, as text, without the empty ones."""
-    values = (element or {}).get("Value") or ()
+    values: Sequence[Any] = (element or {}).get("Value") or ()
     if len(values) == 1 and type(values[0]) is str and values[0].isascii():  # nearly always
         text = values[0].strip(" \0")
         return [text] if text else []
