@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from tests.backends.dicomweb.served import Request, always, lying, said
-from tests.net.openid import SECRET, Server, Signer, provider, serving
+from tests.net.openid import SECRET, Provider, Server, Signer, provider, serving
 from tests.net.webserver import ANY, body, client
 
 from hilum.config.auth import TokenSettings
@@ -302,44 +302,48 @@ async def test_a_refusal_of_the_callers_token_is_the_callers(
                     pass
 
 
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    """A real one."""
+    with provider(tmp_path_factory.mktemp("provider"), Signer.made("p")) as found:
+        yield found
+
+
 @pytest.mark.parametrize("way", ["basic", "post"])
 @pytest.mark.parametrize("discovery", [True, False])
 async def test_a_real_provider_gives_a_token_that_we_take_ourselves(
-    tmp_path: Path, way: str, *, discovery: bool
+    there: Provider, way: str, *, discovery: bool
 ) -> None:
-    with provider(tmp_path, Signer.made("p")) as there:
-        settings = OAuth(
-            discovery=there.issuer if discovery else None,
-            token_url=None if discovery else there.token_url,
-            client_id=f"gate-{way}",
-            client_secret=SecretStr(SECRET),
-            client_auth=way,  # type: ignore[arg-type] # one of the two
-            scope=("hilum:query", "archive.read"),
-            resource="urn:archive",
-            parameters={"custom": "x"},
-        )
-        async with open_credentials(Web(oauth=settings)) as found:
-            value = await found.authorization()
-        assert value is not None
-        verifying = TokenSettings(discovery=there.issuer, audience=("urn:archive",))
-        async with open_keys(verifying) as keys:
-            who = await Tokens(verifying, keys).verified(value.removeprefix("Bearer "))
-        assert who.name == f"gate-{way}"
-        assert who.claims["scope"] == "hilum:query archive.read"
+    settings = OAuth(
+        discovery=there.issuer if discovery else None,
+        token_url=None if discovery else there.token_url,
+        client_id=f"gate-{way}",
+        client_secret=SecretStr(SECRET),
+        client_auth=way,  # type: ignore[arg-type] # one of the two
+        scope=("hilum:query", "archive.read"),
+        resource="urn:archive",
+        parameters={"custom": "x"},
+    )
+    async with open_credentials(Web(oauth=settings)) as found:
+        value = await found.authorization()
+    assert value is not None
+    verifying = TokenSettings(discovery=there.issuer, audience=("urn:archive",))
+    async with open_keys(verifying) as keys:
+        who = await Tokens(verifying, keys).verified(value.removeprefix("Bearer "))
+    assert who.name == f"gate-{way}"
+    assert who.claims["scope"] == "hilum:query archive.read"
 
 
-async def test_a_real_provider_refuses_a_wrong_secret(tmp_path: Path) -> None:
-    with provider(tmp_path, Signer.made("p")) as there:
-        async with granted(there.issuer, client_id="gate-basic") as found:
-            with pytest.raises(BackendFault, match=r"401 invalid_client"):
-                await found.authorization()
+async def test_a_real_provider_refuses_a_wrong_secret(there: Provider) -> None:
+    async with granted(there.issuer, client_id="gate-basic") as found:
+        with pytest.raises(BackendFault, match=r"401 invalid_client"):
+            await found.authorization()
 
 
-async def test_tokens_of_a_real_provider_are_renewed(tmp_path: Path, clock: Clock) -> None:
-    with provider(tmp_path, Signer.made("p"), life=300) as there:
-        more = {"client_id": "gate-basic", "client_secret": SecretStr(SECRET)}
-        async with granted(there.issuer, **more) as found:
-            first = await found.authorization()
-            assert await found.authorization() == first
-            clock.now += 250
-            assert await found.authorization() != first
+async def test_tokens_of_a_real_provider_are_renewed(there: Provider, clock: Clock) -> None:
+    more = {"client_id": "gate-basic", "client_secret": SecretStr(SECRET)}
+    async with granted(there.issuer, **more) as found:
+        first = await found.authorization()
+        assert await found.authorization() == first
+        clock.now += 250
+        assert await found.authorization() != first
