@@ -187,3 +187,10 @@ async def test_the_transfer_syntax_is_told_to_who_asks(tmp_path: Path) -> None:
             assert match.decoded()["00083002"] == told["00083002"]
         async with archive.find(Query(Level.IMAGE)) as matches:
             assert "00083002" not in json.loads((await anext(matches)).dicom_json())
+
+
+async def test_a_number_that_no_column_holds_is_found_nowhere(tmp_path: Path) -> None:
+    async with opened.archive(tmp_path) as archive:
+        await keep(archive, made.made())
+        assert await find(archive, Level.IMAGE, t00200013="99999999999999999999") == []
+        assert len(await find(archive, Level.IMAGE, t00200013="1\\99999999999999999999")) == 1

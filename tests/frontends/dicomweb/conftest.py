@@ -56,7 +56,8 @@ async def _served(
     whole = application(broker, options, viewer=viewer, workshop=workshop)
 
     async def app(scope: Any, *more: Any) -> None:
-        await whole({**scope, "scheme": scheme}, *more)
+        scope["scheme"] = scheme
+        await whole(scope, *more)
 
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()

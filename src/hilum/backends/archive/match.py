@@ -44,6 +44,7 @@ _UNIQUE: Final[Mapping[Path, tuple[Level, str]]] = {
     if tag in {"0020000D", "0020000E", "00080018"}
 }
 """What one UID is mostly asked for: read without a look at its dictionary."""
+_GREATEST: Final = 2**63 - 1  # number of a column
 _COMPUTED: Final = frozenset(
     {tags.CHARACTER_SET, tags.RETRIEVE_AE_TITLE, tags.AVAILABILITY, tags.MODALITIES, tags.CLASSES}
 )
@@ -196,7 +197,8 @@ def _column(table: str, column: str, wanted: Wanted) -> tuple[Look, list[Any]]:
         case Texts(patterns):
             parts = _texts(table, column, list(patterns))
         case Numbers(values):
-            parts = [_among(table, column, list(values))]
+            # no column holds what SQLite cannot; and nothing is equal to NULL
+            parts = [_among(table, column, [v if abs(v) <= _GREATEST else None for v in values])]
         case Spans(ends):
             parts = [
                 (
