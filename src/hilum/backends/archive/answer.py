@@ -45,7 +45,7 @@ def shape_of(query: Query, ae_title: str) -> "Shape":
     """What the answers to a query hold; the same for many queries."""
     few = len(query.include) + len(query.match) <= _FEW
     tags_of, made = (_tags, _shape) if few else (_tags.__wrapped__, _shape.__wrapped__)
-    extra = tags_of(query.level, query.include, (*query.match,))
+    extra = tags_of(query.level, frozenset(query.include), (*query.match,))
     return made(query.level, extra, query.include_all, ae_title)
 
 
